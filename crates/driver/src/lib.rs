@@ -1,0 +1,8 @@
+//! An i915-style guest driver for Gen8.
+#![no_std]
+#![forbid(unsafe_code)]
+
+
+mod platform;
+
+pub use platform::Platform;

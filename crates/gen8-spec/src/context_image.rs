@@ -1,0 +1,98 @@
+//! Dword indices of the register-state page (page 1) of a logical-ring context image
+//! (i915 `gt/intel_lrc_reg.h`; PRM Vol 2d). Each index names the *register offset* dword; the value
+//! follows it. Software and hardware find fields by these fixed places.
+
+/// Page of the image that holds the register state; page 0 is the PPHWSP.
+pub const STATE_PAGE: u64 = 1;
+/// First LRI header.
+pub const LRI_HEADER_0: usize = 0x01;
+/// CONTEXT_CONTROL.
+pub const CONTEXT_CONTROL: usize = 0x02;
+/// RING_HEAD.
+pub const RING_HEAD: usize = 0x04;
+/// RING_TAIL.
+pub const RING_TAIL: usize = 0x06;
+/// RING_START.
+pub const RING_START: usize = 0x08;
+/// RING_CTL.
+pub const RING_CTL: usize = 0x0a;
+/// BBADDR_UDW.
+pub const BB_ADDR_UDW: usize = 0x0c;
+/// BBADDR.
+pub const BB_ADDR: usize = 0x0e;
+/// BBSTATE.
+pub const BB_STATE: usize = 0x10;
+/// SBBADDR_UDW.
+pub const SBB_ADDR_UDW: usize = 0x12;
+/// SBBADDR.
+pub const SBB_ADDR: usize = 0x14;
+/// SBBSTATE.
+pub const SBB_STATE: usize = 0x16;
+/// BB_PER_CTX_PTR (RCS).
+pub const BB_PER_CTX_PTR: usize = 0x18;
+/// INDIRECT_CTX (RCS).
+pub const INDIRECT_CTX: usize = 0x1a;
+/// INDIRECT_CTX_OFFSET (RCS).
+pub const INDIRECT_CTX_OFFSET: usize = 0x1c;
+/// Second LRI header.
+pub const LRI_HEADER_1: usize = 0x21;
+/// CTX_TIMESTAMP.
+pub const CTX_TIMESTAMP: usize = 0x22;
+/// PDP3_UDW; the eight PDP registers follow in the order 3U 3L 2U 2L 1U 1L 0U 0L.
+pub const PDP3_UDW: usize = 0x24;
+/// Index of PDP `n`'s upper half.
+pub const fn pdp_udw(n: usize) -> usize {
+    PDP3_UDW + 4 * (3 - n)
+}
+/// Index of PDP `n`'s lower half.
+pub const fn pdp_ldw(n: usize) -> usize {
+    pdp_udw(n) + 2
+}
+/// Third LRI header.
+pub const LRI_HEADER_2: usize = 0x41;
+/// R_PWR_CLK_STATE (RCS).
+pub const R_PWR_CLK_STATE: usize = 0x42;
+/// First dword after the documented state of a non-render image.
+pub const XCS_END: usize = 0x46;
+/// MI_MODE pair (RCS): i915 rewrites its value dword 0x59.
+pub const RCS_MI_MODE: usize = 0x58;
+/// BB_OFFSET pair (RCS): i915 zeroes its value dword 0xc5.
+pub const RCS_BB_OFFSET: usize = 0xc4;
+/// GPR0 pair (RCS).
+pub const RCS_GPR0: usize = 0xd8;
+
+/// First LRI header of a render image: 14 registers, force posted.
+pub const RCS_LRI_0: u32 = 0x1100_101b;
+/// Second LRI header of a render image: 9 registers.
+pub const RCS_LRI_1: u32 = 0x1100_1011;
+/// Third LRI header of a render image: 1 register.
+pub const RCS_LRI_2: u32 = 0x1100_0001;
+/// First LRI header of the other images: 11 registers.
+pub const XCS_LRI_0: u32 = 0x1100_0015;
+/// Second LRI header of the other images: 9 registers.
+pub const XCS_LRI_1: u32 = 0x1100_0011;
+/// Third LRI header of the other images: 2 registers.
+pub const XCS_LRI_2: u32 = 0x1100_0003;
+
+/// CONTEXT_CONTROL bits (masked register; as in the image's value dword).
+pub mod control {
+    /// Do not restore engine state: it starts from reset values.
+    pub const RESTORE_INHIBIT: u32 = 1 << 0;
+    /// Resource streamer.
+    pub const RS_ENABLE: u32 = 1 << 1;
+    /// Do not save engine state.
+    pub const SAVE_INHIBIT: u32 = 1 << 2;
+    /// Inhibit synchronous context switch.
+    pub const INHIBIT_SYNC_SWITCH: u32 = 1 << 3;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pdp_places_match_i915() {
+        assert_eq!((pdp_udw(3), pdp_ldw(3)), (0x24, 0x26));
+        assert_eq!((pdp_udw(0), pdp_ldw(0)), (0x30, 0x32));
+    }
+}

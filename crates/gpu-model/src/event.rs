@@ -1,0 +1,87 @@
+//! What the device tells its observer.
+
+use gen8_spec::debug_page::Hint;
+use gen8_spec::engine::EngineId;
+
+/// Something that happened in the device. Typed, so that checks need no log parsing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The guest gave an ownership hint through the debug page.
+    Hint(Hint),
+    /// An engine loaded page-directory pointers (context restore or register write).
+    PdpLoaded {
+        /// Engine.
+        engine: EngineId,
+        /// 3 or 4.
+        levels: u32,
+        /// PDP0..3; with four levels only the first counts and names the PML4.
+        pdps: [u64; 4],
+        /// Context id (execlists) or CCID (legacy).
+        context: u32,
+    },
+    /// A translation or access failed.
+    Fault(crate::fault::GpuFault),
+    /// A register that no block knows was accessed.
+    UnknownRegister {
+        /// Offset in BAR0.
+        offset: u32,
+        /// The value, for a write.
+        written: Option<u32>,
+    },
+    /// A command could not be decoded or executed.
+    InstructionError {
+        /// Engine.
+        engine: EngineId,
+        /// Header dword.
+        header: u32,
+        /// Address of the command (ring offset or batch VA).
+        address: u64,
+    },
+    /// A register write from a non-privileged batch was dropped.
+    PrivilegeViolation {
+        /// Engine.
+        engine: EngineId,
+        /// Register offset in BAR0.
+        register: u32,
+    },
+    /// A TLB entry was used although the page tables say otherwise now.
+    StaleTlb {
+        /// Engine.
+        engine: EngineId,
+        /// Virtual page.
+        address: u64,
+        /// Translation that was used.
+        used: u64,
+        /// Translation that a walk gives now, if any.
+        current: Option<u64>,
+    },
+    /// Something else that a driver should not do; `rule` names it.
+    GuestError {
+        /// The rule that was broken, in words.
+        rule: &'static str,
+        /// A register offset, address or value that says where.
+        detail: u64,
+    },
+    /// A context switch: what was written to the CSB.
+    ContextSwitch {
+        /// Engine.
+        engine: EngineId,
+        /// Low dword (status).
+        status: u32,
+        /// Context id that left.
+        context: u32,
+    },
+    /// An engine or the whole GT was reset.
+    Reset {
+        /// Bits of GDRST.
+        domains: u32,
+    },
+}
+
+/// Receives the device's events. Called with the device borrowed: an observer keeps what it needs
+/// and returns; it can read guest memory through its own handle to it.
+pub trait Observer: Send {
+    /// One event.
+    fn event(&mut self, event: &Event);
+}
