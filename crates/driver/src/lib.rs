@@ -2,7 +2,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-
 mod platform;
 
 pub use platform::Platform;

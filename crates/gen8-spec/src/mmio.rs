@@ -230,3 +230,9 @@ pub const FAULT_DATA1_GGTT: u32 = 1 << 4;
 pub const TIMESTAMP_TICK_NS: u64 = 80;
 /// Significant bits of the timestamp (Mesa assumes 36).
 pub const TIMESTAMP_BITS: u32 = 36;
+/// [`FAULT_TLB_DATA0`]: shift of the faulting address (bits 43:12).
+pub const FAULT_DATA0_ADDRESS_SHIFT: u32 = 12;
+/// [`FAULT_TLB_DATA1`]: shift of the faulting address (bits 47:44).
+pub const FAULT_DATA1_ADDRESS_SHIFT: u32 = 44;
+/// [`FAULT_TLB_DATA1`]: field of the faulting address.
+pub const FAULT_DATA1_ADDRESS_MASK: u32 = 0xf;

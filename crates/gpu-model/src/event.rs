@@ -85,3 +85,36 @@ pub trait Observer: Send {
     /// One event.
     fn event(&mut self, event: &Event);
 }
+
+/// Where the device's blocks put events: an observer or nothing.
+#[derive(Default)]
+pub struct EventSink {
+    observer: Option<Box<dyn Observer>>,
+}
+
+impl EventSink {
+    /// Replaces the observer.
+    pub fn set_observer(&mut self, observer: Option<Box<dyn Observer>>) {
+        self.observer = observer;
+    }
+
+    /// Whether anybody listens: blocks may skip work that only serves an event.
+    #[inline]
+    pub fn is_observed(&self) -> bool {
+        self.observer.is_some()
+    }
+
+    /// Tells the observer; `event` is not evaluated when nobody listens.
+    #[inline]
+    pub fn emit(&mut self, event: impl FnOnce() -> Event) {
+        if let Some(observer) = &mut self.observer {
+            observer.event(&event());
+        }
+    }
+}
+
+impl core::fmt::Debug for EventSink {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("EventSink").field("observed", &self.is_observed()).finish()
+    }
+}

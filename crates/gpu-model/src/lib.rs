@@ -1,6 +1,25 @@
 //! The emulated Gen8 GPU: a deterministic state machine.
+//!
+//! [`Gpu`] is a PCI function with registers, a GGTT, an aperture, interrupts and up to five engines.
+//! It has no threads and no clock: the machine that holds it hands in accesses ([`Gpu::bar_read`],
+//! [`Gpu::bar_write`], [`Gpu::config_read`], [`Gpu::config_write`]), time ([`Gpu::advance_to`]) and
+//! slices of work ([`Gpu::step`]), and takes interrupt messages out ([`Gpu::take_interrupt`]). The
+//! same calls in the same order give the same result. What happens inside is told to an
+//! [`Observer`] as typed [`Event`]s.
+//!
+//! No input from a guest panics: a wild access reads 0, is dropped, or is latched as a fault, and
+//! is an event.
 
+pub mod bus;
+pub mod config;
 pub mod event;
 pub mod fault;
+pub mod ggtt;
+pub mod interrupts;
+pub mod memory;
+pub mod registers;
 
-pub use event::{Event, Observer};
+pub use bus::{Bus, EngineActivity, StepReport};
+pub use config::{GpuConfig, Mutations};
+pub use event::{Event, EventSink, Observer};
+pub use memory::GuestRam;

@@ -1,0 +1,58 @@
+//! What kind of GPU to build.
+
+use gen8_spec::pci;
+use gen8_spec::sku::{self, Sku};
+
+/// GMCH_CTRL of the default configuration: GGMS 3 (8 MiB of PTEs, a GGTT of 4 GiB) and no stolen
+/// memory.
+const GMCH_CTRL_4_GIB_GGTT: u16 = 3 << 6;
+
+/// Defects that can be switched on, so that the suite can prove that it would notice them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mutations {
+    /// TLB entries stay whatever the guest does.
+    pub tlb_never_invalidates: bool,
+}
+
+/// The fixed properties of a GPU: what a reset does not change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuConfig {
+    /// The part.
+    pub sku: Sku,
+    /// Bytes of the aperture (BAR2): a power of two from 128 MiB to 4 GiB.
+    pub aperture_size: u64,
+    /// GMCH_CTRL (configuration offset 0x50): decides the size of the GGTT.
+    pub gmch_ctrl: u16,
+    /// Defects for mutation checks; none by default.
+    pub mutations: Mutations,
+}
+
+impl GpuConfig {
+    /// The usual configuration of `sku`: 256 MiB aperture, 4 GiB GGTT, no stolen memory.
+    pub fn new(sku: Sku) -> Self {
+        Self {
+            sku,
+            aperture_size: pci::BAR2_SIZE,
+            gmch_ctrl: GMCH_CTRL_4_GIB_GGTT,
+            mutations: Mutations::default(),
+        }
+    }
+
+    /// The usual configuration of the part with this PCI device id, if there is such a part.
+    pub fn by_device_id(device_id: u16) -> Option<Self> {
+        sku::by_device_id(device_id).map(Self::new)
+    }
+
+    /// The aperture size brought into the range that the BAR can express.
+    pub fn effective_aperture_size(&self) -> u64 {
+        self.aperture_size
+            .checked_next_power_of_two()
+            .unwrap_or(APERTURE_MAX)
+            .clamp(APERTURE_MIN, APERTURE_MAX)
+    }
+}
+
+/// Smallest aperture.
+const APERTURE_MIN: u64 = 128 << 20;
+/// Largest aperture.
+const APERTURE_MAX: u64 = 4 << 30;

@@ -1,0 +1,324 @@
+//! Guest memory by host pointers that are resolved once a region.
+//!
+//! The guest's CPUs write this memory at any time, so no Rust reference into it ever exists: every
+//! access is a volatile load or store of at most eight aligned bytes, checked against the region's
+//! length. A walk through these pointers costs a few nanoseconds; through `vm-memory`'s generic
+//! accessors it costs an order of magnitude more.
+
+use core::fmt;
+use std::sync::Arc;
+
+use gen8_spec::PAGE_SIZE;
+use ppgtt::PhysicalMemory;
+use thiserror::Error;
+use vm_memory::{
+    GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MemoryRegionAddress,
+};
+
+/// Guest memory could not be set up.
+#[derive(Debug, Error)]
+pub enum MemoryError {
+    /// The operating system refused the mapping.
+    #[error("cannot map {size} bytes of guest memory: {reason}")]
+    Map {
+        /// Bytes asked for.
+        size: u64,
+        /// What vm-memory said.
+        reason: String,
+    },
+    /// A region has no host address, or does not start and end on a page.
+    #[error("guest memory region at {base:#x} cannot be reached by host pointer")]
+    Region {
+        /// Guest-physical start of the region.
+        base: u64,
+    },
+    /// There is no region.
+    #[error("guest memory is empty")]
+    Empty,
+}
+
+/// A run of guest memory that is contiguous in the host as well.
+#[derive(Clone, Copy)]
+struct Region {
+    /// Guest-physical start.
+    base: u64,
+    /// Bytes.
+    len: u64,
+    /// Host address of the first byte, page-aligned.
+    host: *mut u8,
+}
+
+impl Region {
+    /// Host pointer to `len` bytes at `address`, if they are all inside.
+    #[inline]
+    fn pointer(&self, address: u64, len: u64) -> Option<*mut u8> {
+        let offset = address.wrapping_sub(self.base);
+        if offset >= self.len || self.len - offset < len {
+            return None;
+        }
+        // SAFETY: `offset < self.len`, so the result stays inside the mapping that `host` starts.
+        Some(unsafe { self.host.add(offset as usize) })
+    }
+}
+
+/// Guest memory as the device sees it. Clones share the same memory.
+#[derive(Clone)]
+pub struct GuestRam {
+    /// The largest region, where nearly every access lands.
+    main: Region,
+    /// All regions, sorted by guest address.
+    regions: Arc<[Region]>,
+    /// Keeps the mappings alive.
+    _mappings: Arc<GuestMemoryMmap>,
+}
+
+// SAFETY: the pointers lead to shared mappings that live as long as `_mappings`; every access is a
+// volatile load or store without a Rust reference, so threads can race on the bytes only as guest
+// CPUs do.
+unsafe impl Send for GuestRam {}
+// SAFETY: as for `Send`; `&GuestRam` gives nothing but such accesses.
+unsafe impl Sync for GuestRam {}
+
+impl GuestRam {
+    /// Resolves the regions of `memory`.
+    pub fn new(memory: GuestMemoryMmap) -> Result<Self, MemoryError> {
+        let mut regions = Vec::new();
+        for region in memory.iter() {
+            let base = region.start_addr().0;
+            let len = region.len();
+            let host = region
+                .get_host_address(MemoryRegionAddress(0))
+                .map_err(|_| MemoryError::Region { base })?;
+            if !base.is_multiple_of(PAGE_SIZE) || !(host as u64).is_multiple_of(PAGE_SIZE) {
+                return Err(MemoryError::Region { base });
+            }
+            regions.push(Region { base, len, host });
+        }
+        regions.sort_unstable_by_key(|region| region.base);
+        let main = *regions.iter().max_by_key(|region| region.len).ok_or(MemoryError::Empty)?;
+        Ok(Self { main, regions: regions.into(), _mappings: Arc::new(memory) })
+    }
+
+    /// Zeroed memory of `size` bytes at guest address 0, for tests and the in-process machine.
+    pub fn anonymous(size: u64) -> Result<Self, MemoryError> {
+        Self::anonymous_regions(&[(0, size)])
+    }
+
+    /// Zeroed memory with holes: `(guest address, bytes)` a region.
+    pub fn anonymous_regions(ranges: &[(u64, u64)]) -> Result<Self, MemoryError> {
+        let size = ranges.iter().fold(0u64, |sum, range| sum.saturating_add(range.1));
+        let error = |reason: String| MemoryError::Map { size, reason };
+        let mut list = Vec::with_capacity(ranges.len());
+        for &(base, len) in ranges {
+            let len = usize::try_from(len).map_err(|e| error(e.to_string()))?;
+            list.push((GuestAddress(base), len));
+        }
+        Self::new(GuestMemoryMmap::from_ranges(&list).map_err(|e| error(e.to_string()))?)
+    }
+
+    /// Bytes of RAM.
+    pub fn size(&self) -> u64 {
+        self.regions.iter().map(|region| region.len).sum()
+    }
+
+    #[inline]
+    fn pointer(&self, address: u64, len: u64) -> Option<*mut u8> {
+        match self.main.pointer(address, len) {
+            Some(pointer) => Some(pointer),
+            None => self.pointer_elsewhere(address, len),
+        }
+    }
+
+    #[cold]
+    fn pointer_elsewhere(&self, address: u64, len: u64) -> Option<*mut u8> {
+        let next = self.regions.partition_point(|region| region.base <= address);
+        self.regions.get(next.checked_sub(1)?)?.pointer(address, len)
+    }
+
+    #[inline]
+    fn aligned<T>(&self, address: u64) -> Option<*mut T> {
+        let size = size_of::<T>() as u64;
+        if address & (size - 1) != 0 {
+            return None;
+        }
+        Some(self.pointer(address, size)?.cast())
+    }
+
+    /// The page that holds `address`, for many accesses after one check; `None` outside RAM.
+    #[inline]
+    pub fn page(&self, address: u64) -> Option<GuestPage<'_>> {
+        let pointer = self.pointer(address & !(PAGE_SIZE - 1), PAGE_SIZE)?;
+        Some(GuestPage { pointer, memory: core::marker::PhantomData })
+    }
+
+    /// Copies `buffer.len()` bytes from `address`; false (and nothing copied) unless all are in one
+    /// region. Whole qwords are loaded at once.
+    pub fn read_bytes(&self, address: u64, buffer: &mut [u8]) -> bool {
+        let Some(pointer) = self.pointer(address, buffer.len() as u64) else {
+            return false;
+        };
+        let head = pointer.align_offset(8).min(buffer.len());
+        let (first, rest) = buffer.split_at_mut(head);
+        read_each(pointer, first);
+        let mut at = head;
+        let mut chunks = rest.chunks_exact_mut(8);
+        for chunk in &mut chunks {
+            // SAFETY: `at + 8 <= buffer.len()`, all of which `pointer` covers.
+            let source = unsafe { pointer.add(at) }.cast::<u64>();
+            // SAFETY: as above, and `source` is 8-byte aligned because `head` bytes were skipped.
+            let value = unsafe { source.read_volatile() };
+            chunk.copy_from_slice(&value.to_ne_bytes());
+            at += 8;
+        }
+        // SAFETY: `at <= buffer.len()`.
+        read_each(unsafe { pointer.add(at) }, chunks.into_remainder());
+        true
+    }
+
+    /// Copies `buffer` to `address`; false (and nothing copied) unless all of it fits into one
+    /// region. Whole qwords are stored at once.
+    pub fn write_bytes(&self, address: u64, buffer: &[u8]) -> bool {
+        let Some(pointer) = self.pointer(address, buffer.len() as u64) else {
+            return false;
+        };
+        let head = pointer.align_offset(8).min(buffer.len());
+        let (first, rest) = buffer.split_at(head);
+        write_each(pointer, first);
+        let mut at = head;
+        let chunks = rest.chunks_exact(8);
+        let last = chunks.remainder();
+        for chunk in chunks {
+            let mut value = [0; 8];
+            value.copy_from_slice(chunk);
+            // SAFETY: `at + 8 <= buffer.len()`, all of which `pointer` covers.
+            let target = unsafe { pointer.add(at) }.cast::<u64>();
+            // SAFETY: as above, and `target` is 8-byte aligned because `head` bytes were skipped.
+            unsafe { target.write_volatile(u64::from_ne_bytes(value)) };
+            at += 8;
+        }
+        // SAFETY: `at <= buffer.len()`.
+        write_each(unsafe { pointer.add(at) }, last);
+        true
+    }
+}
+
+/// Byte-wise copy of fewer than eight bytes that `pointer` covers.
+fn read_each(pointer: *mut u8, buffer: &mut [u8]) {
+    for (i, byte) in buffer.iter_mut().enumerate() {
+        // SAFETY: the callers checked that `buffer.len()` bytes from `pointer` are in the region.
+        let source = unsafe { pointer.add(i) };
+        // SAFETY: as above.
+        *byte = unsafe { source.read_volatile() };
+    }
+}
+
+/// Byte-wise copy of fewer than eight bytes that `pointer` covers.
+fn write_each(pointer: *mut u8, buffer: &[u8]) {
+    for (i, &byte) in buffer.iter().enumerate() {
+        // SAFETY: the callers checked that `buffer.len()` bytes from `pointer` are in the region.
+        let target = unsafe { pointer.add(i) };
+        // SAFETY: as above.
+        unsafe { target.write_volatile(byte) };
+    }
+}
+
+impl PhysicalMemory for GuestRam {
+    #[inline]
+    fn read_u64(&self, address: u64) -> Option<u64> {
+        // SAFETY: `aligned` gave a pointer to eight aligned bytes inside a live mapping.
+        self.aligned::<u64>(address).map(|pointer| u64::from_le(unsafe { pointer.read_volatile() }))
+    }
+
+    #[inline]
+    fn write_u64(&self, address: u64, value: u64) -> bool {
+        let Some(pointer) = self.aligned::<u64>(address) else {
+            return false;
+        };
+        // SAFETY: `aligned` gave a pointer to eight aligned bytes inside a live mapping.
+        unsafe { pointer.write_volatile(value.to_le()) };
+        true
+    }
+
+    #[inline]
+    fn read_u32(&self, address: u64) -> Option<u32> {
+        // SAFETY: `aligned` gave a pointer to four aligned bytes inside a live mapping.
+        self.aligned::<u32>(address).map(|pointer| u32::from_le(unsafe { pointer.read_volatile() }))
+    }
+
+    #[inline]
+    fn write_u32(&self, address: u64, value: u32) -> bool {
+        let Some(pointer) = self.aligned::<u32>(address) else {
+            return false;
+        };
+        // SAFETY: `aligned` gave a pointer to four aligned bytes inside a live mapping.
+        unsafe { pointer.write_volatile(value.to_le()) };
+        true
+    }
+
+    fn read_table(&self, address: u64, entries: &mut [u64; 512]) -> bool {
+        if address & (PAGE_SIZE - 1) != 0 {
+            return false;
+        }
+        let Some(pointer) = self.pointer(address, PAGE_SIZE) else {
+            return false;
+        };
+        for (i, entry) in entries.iter_mut().enumerate() {
+            // SAFETY: `pointer` covers a page, which is 512 entries.
+            let source = unsafe { pointer.cast::<u64>().add(i) };
+            // SAFETY: as above; regions start page-aligned in guest and host, so it is aligned.
+            *entry = u64::from_le(unsafe { source.read_volatile() });
+        }
+        true
+    }
+
+    fn fill_u64(&self, address: u64, value: u64, count: usize) -> bool {
+        let Some(len) = (count as u64).checked_mul(8) else {
+            return false;
+        };
+        if address & 7 != 0 {
+            return false;
+        }
+        let Some(pointer) = self.pointer(address, len) else {
+            return len == 0;
+        };
+        for i in 0..count {
+            // SAFETY: `pointer` covers `count` qwords.
+            let target = unsafe { pointer.cast::<u64>().add(i) };
+            // SAFETY: as above; `address` is 8-byte aligned and regions are page-aligned.
+            unsafe { target.write_volatile(value.to_le()) };
+        }
+        true
+    }
+}
+
+impl fmt::Debug for GuestRam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ranges = self.regions.iter().map(|region| (region.base, region.len));
+        f.debug_list().entries(ranges).finish()
+    }
+}
+
+/// One page of guest memory, checked once. It borrows the [`GuestRam`] that it lies in.
+#[derive(Clone, Copy)]
+pub struct GuestPage<'a> {
+    pointer: *mut u8,
+    memory: core::marker::PhantomData<&'a GuestRam>,
+}
+
+impl GuestPage<'_> {
+    /// The dword at byte `offset`; the low two bits and everything from bit 12 are ignored.
+    #[inline]
+    pub fn read_u32(self, offset: u64) -> u32 {
+        let offset = (offset & (PAGE_SIZE - 4)) as usize;
+        // SAFETY: `offset` is at most 4092 and the pointer covers a page.
+        let source = unsafe { self.pointer.add(offset) }.cast::<u32>();
+        // SAFETY: as above; the page is aligned and `offset` a multiple of four.
+        u32::from_le(unsafe { source.read_volatile() })
+    }
+}
+
+impl fmt::Debug for GuestPage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestPage").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! Register rules as data, and the storage that obeys them.
+//!
+//! A block lists its registers as [`Rule`]s and keeps their values in a [`RegisterFile`]. What is
+//! more than storage (a forcewake acknowledge, a submit port) is code in the block that owns it.
+
+use gen8_spec::masked_apply;
+
+/// How one register, or an array of equal ones, behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Hardware name.
+    pub name: &'static str,
+    /// Offset of the (first) register: in BAR0, or in the block of an engine.
+    pub offset: u32,
+    /// Value after reset.
+    pub reset: u32,
+    /// Bits that software can write.
+    pub writable: u32,
+    /// Bits that software clears by writing one.
+    pub w1c: u32,
+    /// Masked write: the upper half of the written dword enables the lower half; `writable` then
+    /// counts in the lower half.
+    pub masked: bool,
+    /// Number of equal registers.
+    pub count: u32,
+    /// Bytes from one to the next.
+    pub stride: u32,
+}
+
+impl Rule {
+    /// Plain storage: reads what was written last, 0 after reset.
+    pub const fn storage(name: &'static str, offset: u32) -> Self {
+        Self {
+            name,
+            offset,
+            reset: 0,
+            writable: u32::MAX,
+            w1c: 0,
+            masked: false,
+            count: 1,
+            stride: 4,
+        }
+    }
+
+    /// Reads `value`, ignores writes.
+    pub const fn read_only(name: &'static str, offset: u32, value: u32) -> Self {
+        Self { reset: value, writable: 0, ..Self::storage(name, offset) }
+    }
+
+    /// A masked register: 16 bits of state, changed through the mask in the upper half.
+    pub const fn masked(name: &'static str, offset: u32) -> Self {
+        Self { writable: 0xffff, masked: true, ..Self::storage(name, offset) }
+    }
+
+    /// Event bits, cleared by writing one; the hardware side sets them with [`RegisterFile::set`].
+    pub const fn event_bits(name: &'static str, offset: u32) -> Self {
+        Self { writable: 0, w1c: u32::MAX, ..Self::storage(name, offset) }
+    }
+
+    /// The same rule with another reset value.
+    pub const fn with_reset(self, reset: u32) -> Self {
+        Self { reset, ..self }
+    }
+
+    /// The same rule with other writable bits.
+    pub const fn with_writable(self, writable: u32) -> Self {
+        Self { writable, ..self }
+    }
+
+    /// `count` registers under this rule, `stride` bytes apart.
+    pub const fn array(self, count: u32, stride: u32) -> Self {
+        Self { count, stride, ..self }
+    }
+
+    /// The value after software wrote `written` to a register that holds `old`.
+    pub const fn apply(&self, old: u32, written: u32) -> u32 {
+        let new = if self.masked { masked_apply(old, written) } else { written };
+        let stored = (old & !self.writable) | (new & self.writable);
+        stored & !(written & self.w1c)
+    }
+}
+
+/// Values of the registers that a list of rules describes.
+///
+/// Registers are found by binary search: tables have some hundred entries, and the hot path of the
+/// device (the command streamer) does not come here.
+#[derive(Clone, Debug)]
+pub struct RegisterFile {
+    rules: &'static [Rule],
+    /// Sorted offsets; the same index in `owner` and `values`.
+    offsets: Vec<u32>,
+    /// Index into `rules`.
+    owner: Vec<u16>,
+    values: Vec<u32>,
+}
+
+impl RegisterFile {
+    /// A file with every register at its reset value.
+    pub fn new(rules: &'static [Rule]) -> Self {
+        let mut all: Vec<(u32, u16)> = rules
+            .iter()
+            .enumerate()
+            .flat_map(|(i, rule)| {
+                (0..rule.count).map(move |n| (rule.offset + n * rule.stride, i as u16))
+            })
+            .collect();
+        all.sort_unstable();
+        let offsets = all.iter().map(|&(offset, _)| offset).collect();
+        let owner: Vec<u16> = all.iter().map(|&(_, rule)| rule).collect();
+        let values = vec![0; owner.len()];
+        let mut file = Self { rules, offsets, owner, values };
+        file.reset();
+        file
+    }
+
+    /// Sets every register to its reset value.
+    pub fn reset(&mut self) {
+        for (value, &owner) in self.values.iter_mut().zip(&self.owner) {
+            *value = self.rules.get(usize::from(owner)).map_or(0, |rule| rule.reset);
+        }
+    }
+
+    fn index(&self, offset: u32) -> Option<usize> {
+        self.offsets.binary_search(&offset).ok()
+    }
+
+    /// The rule of the register at `offset`.
+    pub fn rule(&self, offset: u32) -> Option<&'static Rule> {
+        self.rules.get(usize::from(*self.owner.get(self.index(offset)?)?))
+    }
+
+    /// Reads a register; `None` when no rule names it.
+    pub fn read(&self, offset: u32) -> Option<u32> {
+        self.values.get(self.index(offset)?).copied()
+    }
+
+    /// Software writes a register by its rule; returns the value that it holds afterwards, `None`
+    /// when no rule names it.
+    pub fn write(&mut self, offset: u32, written: u32) -> Option<u32> {
+        let rule = self.rule(offset)?;
+        let index = self.index(offset)?;
+        let value = self.values.get_mut(index)?;
+        *value = rule.apply(*value, written);
+        Some(*value)
+    }
+
+    /// The value for the device's own use: 0 when no rule names the register.
+    pub fn get(&self, offset: u32) -> u32 {
+        self.read(offset).unwrap_or(0)
+    }
+
+    /// Hardware sets a register, past its rule. Nothing happens when no rule names it.
+    pub fn set(&mut self, offset: u32, value: u32) {
+        if let Some(slot) = self.index(offset).and_then(|index| self.values.get_mut(index)) {
+            *slot = value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gen8_spec::{masked_disable, masked_enable};
+
+    static RULES: [Rule; 5] = [
+        Rule::storage("ARRAY", 0x40).array(3, 8),
+        Rule::masked("MODE", 0x9c).with_writable(0xfdff).with_reset(0x200),
+        Rule::event_bits("EIR", 0xb0),
+        Rule::read_only("FUSE", 0x10, 0x1234),
+        Rule::storage("FIELD", 0x20).with_writable(0xff00).with_reset(0xab),
+    ];
+
+    #[test]
+    fn reset_values_and_arrays_come_from_the_rules() {
+        let file = RegisterFile::new(&RULES);
+        assert_eq!(file.read(0x9c), Some(0x200));
+        assert_eq!(file.read(0x50), Some(0));
+        assert_eq!(file.read(0x44), None);
+        assert_eq!(file.rule(0x48).map(|rule| rule.name), Some("ARRAY"));
+    }
+
+    #[test]
+    fn masked_write_respects_mask_and_read_only_bits() {
+        let mut file = RegisterFile::new(&RULES);
+        file.write(0x9c, masked_enable(0x100));
+        assert_eq!(file.get(0x9c), 0x300);
+        file.write(0x9c, masked_disable(0x300));
+        assert_eq!(file.get(0x9c), 0x200);
+    }
+
+    #[test]
+    fn event_bits_clear_by_one_and_ignore_zero() {
+        let mut file = RegisterFile::new(&RULES);
+        file.set(0xb0, 0b111);
+        assert_eq!(file.write(0xb0, 0b010), Some(0b101));
+        assert_eq!(file.write(0xb0, 0), Some(0b101));
+    }
+
+    #[test]
+    fn bits_outside_writable_keep_their_value() {
+        let mut file = RegisterFile::new(&RULES);
+        assert_eq!(file.write(0x10, 0), Some(0x1234));
+        assert_eq!(file.write(0x20, 0xffff_ffff), Some(0xffab));
+        assert_eq!(file.write(0x24, 1), None);
+    }
+}
