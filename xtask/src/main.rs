@@ -1,2 +1,64 @@
-//! Stub.
-fn main() {}
+//! Project tasks. `cargo xtask --help` lists them; docs/toolchain.md tells how the guest is built.
+#![forbid(unsafe_code)]
+
+mod build;
+mod process;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Project tasks of gen8emu.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build all and run scenarios on the emulated GPU (`cargo xtask run --help`: its options)
+    #[command(disable_help_flag = true)]
+    Run(Forwarded),
+    /// Every scenario under every policy, observed against expected
+    #[command(disable_help_flag = true)]
+    Matrix(Forwarded),
+    /// Measure the hot paths, each against a limit measured in the same run
+    #[command(disable_help_flag = true)]
+    Bench(Forwarded),
+    /// Build the guest image and print where it is
+    Firmware,
+}
+
+/// Arguments that the program gen8emu understands; xtask hands them on.
+#[derive(clap::Args)]
+struct Forwarded {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Run(Forwarded { arguments }) => build::build_and_run("run", &arguments),
+        Task::Matrix(Forwarded { arguments }) => build::build_and_run("matrix", &arguments),
+        Task::Bench(Forwarded { arguments }) => build::build_and_run("bench", &arguments),
+        Task::Firmware => {
+            println!("{}", build::firmware()?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Building the guest image and the program, and running the program.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::toolchain::{self, TARGET};
+use crate::{process, workspace};
+
+/// Builds the guest image; says where it is.
+pub(crate) fn firmware() -> Result<PathBuf> {
+    let toolchain = toolchain::find()?;
+    eprintln!("building the guest for {TARGET} ({})", toolchain.describe());
+    let mut build = process::cargo();
+    build.args(["build", "--package", "firmware", "--release"]);
+    toolchain.apply(&mut build);
+    process::run(&mut build).context("building the guest image")?;
+    Ok(toolchain::target_dir().join(TARGET).join("release").join("firmware"))
+}
+
+/// Builds the program; says where it is.
+pub(crate) fn program() -> Result<PathBuf> {
+    let mut build = process::cargo();
+    build.args(["build", "--package", "gen8emu", "--release"]);
+    process::run(&mut build).context("building gen8emu")?;
+    Ok(workspace::target().join("release").join("gen8emu"))
+}
+
+/// Builds all that `subcommand` of the program needs and runs it; its exit status is ours.
+pub(crate) fn build_and_run(subcommand: &str, arguments: &[String]) -> Result<ExitCode> {
+    let program = program()?;
+    let mut run = Command::new(&program);
+    run.arg(subcommand).args(arguments);
+    if needs_firmware(subcommand, arguments) {
+        run.env("GEN8EMU_FIRMWARE", firmware()?);
+    }
+    let status = run.status().with_context(|| format!("cannot start {}", program.display()))?;
+    // A signal has no exit status; the shell's 128+n is out of reach here, so call it a failure.
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Whether the guest image can matter: `run` boots it unless told otherwise, `matrix` only when
+/// told so, and help needs nothing.
+fn needs_firmware(subcommand: &str, arguments: &[String]) -> bool {
+    let machine = machine_argument(arguments);
+    let help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
+    match subcommand {
+        _ if help => false,
+        "run" => machine != Some("in-process"),
+        "matrix" => machine == Some("kvm"),
+        _ => false,
+    }
+}
+
+/// The value of `--machine`, in either spelling.
+fn machine_argument(arguments: &[String]) -> Option<&str> {
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--machine" {
+            return rest.next().map(String::as_str);
+        }
+        if let Some(value) = argument.strip_prefix("--machine=") {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(subcommand: &str, line: &str) -> bool {
+        let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        needs_firmware(subcommand, &arguments)
+    }
+
+    #[test]
+    fn run_builds_the_guest_unless_it_stays_in_process() {
+        assert!(needs("run", ""));
+        assert!(needs("run", "--machine kvm"));
+        assert!(!needs("run", "--machine in-process"));
+        assert!(!needs("run", "--machine=in-process --json"));
+        assert!(!needs("run", "--help"));
+    }
+
+    #[test]
+    fn matrix_builds_the_guest_only_for_kvm() {
+        assert!(!needs("matrix", "--json"));
+        assert!(needs("matrix", "--machine=kvm"));
+        assert!(!needs("bench", ""));
+    }
+}
