@@ -2,6 +2,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+pub mod gt;
 mod platform;
 
 pub use platform::Platform;
