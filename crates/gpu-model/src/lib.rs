@@ -12,14 +12,17 @@
 
 pub mod bus;
 pub mod config;
+pub mod engine;
 pub mod event;
 pub mod fault;
 pub mod ggtt;
 pub mod interrupts;
 pub mod memory;
 pub mod registers;
+pub mod tlb;
 
 pub use bus::{Bus, EngineActivity, StepReport};
 pub use config::{GpuConfig, Mutations};
+pub use engine::Engine;
 pub use event::{Event, EventSink, Observer};
 pub use memory::GuestRam;
