@@ -6,6 +6,7 @@ use crate::fault::{FaultRegisters, GpuFault};
 use crate::ggtt::Ggtt;
 use crate::interrupts::Interrupts;
 use crate::memory::GuestRam;
+use crate::registers::RegisterFile;
 
 /// The rest of the device, as an engine sees it during one access or one slice.
 pub struct Bus<'a> {
@@ -17,6 +18,9 @@ pub struct Bus<'a> {
     pub interrupts: &'a mut Interrupts,
     /// Fault registers.
     pub faults: &'a mut FaultRegisters,
+    /// Registers of the device that are plain storage and belong to no engine (workarounds, MMU,
+    /// pipeline statistics), for commands that load and store registers.
+    pub registers: &'a mut RegisterFile,
     /// Where events go.
     pub events: &'a mut EventSink,
     /// Device time in nanoseconds.

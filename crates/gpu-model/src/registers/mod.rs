@@ -3,6 +3,8 @@
 //! A block lists its registers as [`Rule`]s and keeps their values in a [`RegisterFile`]. What is
 //! more than storage (a forcewake acknowledge, a submit port) is code in the block that owns it.
 
+pub mod global;
+
 use gen8_spec::masked_apply;
 
 /// How one register, or an array of equal ones, behaves.
