@@ -27,6 +27,11 @@ pub(crate) fn program() -> Result<PathBuf> {
     Ok(workspace::target().join("release").join("gen8emu"))
 }
 
+/// Whether KVM really runs a guest here.
+pub(crate) fn kvm_works() -> Result<bool> {
+    Ok(process::capture(Command::new(program()?).arg("probe")).is_ok())
+}
+
 /// Builds all that `subcommand` of the program needs and runs it; its exit status is ours.
 pub(crate) fn build_and_run(subcommand: &str, arguments: &[String]) -> Result<ExitCode> {
     let program = program()?;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod check;
 mod process;
 mod toolchain;
 mod workspace;
@@ -30,6 +31,9 @@ enum Task {
     /// Measure the hot paths, each against a limit measured in the same run
     #[command(disable_help_flag = true)]
     Bench(Forwarded),
+    /// All checks and tests; the last line counts them
+    #[command(visible_alias = "ci")]
+    Test,
     /// Build the guest image and print where it is
     Firmware,
 }
@@ -56,6 +60,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Run(Forwarded { arguments }) => build::build_and_run("run", &arguments),
         Task::Matrix(Forwarded { arguments }) => build::build_and_run("matrix", &arguments),
         Task::Bench(Forwarded { arguments }) => build::build_and_run("bench", &arguments),
+        Task::Test => Ok(check::run()),
         Task::Firmware => {
             println!("{}", build::firmware()?.display());
             Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -45,6 +46,27 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
         bail!("{} failed ({}): {last}", words(command), output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs `command`, shows what it says on our standard error and hands each line to `watch`.
+pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<()> {
+    let (reader, writer) = io::pipe().context("making a pipe")?;
+    command.stdout(writer.try_clone().context("sharing a pipe")?).stderr(writer);
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", words(command)))?;
+    // The command keeps its ends of the pipe until it is told otherwise; with them open here,
+    // reading would never end.
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = line.context("reading what a program says")?;
+        let line = String::from_utf8_lossy(&line);
+        eprintln!("{line}");
+        watch(&line);
+    }
+    let status = child.wait().with_context(|| format!("waiting for {}", words(command)))?;
+    if !status.success() {
+        bail!("{} failed ({status})", words(command));
+    }
+    Ok(())
 }
 
 /// The command as one would type it, without its environment.

@@ -1,0 +1,123 @@
+//! The steps of `cargo xtask test`.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use super::counts::Counts;
+use super::{Outcome, one, readme};
+use crate::{build, process, toolchain};
+
+/// Time in which the matrix must be through, on two cores.
+const MATRIX_LIMIT: Duration = Duration::from_secs(60);
+
+/// One step.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) check: fn() -> Result<Outcome>,
+}
+
+/// All steps, the quick ones first.
+pub(super) fn all() -> [Step; 10] {
+    [
+        Step { name: "format", check: format },
+        Step { name: "lints", check: lints },
+        Step { name: "guest image", check: guest_image },
+        Step { name: "lints of the guest", check: guest_lints },
+        Step { name: "documentation", check: documentation },
+        Step { name: "tests", check: tests },
+        Step { name: "tests in documentation", check: documentation_tests },
+        Step { name: "matrix, in process", check: matrix_in_process },
+        Step { name: "matrix, on KVM", check: matrix_on_kvm },
+        Step { name: "commands of README.md", check: readme::check },
+    ]
+}
+
+fn format() -> Result<Outcome> {
+    one(process::run(process::cargo().args(["fmt", "--all", "--check"])))
+}
+
+fn lints() -> Result<Outcome> {
+    one(process::run(process::cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])))
+}
+
+fn guest_image() -> Result<Outcome> {
+    one(build::firmware().map(drop))
+}
+
+fn guest_lints() -> Result<Outcome> {
+    let mut clippy = process::cargo();
+    clippy.args(["clippy", "--package", "firmware", "--release"]);
+    toolchain::find()?.apply(&mut clippy);
+    one(process::run(clippy.args(["--", "-D", "warnings"])))
+}
+
+fn documentation() -> Result<Outcome> {
+    let mut doc = process::cargo();
+    doc.args(["doc", "--no-deps", "--workspace", "--document-private-items"]);
+    one(process::run(doc.env("RUSTDOCFLAGS", "-D warnings")))
+}
+
+/// The workspace's tests, with the guest image for those that boot it.
+fn tests() -> Result<Outcome> {
+    let has_nextest = process::capture(process::cargo().args(["nextest", "--version"])).is_ok();
+    let mut runner = process::cargo();
+    if has_nextest {
+        runner.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
+        // Those tests look for themselves whether KVM works, but would then count as passed.
+        if !build::kvm_works()? {
+            runner.args(["-E", "not binary(/^kvm/)"]);
+        }
+    } else {
+        runner.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+    }
+    runner.env("GEN8EMU_FIRMWARE", build::firmware()?);
+    counted(&mut runner)
+}
+
+fn documentation_tests() -> Result<Outcome> {
+    counted(process::cargo().args(["test", "--doc", "--workspace", "--no-fail-fast"]))
+}
+
+/// Runs a test runner and counts its tests.
+fn counted(runner: &mut Command) -> Result<Outcome> {
+    let mut counts = Counts::default();
+    let result = process::run_watched(runner, |line| counts.add_line(line));
+    Ok(match result {
+        Ok(()) => Outcome::Passed(counts),
+        Err(error) => {
+            // A runner that fails without a failed test (it did not compile) is a failure too.
+            counts.failed = counts.failed.max(1);
+            Outcome::Failed(counts, format!("{error:#}"))
+        }
+    })
+}
+
+fn matrix_in_process() -> Result<Outcome> {
+    let program = build::program()?;
+    let start = Instant::now();
+    process::run(Command::new(program).arg("matrix"))?;
+    let took = start.elapsed();
+    if took > MATRIX_LIMIT {
+        bail!("took {} s, more than {} s", took.as_secs(), MATRIX_LIMIT.as_secs());
+    }
+    one(Ok(()))
+}
+
+fn matrix_on_kvm() -> Result<Outcome> {
+    let mut probe = Command::new(build::program()?);
+    if let Err(error) = process::capture(probe.arg("probe")) {
+        return Ok(Outcome::Skipped(format!("KVM cannot be used here: {error:#}")));
+    }
+    let mut matrix = Command::new(build::program()?);
+    matrix.args(["matrix", "--machine", "kvm"]).env("GEN8EMU_FIRMWARE", build::firmware()?);
+    one(process::run(&mut matrix))
+}
