@@ -43,6 +43,21 @@ pub enum ProbeError {
 #[error("out of DMA pages or GGTT space")]
 pub struct OutOfMemory;
 
+/// Why a context was not made known to an engine. Nothing was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ContextError {
+    /// No DMA page or GGTT space was left.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+    /// This part lacks the engine.
+    #[error("no engine {}", .0.name())]
+    NoEngine(EngineId),
+    /// The engine already knows a context of that id.
+    #[error("context {0} exists on the engine")]
+    Duplicate(u32),
+}
+
 /// The GGTT has no hole of that size and alignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no hole in the GGTT")]

@@ -11,7 +11,7 @@ use gen8_spec::debug_page::{Hint, PageKind};
 use gen8_spec::engine::EngineId;
 use gen8_spec::sku::Sku;
 
-pub use error::{NoSpace, OutOfMemory, ProbeError, ResetError, SubmitError};
+pub use error::{ContextError, NoSpace, OutOfMemory, ProbeError, ResetError, SubmitError};
 pub use seqno::seqno_passed;
 pub use types::{
     EngineContext, GLOBAL_OWNER, GgttNode, GtConfig, HangSample, KERNEL_CONTEXT, PtLevels,
@@ -107,8 +107,8 @@ impl<P: Platform> Gt<P> {
         &mut self,
         _context: u32,
         _engine: EngineId,
-    ) -> Result<EngineContext, OutOfMemory> {
-        Err(OutOfMemory)
+    ) -> Result<EngineContext, ContextError> {
+        Err(OutOfMemory.into())
     }
 
     /// Frees the image and the ring. The hardware must have left the context: with execlists every
@@ -179,8 +179,12 @@ impl<P: Platform> Gt<P> {
         Err(ResetError::NoEngine(engine))
     }
 
-    /// Resets the whole GT, with the same rule for each engine.
-    pub fn reset_all(&mut self) -> Result<Vec<(EngineId, ResetReport)>, ResetError> {
+    /// Resets the whole GT. The engines in `hung` are treated as by [`Gt::reset_engine`]; on the
+    /// others every outstanding request runs again.
+    pub fn reset_all(
+        &mut self,
+        _hung: &[EngineId],
+    ) -> Result<Vec<(EngineId, ResetReport)>, ResetError> {
         Ok(Vec::new())
     }
 
