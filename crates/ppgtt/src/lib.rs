@@ -1,9 +1,30 @@
 //! Gen8 page tables over a [`PhysicalMemory`]: walk, build, map, unmap, reclaim, census.
+//!
+//! * [`walk`] translates as an engine does, with a [`WalkFault`] for every way to fail.
+//! * [`AddressSpace`] builds and owns the tables of one address space, as the driver of 2015 did.
+//! * [`census`](census()) finds from a root alone which table pages exist and what is mapped.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod address_space;
+mod allocator;
+mod census;
+mod levels;
 mod memory;
+mod scratch;
+mod walk;
 
+#[cfg(test)]
+mod test_memory;
+
+pub use address_space::{AddressSpace, MapError};
+pub use allocator::{PageAllocator, TableCounts};
+pub use census::{CensusProblem, Leaf, TableCensus, TablePage, VaRange, census};
+pub use levels::{
+    INDEX_BITS, Level, Levels, PageTableRoot, VA_BITS, canonical, is_canonical, strip_canonical,
+};
 pub use memory::PhysicalMemory;
+pub use scratch::ScratchTree;
+pub use walk::{Access, Translation, WalkFault, ggtt_page, walk};

@@ -26,6 +26,12 @@ pub trait PhysicalMemory {
         true
     }
 
+    /// Writes consecutive qwords from `address`; `false` if not all of them lie in RAM, and then the
+    /// first ones may have been written.
+    fn write_u64s(&self, address: u64, values: &[u64]) -> bool {
+        values.iter().enumerate().all(|(i, &value)| self.write_u64(address + 8 * i as u64, value))
+    }
+
     /// Writes `value` to `count` consecutive qwords from `address`.
     fn fill_u64(&self, address: u64, value: u64, count: usize) -> bool {
         (0..count).all(|i| self.write_u64(address + 8 * i as u64, value))
@@ -47,6 +53,9 @@ impl<M: PhysicalMemory + ?Sized> PhysicalMemory for &M {
     }
     fn read_table(&self, address: u64, entries: &mut [u64; 512]) -> bool {
         (**self).read_table(address, entries)
+    }
+    fn write_u64s(&self, address: u64, values: &[u64]) -> bool {
+        (**self).write_u64s(address, values)
     }
     fn fill_u64(&self, address: u64, value: u64, count: usize) -> bool {
         (**self).fill_u64(address, value, count)
