@@ -42,3 +42,48 @@ pub trait Platform {
     /// Whether the GPU's interrupt was delivered since the last call; clears the mark.
     fn take_interrupt(&mut self) -> bool;
 }
+
+/// A borrowed machine is a machine: a driver instance can be run on it and given up.
+impl<P: Platform + ?Sized> Platform for &mut P {
+    type Memory = P::Memory;
+
+    fn memory(&self) -> &P::Memory {
+        (**self).memory()
+    }
+    fn alloc_page(&mut self) -> Option<u64> {
+        (**self).alloc_page()
+    }
+    fn free_page(&mut self, page: u64) {
+        (**self).free_page(page);
+    }
+    fn config_read32(&mut self, offset: u16) -> u32 {
+        (**self).config_read32(offset)
+    }
+    fn config_write32(&mut self, offset: u16, value: u32) {
+        (**self).config_write32(offset, value);
+    }
+    fn mmio_read32(&mut self, offset: u32) -> u32 {
+        (**self).mmio_read32(offset)
+    }
+    fn mmio_write32(&mut self, offset: u32, value: u32) {
+        (**self).mmio_write32(offset, value);
+    }
+    fn mmio_write64(&mut self, offset: u32, value: u64) {
+        (**self).mmio_write64(offset, value);
+    }
+    fn aperture_read32(&mut self, offset: u64) -> u32 {
+        (**self).aperture_read32(offset)
+    }
+    fn aperture_write32(&mut self, offset: u64, value: u32) {
+        (**self).aperture_write32(offset, value);
+    }
+    fn now_ns(&mut self) -> u64 {
+        (**self).now_ns()
+    }
+    fn relax(&mut self) {
+        (**self).relax();
+    }
+    fn take_interrupt(&mut self) -> bool {
+        (**self).take_interrupt()
+    }
+}
