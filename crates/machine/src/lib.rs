@@ -1,1 +1,3 @@
 //! Machines.
+
+pub mod kvm;

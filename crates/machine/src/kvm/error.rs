@@ -1,0 +1,77 @@
+//! What can go wrong with a KVM machine.
+
+use std::time::Duration;
+
+use super::loader::LoadError;
+
+/// Why a KVM machine could not be built, or did not end as it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KvmError {
+    /// A system call of the VMM failed.
+    #[error("KVM: {what}: {source}")]
+    Host {
+        /// What the VMM was doing.
+        what: &'static str,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// Guest RAM could not be allocated.
+    #[error("cannot allocate {bytes} bytes of guest RAM: {reason}")]
+    Ram {
+        /// Bytes asked for.
+        bytes: u64,
+        /// Reason in words.
+        reason: String,
+    },
+    /// The firmware image cannot be loaded.
+    #[error("firmware image: {0}")]
+    Firmware(#[from] LoadError),
+    /// The guest left in a way that the board does not know.
+    #[error("the guest stopped at {rip:#x}: {reason}")]
+    UnexpectedExit {
+        /// KVM's reason in words.
+        reason: String,
+        /// Guest instruction pointer, 0 if it could not be read.
+        rip: u64,
+    },
+    /// The guest made no progress for too long and was ended.
+    #[error("the guest gave no sign of life for {limit:?} and was ended; last line: {last_line}")]
+    TimeLimit {
+        /// The limit.
+        limit: Duration,
+        /// The last line on COM1, for a hint of where it hangs.
+        last_line: String,
+    },
+    /// The firmware ended with an error status.
+    #[error("the firmware ended with status {status:#x} ({meaning}); last line: {last_line}")]
+    ExitStatus {
+        /// Status at [`board::EXIT_PORT`].
+        status: u8,
+        /// The status in words.
+        meaning: &'static str,
+        /// The last line on COM1: a panic's message, for example.
+        last_line: String,
+    },
+    /// A thread of the VMM panicked.
+    #[error("the {0} thread of the VMM panicked")]
+    Thread(&'static str),
+}
+
+impl KvmError {
+    /// Wraps an error of kvm-ioctls or vmm-sys-util; use as `.map_err(KvmError::host("…"))`.
+    pub(super) fn host<E: Into<std::io::Error>>(what: &'static str) -> impl FnOnce(E) -> KvmError {
+        move |source| KvmError::Host { what, source: source.into() }
+    }
+}
+
+/// The words for a status at [`board::EXIT_PORT`].
+pub(super) fn exit_meaning(status: u8) -> &'static str {
+    match status {
+        board::EXIT_OK => "all done",
+        board::EXIT_PANIC => "panic",
+        board::EXIT_EXCEPTION => "CPU exception",
+        board::EXIT_BAD_MACHINE => "the machine is not as promised",
+        _ => "unknown status",
+    }
+}

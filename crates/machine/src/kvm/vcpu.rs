@@ -1,0 +1,184 @@
+//! The CPU's thread: runs the guest, answers its exits, and can be stopped from outside.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kvm_ioctls::{VcpuExit, VcpuFd};
+use vmm_sys_util::signal::{Killable, SIGRTMIN, register_signal_handler};
+
+use super::error::KvmError;
+
+/// How often a CPU that must stop is signalled again, in case a signal came just before KVM_RUN.
+const KICK_INTERVAL: Duration = Duration::from_millis(2);
+
+/// What lies behind the CPU's exits. Reads that nobody answers give all ones, as on a PC.
+pub(super) trait Bus {
+    /// An `in`; `data` holds the bytes to fill, one access or a string of them.
+    fn port_read(&mut self, port: u16, data: &mut [u8]);
+    /// An `out`; breaks with a status when the guest ends the machine.
+    fn port_write(&mut self, port: u16, data: &[u8]) -> ControlFlow<u8>;
+    /// A load from memory that is not RAM.
+    fn mmio_read(&mut self, address: u64, data: &mut [u8]);
+    /// A store to memory that is not RAM.
+    fn mmio_write(&mut self, address: u64, data: &[u8]);
+}
+
+/// How the CPU's thread ended.
+enum End {
+    /// The guest wrote this to the exit port.
+    Exit(u8),
+    /// It was told to stop.
+    Stopped,
+    /// An exit that the board does not know.
+    Unexpected(KvmError),
+}
+
+enum Message<M> {
+    FromBus(M),
+    End(End),
+}
+
+/// A sender for the bus, whose messages reach `run`'s callback.
+pub(super) struct Progress<M>(Sender<Message<M>>);
+
+impl<M> Progress<M> {
+    /// Sends a message; it also counts as a sign of life. After the machine's end it is dropped.
+    pub(super) fn send(&self, message: M) {
+        let _ = self.0.send(Message::FromBus(message));
+    }
+}
+
+/// Runs the guest in a thread until it ends the machine, and returns its status.
+///
+/// `make_bus` gets the sender of messages; `on_message` is called for each in the caller's thread.
+/// A guest that sends nothing for `limit` is ended; `None` is returned then.
+pub(super) fn run<B, M>(
+    vcpu: VcpuFd,
+    make_bus: impl FnOnce(Progress<M>) -> B,
+    limit: Duration,
+    mut on_message: impl FnMut(M),
+) -> Result<Option<u8>, KvmError>
+where
+    B: Bus + Send + 'static,
+    M: Send + 'static,
+{
+    let kick_signal = SIGRTMIN();
+    register_signal_handler(kick_signal, on_kick).map_err(KvmError::host("install a signal"))?;
+    let (sender, messages) = channel();
+    let bus = make_bus(Progress(sender.clone()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let thread = spawn(vcpu, bus, Arc::clone(&stop), sender)?;
+
+    let mut stopping = false;
+    loop {
+        let wait = if stopping { KICK_INTERVAL } else { limit };
+        match messages.recv_timeout(wait) {
+            Ok(Message::FromBus(message)) => on_message(message),
+            Ok(Message::End(end)) => return finish(thread, &messages, on_message, end),
+            Err(RecvTimeoutError::Timeout) => {
+                stopping = true;
+                stop.store(true, Ordering::Release);
+                thread.kill(kick_signal).map_err(KvmError::host("signal the vCPU thread"))?;
+            }
+            Err(RecvTimeoutError::Disconnected) => return Err(KvmError::Thread("vCPU")),
+        }
+    }
+}
+
+/// Interrupts KVM_RUN, which then returns EINTR; there is nothing else to do.
+extern "C" fn on_kick(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}
+
+fn spawn<B, M>(
+    mut vcpu: VcpuFd,
+    mut bus: B,
+    stop: Arc<AtomicBool>,
+    sender: Sender<Message<M>>,
+) -> Result<JoinHandle<()>, KvmError>
+where
+    B: Bus + Send + 'static,
+    M: Send + 'static,
+{
+    std::thread::Builder::new()
+        .name("vcpu0".into())
+        .spawn(move || {
+            let end = run_until_end(&mut vcpu, &mut bus, &stop);
+            // The bus goes first, so that its messages are in the queue before the end.
+            drop(bus);
+            let _ = sender.send(Message::End(end));
+        })
+        .map_err(KvmError::host("start the vCPU thread"))
+}
+
+fn finish<M>(
+    thread: JoinHandle<()>,
+    messages: &Receiver<Message<M>>,
+    mut on_message: impl FnMut(M),
+    end: End,
+) -> Result<Option<u8>, KvmError> {
+    thread.join().map_err(|_| KvmError::Thread("vCPU"))?;
+    for message in messages.try_iter() {
+        if let Message::FromBus(message) = message {
+            on_message(message);
+        }
+    }
+    match end {
+        End::Exit(status) => Ok(Some(status)),
+        End::Stopped => Ok(None),
+        End::Unexpected(error) => Err(error),
+    }
+}
+
+fn run_until_end(vcpu: &mut VcpuFd, bus: &mut impl Bus, stop: &AtomicBool) -> End {
+    while !stop.load(Ordering::Acquire) {
+        match run_once(vcpu, bus) {
+            ControlFlow::Continue(()) => {}
+            ControlFlow::Break(end) => return end,
+        }
+    }
+    End::Stopped
+}
+
+/// Runs the guest up to one exit and answers it.
+fn run_once(vcpu: &mut VcpuFd, bus: &mut impl Bus) -> ControlFlow<End> {
+    let reason = match vcpu.run() {
+        Ok(VcpuExit::IoOut(port, data)) => return bus.port_write(port, data).map_break(End::Exit),
+        Ok(VcpuExit::IoIn(port, data)) => {
+            bus.port_read(port, data);
+            return ControlFlow::Continue(());
+        }
+        Ok(VcpuExit::MmioRead(address, data)) => {
+            bus.mmio_read(address, data);
+            return ControlFlow::Continue(());
+        }
+        Ok(VcpuExit::MmioWrite(address, data)) => {
+            bus.mmio_write(address, data);
+            return ControlFlow::Continue(());
+        }
+        // With the in-kernel controllers KVM waits in the kernel on HLT; this is for completeness.
+        Ok(VcpuExit::Hlt | VcpuExit::Intr | VcpuExit::IrqWindowOpen | VcpuExit::IoapicEoi(_)) => {
+            return ControlFlow::Continue(());
+        }
+        Ok(exit) => describe(&exit),
+        Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
+            return ControlFlow::Continue(());
+        }
+        Err(error) => format!("KVM_RUN failed: {error}"),
+    };
+    let rip = vcpu.get_regs().map_or(0, |regs| regs.rip);
+    ControlFlow::Break(End::Unexpected(KvmError::UnexpectedExit { reason, rip }))
+}
+
+fn describe(exit: &VcpuExit<'_>) -> String {
+    match exit {
+        VcpuExit::InternalError => {
+            "KVM internal error (its emulator cannot execute the instruction there)".into()
+        }
+        VcpuExit::Shutdown => "triple fault".into(),
+        VcpuExit::FailEntry(reason, _) => format!("KVM could not enter the guest: {reason:#x}"),
+        other => format!("{other:?}"),
+    }
+}
