@@ -27,6 +27,9 @@ pub enum KvmError {
     /// The firmware image cannot be loaded.
     #[error("firmware image: {0}")]
     Firmware(#[from] LoadError),
+    /// The cases do not fit in one boot's command line.
+    #[error("a command line of {0} bytes is longer than {max}", max = board::BootInfo::COMMAND_LINE_MAX)]
+    CommandLine(usize),
     /// The guest left in a way that the board does not know.
     #[error("the guest stopped at {rip:#x}: {reason}")]
     UnexpectedExit {

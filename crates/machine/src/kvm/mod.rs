@@ -3,12 +3,16 @@
 //! The CPU runs in its own thread, the device in another; the GPU's MSIs go to the guest through
 //! KVM's local APIC.
 
+mod boot;
+mod bus;
 mod error;
 mod loader;
 mod probe;
+mod serial;
 mod vcpu;
 mod vm;
 
+pub use boot::{BootOptions, boot};
 pub use error::KvmError;
 pub use loader::LoadError;
 pub use probe::probe;

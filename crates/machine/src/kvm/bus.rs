@@ -1,0 +1,43 @@
+//! What the CPU finds outside RAM: ports and memory-mapped devices of the board.
+
+use std::ops::ControlFlow;
+
+use super::serial::Com1;
+use super::vcpu::Bus;
+
+/// The board's ports and devices.
+pub(super) struct BoardBus<F: FnMut(String)> {
+    com1: Com1<F>,
+}
+
+impl<F: FnMut(String)> BoardBus<F> {
+    /// A board; `on_line` gets each line that the guest sends on COM1.
+    pub(super) fn new(on_line: F) -> Self {
+        BoardBus { com1: Com1::new(on_line) }
+    }
+}
+
+impl<F: FnMut(String)> Bus for BoardBus<F> {
+    fn port_read(&mut self, port: u16, data: &mut [u8]) {
+        match Com1::<F>::offset(port) {
+            Some(offset) => self.com1.read(offset, data),
+            None => data.fill(0xff),
+        }
+    }
+
+    fn port_write(&mut self, port: u16, data: &[u8]) -> ControlFlow<u8> {
+        if let (board::EXIT_PORT, Some(&status)) = (port, data.first()) {
+            return ControlFlow::Break(status);
+        }
+        if let Some(offset) = Com1::<F>::offset(port) {
+            self.com1.write(offset, data);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn mmio_read(&mut self, _address: u64, data: &mut [u8]) {
+        data.fill(0xff);
+    }
+
+    fn mmio_write(&mut self, _address: u64, _data: &[u8]) {}
+}
