@@ -1,3 +1,9 @@
-//! Machines.
+//! Computers with the GPU in them, and the judge that lays what a scenario must show beside what
+//! its run showed.
 
+pub mod judge;
 pub mod kvm;
+mod run;
+
+pub use judge::{CaseResult, DeviceCounts, DeviceMoment, Moment, Observation};
+pub use run::{MachineError, MachineKind, RunOptions, run_cases};

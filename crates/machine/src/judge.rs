@@ -1,0 +1,256 @@
+//! The judge: expected beside observed, device beside driver.
+//!
+//! What counts is what the *device* saw ([`DeviceMoment`], from the census that walks guest memory).
+//! The driver's own counters are a second opinion; where the two differ, the case fails.
+
+use scenarios::{CaseReport, DriverCounts, Excess, Expected, label};
+use serde::Serialize;
+
+/// What the device's census counted at one checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DeviceCounts {
+    /// Address spaces alive.
+    pub vms: u32,
+    /// VMAs alive: hinted ones and those found mapped.
+    pub vmas: u32,
+    /// (VM, object) pairs with a present, non-scratch PTE, found by walking guest memory.
+    pub vmas_bound: u32,
+    /// Page-table pages that exist, scratch included.
+    pub pages: u32,
+}
+
+/// One census in the form that the judge needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceMoment {
+    /// The guest's label of the checkpoint.
+    pub label: u32,
+    /// What was counted.
+    pub counts: DeviceCounts,
+    /// Names of the census's findings since the checkpoint before.
+    pub findings: Vec<String>,
+    /// The census in words.
+    pub explanation: Vec<String>,
+}
+
+/// What a run of one case gave, from both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// From the driver's side.
+    pub report: CaseReport,
+    /// From the device's side, in order.
+    pub census: Vec<DeviceMoment>,
+    /// What the machine itself noticed, such as DMA pages that nobody freed.
+    pub machine_findings: Vec<String>,
+}
+
+/// Both opinions at one checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// "before", "during", "after", or the scenario's own number.
+    pub label: String,
+    /// The device's census.
+    pub device: DeviceCounts,
+    /// The driver's counters.
+    pub driver: DriverCounts,
+}
+
+/// A judged case, as `--json` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CaseResult {
+    /// Name of the scenario.
+    pub scenario: &'static str,
+    /// Name of the policy.
+    pub policy: &'static str,
+    /// 3 or 4.
+    pub levels: u32,
+    /// "execlists" or "legacy".
+    pub submission: &'static str,
+    /// "kvm" or "in-process".
+    pub machine: &'static str,
+    /// What had to be left over after settling.
+    pub expected: Excess,
+    /// What the device saw left over after settling.
+    pub observed: Excess,
+    /// Whether there is no difference.
+    pub ok: bool,
+    /// Every difference in words.
+    pub differences: Vec<String>,
+    /// The checkpoints in order.
+    pub timeline: Vec<Moment>,
+    /// Names of all findings, each once.
+    pub findings: Vec<String>,
+    /// What is left over and why, in words.
+    pub explanation: Vec<String>,
+    /// Why this result is expected, where that is not obvious.
+    pub note: &'static str,
+}
+
+/// Judges one run.
+pub fn judge(machine: &'static str, observation: &Observation) -> CaseResult {
+    let case = observation.report.case;
+    let expected = scenarios::expected(&case);
+    let mut differences = Vec::new();
+    let observed = excess(observation, label::AFTER).unwrap_or_default();
+    compare(observation, &expected, &mut differences);
+    CaseResult {
+        scenario: case.scenario.name(),
+        policy: case.policy.name(),
+        levels: case.levels.count(),
+        submission: case.submission.name(),
+        machine,
+        expected: expected.after,
+        observed,
+        ok: differences.is_empty(),
+        differences,
+        timeline: timeline(observation),
+        findings: findings(observation),
+        explanation: observation
+            .census
+            .iter()
+            .find(|moment| moment.label == label::AFTER)
+            .map(|moment| moment.explanation.clone())
+            .unwrap_or_default(),
+        note: expected.note,
+    }
+}
+
+fn compare(observation: &Observation, expected: &Expected, differences: &mut Vec<String>) {
+    let report = &observation.report;
+    if let Some(error) = &report.error {
+        differences.push(format!("the scenario stopped: {error}"));
+    }
+    compare_excess(observation, label::AFTER, Some(expected.after), differences);
+    compare_excess(observation, label::DURING, expected.during, differences);
+    compare_opinions(observation, differences);
+    compare_facts(report, expected, differences);
+    compare_findings(observation, expected, differences);
+    differences.extend(observation.machine_findings.iter().cloned());
+}
+
+fn device_counts(observation: &Observation, label: u32) -> Option<DeviceCounts> {
+    observation.census.iter().find(|moment| moment.label == label).map(|moment| moment.counts)
+}
+
+/// The device's census at `label`, less the one before the importer appeared.
+fn excess(observation: &Observation, at: u32) -> Option<Excess> {
+    let before = device_counts(observation, label::BEFORE)?;
+    let after = device_counts(observation, at)?;
+    let more = |a: u32, b: u32| i64::from(a) - i64::from(b);
+    Some(Excess {
+        vms: more(after.vms, before.vms),
+        vmas: more(after.vmas, before.vmas),
+        pages: more(after.pages, before.pages),
+    })
+}
+
+fn compare_excess(
+    observation: &Observation,
+    at: u32,
+    expected: Option<Excess>,
+    differences: &mut Vec<String>,
+) {
+    let Some(expected) = expected else { return };
+    match excess(observation, at) {
+        None => differences.push(format!("the device saw no checkpoint '{}'", label_name(at))),
+        Some(observed) if observed != expected => differences.push(format!(
+            "{}: expected {} VMs, {} VMAs, {} pages more than before; the device saw {}, {}, {}",
+            label_name(at),
+            expected.vms,
+            expected.vmas,
+            expected.pages,
+            observed.vms,
+            observed.vmas,
+            observed.pages
+        )),
+        Some(_) => {}
+    }
+}
+
+/// The device's and the driver's counts must agree at every checkpoint.
+fn compare_opinions(observation: &Observation, differences: &mut Vec<String>) {
+    let driver = &observation.report.checkpoints;
+    if driver.len() != observation.census.len() {
+        differences.push(format!(
+            "the driver took {} checkpoints, the device saw {}",
+            driver.len(),
+            observation.census.len()
+        ));
+    }
+    for (checkpoint, moment) in driver.iter().zip(&observation.census) {
+        let (counts, device) = (checkpoint.counts, moment.counts);
+        let at = label_name(checkpoint.label);
+        for (what, driver, device) in [
+            ("VMs", counts.vms, device.vms),
+            ("VMAs", counts.vmas, device.vmas),
+            ("bound VMAs", counts.vmas_bound, device.vmas_bound),
+            ("page-table pages", counts.pages, device.pages),
+        ] {
+            if driver != device {
+                differences
+                    .push(format!("{at}: the driver counts {driver} {what}, the device {device}"));
+            }
+        }
+    }
+}
+
+fn compare_facts(report: &CaseReport, expected: &Expected, differences: &mut Vec<String>) {
+    for (&fact, &value) in &expected.facts {
+        match report.facts.get(fact) {
+            Some(&observed) if observed == value => {}
+            Some(&observed) => {
+                differences.push(format!("{fact}: expected {value}, was {observed}"));
+            }
+            None => differences.push(format!("{fact}: expected {value}, was not observed")),
+        }
+    }
+}
+
+fn compare_findings(observation: &Observation, expected: &Expected, differences: &mut Vec<String>) {
+    let observed = findings(observation);
+    for &finding in &expected.required {
+        if !observed.iter().any(|name| name == finding) {
+            differences.push(format!("{finding}: expected, did not appear"));
+        }
+    }
+    for name in &observed {
+        let known = |list: &[&str]| list.contains(&name.as_str());
+        if !known(&expected.required) && !known(&expected.allowed) {
+            differences.push(format!("{name}: appeared, is not expected"));
+        }
+    }
+}
+
+/// All findings of both sides, each once.
+fn findings(observation: &Observation) -> Vec<String> {
+    let device = observation.census.iter().flat_map(|moment| &moment.findings);
+    let mut all: Vec<String> = Vec::new();
+    for name in observation.report.findings.iter().chain(device) {
+        if !all.contains(name) {
+            all.push(name.clone());
+        }
+    }
+    all
+}
+
+fn timeline(observation: &Observation) -> Vec<Moment> {
+    observation
+        .report
+        .checkpoints
+        .iter()
+        .zip(&observation.census)
+        .map(|(checkpoint, moment)| Moment {
+            label: label_name(checkpoint.label),
+            device: moment.counts,
+            driver: checkpoint.counts,
+        })
+        .collect()
+}
+
+fn label_name(number: u32) -> String {
+    match number {
+        label::BEFORE => "before".into(),
+        label::DURING => "during".into(),
+        label::AFTER => "after".into(),
+        other => other.to_string(),
+    }
+}
