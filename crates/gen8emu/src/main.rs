@@ -1,2 +1,58 @@
-//! Stub.
-fn main() {}
+//! gen8emu: an emulated Intel Gen8 GPU, its driver, and the leak that the driver had.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod cli;
+mod table;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use cli::{Command, Wrong};
+
+/// Exit status of a finding, a difference or a failure.
+const DIFFERENT: u8 = 1;
+/// Exit status of wrong use.
+const WRONG_USE: u8 = 2;
+
+fn main() -> ExitCode {
+    env_logger::init();
+    let cli = match cli::parse(env::args_os()) {
+        Ok(cli) => cli,
+        Err(Wrong::Help(help)) => help.exit(),
+        Err(Wrong::Use(message)) => {
+            eprintln!("{message}");
+            return ExitCode::from(WRONG_USE);
+        }
+    };
+    match run(cli.command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(DIFFERENT),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(DIFFERENT)
+        }
+    }
+}
+
+/// Does it; says whether all was as expected.
+fn run(command: Command) -> Result<bool> {
+    match command {
+        Command::Bench(arguments) => bench::command(&arguments),
+        Command::Probe => Ok(probe()),
+    }
+}
+
+fn probe() -> bool {
+    match machine::kvm::probe() {
+        Ok(()) => println!("KVM runs guests here"),
+        // On standard error, as every reason why something cannot be done.
+        Err(reason) => {
+            eprintln!("KVM cannot be used: {reason}");
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,71 @@
+//! The command `bench`: runs, table, JSON.
+
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::{ALL, Bench, Measured};
+use crate::cli::BenchArgs;
+use crate::table;
+
+/// What `bench --json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    benches: &'a [Measured],
+    ok: bool,
+}
+
+/// Runs the benches; says whether every target is met.
+pub(crate) fn command(arguments: &BenchArgs) -> Result<bool> {
+    if cfg!(debug_assertions) {
+        eprintln!("note: this is a debug build; the targets are for `cargo xtask bench`");
+    }
+    let wanted = |bench: &&Bench| {
+        arguments.names.is_empty() || arguments.names.iter().any(|name| name == bench.name)
+    };
+    let mut results = Vec::new();
+    for bench in ALL.iter().filter(wanted) {
+        eprintln!("{}: {} against {}", bench.name, bench.about, bench.limit);
+        results.push(bench.measure().with_context(|| format!("bench {}", bench.name))?);
+    }
+    let ok = results.iter().all(|result| result.ok);
+    let text = match arguments.json {
+        true => serde_json::to_string(&Report { benches: &results, ok })?,
+        false => show(&results),
+    };
+    writeln!(io::stdout(), "{text}").context("writing the result")?;
+    Ok(ok)
+}
+
+fn show(results: &[Measured]) -> String {
+    let head = ["bench", "unit", "value", "limit", "× limit", "target", "verdict"];
+    let mut table = table::table(&head, 2);
+    for result in results {
+        let target = match result.target_of {
+            "ratio" => format!("≤ {} × limit", result.target),
+            _ => format!("≤ {} {}", result.target, result.unit),
+        };
+        table.add_row([
+            result.name.to_owned(),
+            result.unit.to_owned(),
+            number(result.value),
+            number(result.limit),
+            format!("{:.2}", result.ratio),
+            target,
+            if result.ok { "met" } else { "MISSED" }.to_owned(),
+        ]);
+    }
+    table.to_string()
+}
+
+/// Three significant digits or so, without an exponent.
+fn number(value: f64) -> String {
+    let digits = match value.abs() {
+        v if v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        v if v >= 1.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.digits$}")
+}

@@ -1,0 +1,15 @@
+//! Tables on the screen, one look for all of them.
+
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
+
+/// An empty table with this head; columns from `first_number` on hold numbers.
+pub(crate) fn table(head: &[&str], first_number: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(head.to_vec());
+    // A line under the head is enough; lines between rows only keep the eye from comparing.
+    table.remove_style(TableComponent::HorizontalLines);
+    for column in table.column_iter_mut().skip(first_number) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
