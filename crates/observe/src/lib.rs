@@ -1,1 +1,23 @@
-//! Observers.
+//! Observers of the device's events.
+//!
+//! [`Census`] finds out, from guest memory and from what the engines loaded, which address spaces
+//! exist, what they map and what nobody can reclaim. Ownership hints of the guest
+//! ([`gen8_spec::debug_page`]) name who owns what; what is counted is found by walking page
+//! tables. It knows nothing of the driver.
+#![forbid(unsafe_code)]
+
+mod census;
+mod engines;
+mod explain;
+mod finding;
+mod log;
+mod ownership;
+mod pages;
+mod roots;
+mod snapshot;
+mod survey;
+
+pub use census::Census;
+pub use finding::{CensusFinding, StaleReason};
+pub use log::CensusLog;
+pub use snapshot::{AddressSpaceCensus, CensusSnapshot, MappedRange, ObjectCensus, TableTotals};
