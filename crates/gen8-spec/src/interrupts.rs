@@ -18,8 +18,27 @@ pub const IER: u32 = 0xc;
 
 /// Base of GT bank `n`, `0..4`: 0 RCS/BCS, 1 VCS/VCS1, 2 PM, 3 VECS.
 pub const fn gt_bank(n: u32) -> u32 {
-    0x4_4300 + 0x10 * n
+    0x4_4300 + BANK_STRIDE * n
 }
+
+/// Number of GT banks.
+pub const GT_BANK_COUNT: u32 = 4;
+/// Bytes from one bank to the next.
+pub const BANK_STRIDE: u32 = 0x10;
+
+/// Base of the bank of display pipe `n`, `0..3`.
+pub const fn pipe_bank(n: u32) -> u32 {
+    0x4_4400 + BANK_STRIDE * n
+}
+
+/// Base of the display-port bank.
+pub const PORT_BANK: u32 = 0x4_4440;
+/// Base of the display's miscellaneous bank.
+pub const MISC_BANK: u32 = 0x4_4460;
+/// Base of the PCU bank.
+pub const PCU_BANK: u32 = 0x4_44e0;
+/// Base of the PCH (south display) bank.
+pub const PCH_BANK: u32 = 0xc_4000;
 
 /// User interrupt (MI_USER_INTERRUPT).
 pub const USER_INTERRUPT: u32 = 1 << 0;
@@ -65,3 +84,15 @@ impl EngineId {
 }
 /// [`MASTER`]: GT PM bank.
 pub const MASTER_PM: u32 = 1 << 4;
+/// [`MASTER`]: GuC.
+pub const MASTER_GUC: u32 = 1 << 5;
+/// [`MASTER`]: display pipe A; B and C are the next bits.
+pub const MASTER_PIPE_A: u32 = 1 << 16;
+/// [`MASTER`]: display ports.
+pub const MASTER_PORT: u32 = 1 << 20;
+/// [`MASTER`]: display miscellaneous.
+pub const MASTER_MISC: u32 = 1 << 22;
+/// [`MASTER`]: PCH.
+pub const MASTER_PCH: u32 = 1 << 23;
+/// [`MASTER`]: PCU.
+pub const MASTER_PCU: u32 = 1 << 30;

@@ -21,6 +21,7 @@ pub mod interrupts;
 pub mod mmio;
 pub mod pci;
 pub mod pte;
+pub mod registers;
 pub mod sku;
 
 /// Bytes in a page: the only page size that BDW page tables of i915 use (i915 `i915_pci.c`).

@@ -236,3 +236,20 @@ pub const FAULT_DATA0_ADDRESS_SHIFT: u32 = 12;
 pub const FAULT_DATA1_ADDRESS_SHIFT: u32 = 44;
 /// [`FAULT_TLB_DATA1`]: field of the faulting address.
 pub const FAULT_DATA1_ADDRESS_MASK: u32 = 0xf;
+/// Registers below this need forcewake (i915 `intel_uncore.c`, `__gen8_reg_read_fw_domains`).
+pub const FORCEWAKE_RANGE_END: u32 = 0x4_0000;
+/// Forcewake acknowledge of Ivybridge; unused on Broadwell, reads 0.
+pub const FORCEWAKE_ACK_IVB: u32 = 0x13_0090;
+/// Display strap 3.
+pub const FUSE_STRAP3: u32 = 0x4_2020;
+/// South display strap.
+pub const SFUSE_STRAP: u32 = 0xc_2014;
+/// Free-running display timestamp (i915 `IVB_TIMESTAMP_CTR`).
+pub const TIMESTAMP_CTR: u32 = 0x4_4070;
+/// Nanoseconds in a tick of [`TIMESTAMP_CTR`] (i915 `intel_crtc_scanlines_since_frame_timestamp`
+/// computes with microseconds).
+pub const TIMESTAMP_CTR_TICK_NS: u64 = 1000;
+/// Span of one engine's register block: from its base.
+pub const ENGINE_BLOCK_SIZE: u32 = 0x800;
+/// TLB-invalidate registers (`EngineId::tlb_invalidate_register`): request; clears itself.
+pub const TLB_INVALIDATE_REQUEST: u32 = 1 << 0;

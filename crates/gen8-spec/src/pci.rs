@@ -75,3 +75,37 @@ pub const fn ggtt_pte_bytes(gmch_ctrl: u16) -> u64 {
         ggms => (1 << 20) << ggms,
     }
 }
+
+/// Header type.
+pub const CFG_HEADER_TYPE: u16 = 0x0e;
+/// Memory BAR: 64-bit.
+pub const BAR_MEMORY_64: u32 = 0b0100;
+/// Memory BAR: prefetchable.
+pub const BAR_PREFETCH: u32 = 0b1000;
+/// I/O BAR.
+pub const BAR_IO: u32 = 0b01;
+/// Interrupt pin INTA.
+pub const INTERRUPT_PIN_A: u8 = 1;
+/// MSI message control, from [`CFG_MSI`]: enable in bit 0. One vector, 32-bit address, no
+/// per-vector mask, as `lspci` shows on Broadwell.
+pub const MSI_CONTROL: u16 = 2;
+/// [`MSI_CONTROL`]: enable.
+pub const MSI_CONTROL_ENABLE: u16 = 1 << 0;
+/// MSI message address, from [`CFG_MSI`].
+pub const MSI_ADDRESS: u16 = 4;
+/// MSI message data, from [`CFG_MSI`].
+pub const MSI_DATA: u16 = 8;
+/// Power-management capabilities, from [`CFG_PM`]: version 2, no PME.
+pub const PM_CAPABILITIES: u16 = 2;
+/// Version field of [`PM_CAPABILITIES`].
+pub const PM_VERSION_2: u16 = 2;
+/// Power-management control and status, from [`CFG_PM`].
+pub const PM_CONTROL: u16 = 4;
+/// [`PM_CONTROL`]: power state, 0 = D0, 3 = D3hot.
+pub const PM_STATE_MASK: u16 = 3;
+/// [`PM_CONTROL`]: no soft reset on the way from D3hot to D0.
+pub const PM_NO_SOFT_RESET: u16 = 1 << 3;
+/// Offset of the index register in the I/O BAR.
+pub const IO_INDEX: u64 = 0;
+/// Offset of the data register in the I/O BAR.
+pub const IO_DATA: u64 = 4;

@@ -10,19 +10,32 @@
 //! No input from a guest panics: a wild access reads 0, is dropped, or is latched as a fault, and
 //! is an event.
 
+mod aperture;
 pub mod bus;
 pub mod config;
+pub mod debug_page;
+pub mod display;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod forcewake;
+pub mod fuses;
 pub mod ggtt;
+pub mod gpu;
 pub mod interrupts;
+mod lanes;
 pub mod memory;
+mod mmio;
+pub mod pci;
+pub mod power;
 pub mod registers;
+mod reset;
 pub mod tlb;
 
 pub use bus::{Bus, EngineActivity, StepReport};
 pub use config::{GpuConfig, Mutations};
 pub use engine::Engine;
 pub use event::{Event, EventSink, Observer};
+pub use gpu::{Gpu, GpuState};
 pub use memory::GuestRam;
+pub use pci::{Bar, InterruptMessage};

@@ -1,0 +1,111 @@
+//! The aperture (BAR2): CPU accesses through the GGTT.
+//!
+//! The offset is a GGTT address. Bytes behind a PTE that is not present, or outside RAM, read 0 and
+//! swallow writes; the observer hears of it. The fault registers are the engines' and stay as they
+//! are. Fence registers are storage: accesses are linear (detiling is not modelled).
+
+use gen8_spec::PAGE_SIZE;
+
+use crate::event::{Event, EventSink};
+use crate::fault::GpuFault;
+use crate::ggtt::Ggtt;
+use crate::memory::GuestRam;
+
+/// What an access needs.
+pub(crate) struct Aperture<'a> {
+    /// Guest memory.
+    pub(crate) memory: &'a GuestRam,
+    /// The translation.
+    pub(crate) ggtt: &'a Ggtt,
+    /// Where faults are told.
+    pub(crate) events: &'a mut EventSink,
+}
+
+/// Largest access.
+const MAX_ACCESS: usize = 8;
+
+impl Aperture<'_> {
+    /// Reads `size` bytes, at most 8, at GGTT address `address`.
+    pub(crate) fn read(&mut self, address: u64, size: u8) -> u64 {
+        let mut bytes = [0; MAX_ACCESS];
+        for (start, end) in page_pieces(address, size) {
+            let Some(piece) = bytes.get_mut(start..end) else {
+                continue;
+            };
+            let at = address + start as u64;
+            let done = self
+                .ggtt
+                .translate(at)
+                .is_ok_and(|physical| self.memory.read_bytes(physical, piece));
+            if !done {
+                self.fault(at, false);
+            }
+        }
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Writes the low `size` bytes of `value`, at most 8, at GGTT address `address`.
+    pub(crate) fn write(&mut self, address: u64, size: u8, value: u64) {
+        let bytes = value.to_le_bytes();
+        for (start, end) in page_pieces(address, size) {
+            let Some(piece) = bytes.get(start..end) else {
+                continue;
+            };
+            let at = address + start as u64;
+            let done = self
+                .ggtt
+                .translate(at)
+                .is_ok_and(|physical| self.memory.write_bytes(physical, piece));
+            if !done {
+                self.fault(at, true);
+            }
+        }
+    }
+
+    fn fault(&mut self, address: u64, write: bool) {
+        let entry = self.ggtt.read_pte(address / PAGE_SIZE);
+        let fault = GpuFault { engine: None, ggtt: true, address, write, level: 0, entry };
+        self.events.emit(|| Event::Fault(fault));
+    }
+}
+
+/// Byte ranges of an access that stay within one page each: one, or two across a boundary.
+fn page_pieces(address: u64, size: u8) -> impl Iterator<Item = (usize, usize)> {
+    let size = usize::from(size).min(MAX_ACCESS);
+    let to_boundary = (PAGE_SIZE - address % PAGE_SIZE) as usize;
+    let cut = to_boundary.min(size);
+    [(0, cut), (cut, size)].into_iter().filter(|(start, end)| start < end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gen8_spec::pte;
+    use ppgtt::PhysicalMemory;
+
+    #[test]
+    fn access_across_a_page_boundary_follows_both_ptes() {
+        let memory = GuestRam::anonymous(1 << 20).expect("memory");
+        let mut ggtt = Ggtt::new(1 << 6);
+        ggtt.write_pte(0, pte::encode_ggtt_pte(0x8000));
+        ggtt.write_pte(1, pte::encode_ggtt_pte(0x3000));
+        let mut events = EventSink::default();
+        let mut aperture = Aperture { memory: &memory, ggtt: &ggtt, events: &mut events };
+        aperture.write(0xffe, 4, 0x4433_2211);
+        assert_eq!(aperture.read(0xffe, 4), 0x4433_2211);
+        assert_eq!(memory.read_u32(0x8ffc), Some(0x2211_0000));
+        assert_eq!(memory.read_u32(0x3000), Some(0x4433));
+    }
+
+    #[test]
+    fn unmapped_bytes_read_zero_and_mapped_ones_of_the_same_access_are_served() {
+        let memory = GuestRam::anonymous(1 << 20).expect("memory");
+        let mut ggtt = Ggtt::new(1 << 6);
+        ggtt.write_pte(0, pte::encode_ggtt_pte(0x8000));
+        ggtt.write_pte(1, pte::encode_ggtt_pte(1 << 30));
+        let mut events = EventSink::default();
+        let mut aperture = Aperture { memory: &memory, ggtt: &ggtt, events: &mut events };
+        aperture.write(0xffc, 8, u64::MAX);
+        assert_eq!(aperture.read(0xffc, 8), 0xffff_ffff);
+    }
+}

@@ -1,0 +1,231 @@
+//! The device: all blocks, and the calls that a machine makes.
+
+use gen8_spec::engine::EngineId;
+use gen8_spec::registers::gt;
+
+use crate::bus::{Bus, EngineActivity, StepReport};
+use crate::config::GpuConfig;
+use crate::debug_page::DebugPage;
+use crate::display::Display;
+use crate::engine::Engine;
+use crate::event::{EventSink, Observer};
+use crate::fault::FaultRegisters;
+use crate::forcewake::Forcewake;
+use crate::ggtt::Ggtt;
+use crate::interrupts::Interrupts;
+use crate::memory::GuestRam;
+use crate::pci::{Bar, InterruptMessage, PciFunction};
+use crate::power::Power;
+use crate::registers::RegisterFile;
+
+/// The whole state of the device, apart from guest memory and the observer: save it with
+/// [`Gpu::state`], go back to it with [`Gpu::restore`].
+#[derive(Clone, Debug)]
+pub struct GpuState {
+    pub(crate) pci: PciFunction,
+    pub(crate) ggtt: Ggtt,
+    pub(crate) interrupts: Interrupts,
+    pub(crate) faults: FaultRegisters,
+    pub(crate) forcewake: Forcewake,
+    pub(crate) power: Power,
+    pub(crate) display: Display,
+    pub(crate) registers: RegisterFile,
+    pub(crate) debug_page: DebugPage,
+    pub(crate) engines: Vec<Engine>,
+    /// Index register of the I/O BAR.
+    pub(crate) io_index: u32,
+    /// What the engines were doing when last looked at.
+    pub(crate) activity: EngineActivity,
+    now_ns: u64,
+    /// Engine that goes first in the next step.
+    turn: usize,
+}
+
+impl GpuState {
+    fn new(config: &GpuConfig) -> Self {
+        let engines = EngineId::ALL
+            .into_iter()
+            .filter(|&engine| config.sku.has_engine(engine))
+            .map(|engine| Engine::new(engine, config))
+            .collect();
+        Self {
+            pci: PciFunction::new(config),
+            ggtt: Ggtt::new(config.gmch_ctrl),
+            interrupts: Interrupts::new(),
+            faults: FaultRegisters::default(),
+            forcewake: Forcewake::default(),
+            power: Power::new(),
+            display: Display::new(),
+            registers: RegisterFile::new(gt::RULES),
+            debug_page: DebugPage::default(),
+            engines,
+            io_index: 0,
+            activity: EngineActivity::Idle,
+            now_ns: 0,
+            turn: 0,
+        }
+    }
+}
+
+/// An emulated Gen8 GPU.
+///
+/// ```
+/// use gen8_spec::pci;
+/// use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
+///
+/// let memory = GuestRam::anonymous(1 << 20)?;
+/// let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1616).expect("a Broadwell"), memory);
+/// let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
+/// gpu.config_write(pci::CFG_COMMAND, 2, command.into());
+/// let fuse2 = gpu.bar_read(Bar::Bar0, gen8_spec::mmio::FUSE2.into(), 4);
+/// assert_eq!(fuse2, 1 << 25);
+/// # Ok::<(), gpu_model::memory::MemoryError>(())
+/// ```
+#[derive(Debug)]
+pub struct Gpu {
+    pub(crate) config: GpuConfig,
+    pub(crate) memory: GuestRam,
+    pub(crate) events: EventSink,
+    pub(crate) state: GpuState,
+}
+
+impl Gpu {
+    /// A GPU after power-on, with `memory` as the machine's RAM.
+    pub fn new(config: GpuConfig, memory: GuestRam) -> Gpu {
+        let state = GpuState::new(&config);
+        Gpu { config, memory, events: EventSink::default(), state }
+    }
+
+    /// Sets or removes the observer of the device's events.
+    pub fn set_observer(&mut self, observer: Option<Box<dyn Observer>>) {
+        self.events.set_observer(observer);
+    }
+
+    /// What kind of GPU this is.
+    pub fn config(&self) -> &GpuConfig {
+        &self.config
+    }
+
+    /// The RAM that the device reaches.
+    pub fn memory(&self) -> &GuestRam {
+        &self.memory
+    }
+
+    /// Reads `size` bytes (1, 2 or 4) of PCI configuration space.
+    pub fn config_read(&mut self, offset: u16, size: u8) -> u32 {
+        self.state.pci.read(offset, size)
+    }
+
+    /// Writes `size` bytes (1, 2 or 4) of PCI configuration space.
+    pub fn config_write(&mut self, offset: u16, size: u8, value: u32) {
+        self.state.pci.write(offset, size, value);
+    }
+
+    /// Bus address of `bar`, or `None` while the function does not answer there (decoding disabled,
+    /// or not in D0).
+    pub fn bar_base(&self, bar: Bar) -> Option<u64> {
+        self.state.pci.decodes(bar).then(|| self.state.pci.bar_base(bar))
+    }
+
+    /// Bytes of `bar`.
+    pub fn bar_size(&self, bar: Bar) -> u64 {
+        match bar {
+            Bar::Bar0 => gen8_spec::pci::BAR0_SIZE,
+            Bar::Bar2 => self.config.effective_aperture_size(),
+            Bar::Bar4 => gen8_spec::pci::BAR4_SIZE,
+        }
+    }
+
+    /// Device time in nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.state.now_ns
+    }
+
+    /// Sets device time; an earlier time than the last one changes nothing.
+    pub fn advance_to(&mut self, now_ns: u64) {
+        let passed = now_ns.saturating_sub(self.state.now_ns);
+        self.state.now_ns += passed;
+        let asleep =
+            !self.state.forcewake.is_awake() && self.state.activity == EngineActivity::Idle;
+        self.state.power.advance(passed, asleep);
+    }
+
+    /// Lets the engines run, `budget` commands at most in all. Each gets its share, and they take
+    /// turns at being first, so that no engine waits for another's endless batch.
+    pub fn step(&mut self, budget: u32) -> StepReport {
+        if !self.state.pci.bus_master() {
+            return StepReport::IDLE;
+        }
+        let count = self.state.engines.len();
+        let first = self.state.turn;
+        let mut left = budget;
+        let mut report = StepReport::IDLE;
+        for place in 0..count {
+            let share = left.div_ceil((count - place) as u32);
+            let slice = self
+                .with_engine((first + place) % count, |engine, bus| engine.step(share, bus))
+                .unwrap_or(StepReport::IDLE);
+            left = left.saturating_sub(slice.commands);
+            report = report.join(slice);
+        }
+        self.state.turn = (first + 1) % count.max(1);
+        self.state.activity = report.state;
+        self.update_interrupt_output();
+        report
+    }
+
+    /// The next interrupt message, if there is one. Call it after accesses and steps, and deliver
+    /// the message when the device is not locked.
+    pub fn take_interrupt(&mut self) -> Option<InterruptMessage> {
+        self.state.pci.take_interrupt()
+    }
+
+    /// Function-level reset: everything is as after power-on, except guest memory, time and the
+    /// observer. An asserted INTx is taken back.
+    pub fn reset(&mut self) {
+        let mut fresh = GpuState::new(&self.config);
+        fresh.now_ns = self.state.now_ns;
+        fresh.pci.inherit_line(&self.state.pci);
+        self.state = fresh;
+    }
+
+    /// A copy of the device's state.
+    pub fn state(&self) -> GpuState {
+        self.state.clone()
+    }
+
+    /// Goes back to `state`, which must come from a GPU of the same configuration; guest memory is
+    /// the caller's part.
+    pub fn restore(&mut self, state: GpuState) {
+        self.state = state;
+    }
+
+    /// Calls `work` with engine `index` and the bus, if there is such an engine.
+    pub(crate) fn with_engine<R>(
+        &mut self,
+        index: usize,
+        work: impl FnOnce(&mut Engine, &mut Bus<'_>) -> R,
+    ) -> Option<R> {
+        let state = &mut self.state;
+        let bus_master = state.pci.bus_master();
+        let engine = state.engines.get_mut(index)?;
+        let mut bus = Bus {
+            memory: &self.memory,
+            ggtt: &mut state.ggtt,
+            interrupts: &mut state.interrupts,
+            faults: &mut state.faults,
+            registers: &mut state.registers,
+            events: &mut self.events,
+            now_ns: state.now_ns,
+            bus_master,
+            config: &self.config,
+        };
+        Some(work(engine, &mut bus))
+    }
+
+    /// Takes the interrupt block's output over to the PCI function.
+    pub(crate) fn update_interrupt_output(&mut self) {
+        let output = self.state.interrupts.sample();
+        self.state.pci.signal(output);
+    }
+}

@@ -1,0 +1,276 @@
+//! The BARs: finding the block that a register belongs to.
+
+use gen8_spec::mmio::{self as regs, ring};
+use gen8_spec::{PAGE_SIZE, pci};
+
+use crate::aperture::Aperture;
+use crate::bus::EngineActivity;
+use crate::event::Event;
+use crate::fuses;
+use crate::gpu::Gpu;
+use crate::interrupts;
+use crate::lanes::lanes;
+use crate::pci::Bar;
+use crate::reset;
+
+/// Bytes of a PTE.
+const PTE_SIZE: u64 = 8;
+/// Bytes of a PTE as the size of an access.
+const PTE_ACCESS: u8 = 8;
+
+impl Gpu {
+    /// Reads `size` bytes (1, 2, 4 or 8) at `offset` of `bar`.
+    ///
+    /// Reads that nobody answers (decoding disabled, not in D0) give all ones, as on the bus.
+    pub fn bar_read(&mut self, bar: Bar, offset: u64, size: u8) -> u64 {
+        if !self.answers(bar, offset, size) {
+            return u64::MAX >> (64 - 8 * u32::from(size.clamp(1, 8)));
+        }
+        match bar {
+            Bar::Bar0 if offset >= pci::BAR0_GGTT_OFFSET => self.read_pte_window(offset, size),
+            Bar::Bar0 => lanes(offset, size)
+                .fold(0, |value, lane| value | lane.gather(self.read_register(lane.offset as u32))),
+            Bar::Bar2 => self.aperture().map_or(0, |mut aperture| aperture.read(offset, size)),
+            Bar::Bar4 => lanes(offset, size)
+                .fold(0, |value, lane| value | lane.gather(self.read_io(lane.offset))),
+        }
+    }
+
+    /// Writes the low `size` bytes (1, 2, 4 or 8) of `value` at `offset` of `bar`.
+    ///
+    /// A write of fewer than four bytes keeps the others as they read; bits that clear by writing
+    /// one are left alone outside the written bytes.
+    pub fn bar_write(&mut self, bar: Bar, offset: u64, size: u8, value: u64) {
+        if !self.answers(bar, offset, size) {
+            return;
+        }
+        match bar {
+            Bar::Bar0 if offset >= pci::BAR0_GGTT_OFFSET => {
+                self.write_pte_window(offset, size, value);
+            }
+            Bar::Bar0 => {
+                for lane in lanes(offset, size) {
+                    let offset = lane.offset as u32;
+                    let untouched = if lane.is_whole() { 0 } else { self.untouched(offset) };
+                    self.write_register(offset, lane.merge(untouched, value));
+                }
+            }
+            Bar::Bar2 => {
+                if let Some(mut aperture) = self.aperture() {
+                    aperture.write(offset, size, value);
+                }
+            }
+            Bar::Bar4 => {
+                for lane in lanes(offset, size) {
+                    let untouched = if lane.is_whole() { 0 } else { self.read_io(lane.offset) };
+                    self.write_io(lane.offset, lane.merge(untouched, value));
+                }
+            }
+        }
+        self.update_interrupt_output();
+    }
+
+    /// Whether the function answers an access of this size and place; tells the observer if not.
+    fn answers(&mut self, bar: Bar, offset: u64, size: u8) -> bool {
+        let rule = if !matches!(size, 1 | 2 | 4 | 8) {
+            "BAR access of 1, 2, 4 or 8 bytes"
+        } else if offset.checked_add(u64::from(size)).is_none_or(|end| end > self.bar_size(bar)) {
+            "BAR access inside the BAR"
+        } else if !self.state.pci.decodes(bar) {
+            "BAR access while the function decodes it"
+        } else {
+            return true;
+        };
+        self.events.emit(|| Event::GuestError { rule, detail: offset });
+        false
+    }
+
+    /// The aperture, unless the function may not reach memory.
+    fn aperture(&mut self) -> Option<Aperture<'_>> {
+        if !self.state.pci.bus_master() {
+            let rule = "aperture access with bus mastering enabled";
+            self.events.emit(|| Event::GuestError { rule, detail: 0 });
+            return None;
+        }
+        Some(Aperture { memory: &self.memory, ggtt: &self.state.ggtt, events: &mut self.events })
+    }
+
+    fn read_pte_window(&mut self, offset: u64, size: u8) -> u64 {
+        let at = offset - pci::BAR0_GGTT_OFFSET;
+        if size == PTE_ACCESS && at.is_multiple_of(PTE_SIZE) {
+            return self.state.ggtt.read_pte(at / PTE_SIZE);
+        }
+        lanes(at, size).fold(0, |value, lane| value | lane.gather(self.pte_half(lane.offset)))
+    }
+
+    fn write_pte_window(&mut self, offset: u64, size: u8, value: u64) {
+        let at = offset - pci::BAR0_GGTT_OFFSET;
+        if size == PTE_ACCESS && at.is_multiple_of(PTE_SIZE) {
+            self.state.ggtt.write_pte(at / PTE_SIZE, value);
+            return;
+        }
+        for lane in lanes(at, size) {
+            let half = lane.merge(self.pte_half(lane.offset), value);
+            let index = lane.offset / PTE_SIZE;
+            let shift = half_shift(lane.offset);
+            let kept = self.state.ggtt.read_pte(index) & !(u64::from(u32::MAX) << shift);
+            self.state.ggtt.write_pte(index, kept | u64::from(half) << shift);
+        }
+    }
+
+    /// The half of a PTE at byte `at` of the window.
+    fn pte_half(&self, at: u64) -> u32 {
+        (self.state.ggtt.read_pte(at / PTE_SIZE) >> half_shift(at)) as u32
+    }
+
+    /// The I/O BAR: an index register, and the register that it names as data.
+    fn read_io(&mut self, offset: u64) -> u32 {
+        match offset {
+            pci::IO_INDEX => self.state.io_index,
+            pci::IO_DATA => self.read_register(self.state.io_index & !3),
+            _ => 0,
+        }
+    }
+
+    fn write_io(&mut self, offset: u64, value: u32) {
+        match offset {
+            pci::IO_INDEX => self.state.io_index = value,
+            pci::IO_DATA => self.write_register(self.state.io_index & !3, value),
+            _ => {}
+        }
+    }
+
+    fn read_register(&mut self, offset: u32) -> u32 {
+        self.check_forcewake(offset, false);
+        self.peek(offset).unwrap_or_else(|| {
+            self.events.emit(|| Event::UnknownRegister { offset, written: None });
+            0
+        })
+    }
+
+    fn write_register(&mut self, offset: u32, value: u32) {
+        self.check_forcewake(offset, true);
+        if !self.poke(offset, value) {
+            self.events.emit(|| Event::UnknownRegister { offset, written: Some(value) });
+        }
+    }
+
+    /// Real hardware loses accesses to a sleeping well. The model serves them and tells.
+    fn check_forcewake(&mut self, offset: u32, write: bool) {
+        if !self.state.forcewake.permits(offset, write) {
+            let rule = "GT register access under forcewake";
+            self.events.emit(|| Event::GuestError { rule, detail: offset.into() });
+        }
+    }
+
+    /// What a narrow write leaves in the bytes that it does not name.
+    fn untouched(&mut self, offset: u32) -> u32 {
+        let display_events = self.state.display.rule(offset).map_or(0, |rule| rule.w1c);
+        let engine_event = self.engine_at(offset).is_some_and(|(_, at)| at == ring::EIR);
+        if engine_event || interrupts::is_identity(offset) {
+            return 0;
+        }
+        self.peek(offset).unwrap_or(0) & !display_events
+    }
+
+    /// Index of the engine whose register block holds `offset`, and the offset in the block.
+    fn engine_at(&self, offset: u32) -> Option<(usize, u32)> {
+        self.state.engines.iter().enumerate().find_map(|(index, engine)| {
+            let at = offset.checked_sub(engine.id().mmio_base())?;
+            (at < regs::ENGINE_BLOCK_SIZE).then_some((index, at))
+        })
+    }
+
+    /// Index of the engine whose TLB-invalidate register is at `offset`.
+    fn tlb_register_at(&self, offset: u32) -> Option<usize> {
+        self.state.engines.iter().position(|e| e.id().tlb_invalidate_register() == offset)
+    }
+
+    /// Reads a register without telling the observer; `None` when no block knows it.
+    fn peek(&mut self, offset: u32) -> Option<u32> {
+        if let Some((index, at)) = self.engine_at(offset) {
+            let value = self.with_engine(index, |engine, bus| engine.read(at, bus)).flatten();
+            if value.is_some() {
+                return value;
+            }
+        }
+        let state = &self.state;
+        state
+            .interrupts
+            .read(offset)
+            .or_else(|| state.debug_page.read(offset))
+            .or_else(|| state.registers.read(offset))
+            .or_else(|| state.forcewake.read(offset))
+            .or_else(|| state.faults.read(offset))
+            .or_else(|| state.power.read(offset))
+            .or_else(|| fuses::read(self.config.sku, offset))
+            .or_else(|| state.display.read(offset))
+            .or_else(|| self.read_self_clearing(offset))
+    }
+
+    /// Registers of the device as a whole: the clock, and requests that are done when written.
+    fn read_self_clearing(&self, offset: u32) -> Option<u32> {
+        match offset {
+            regs::TIMESTAMP_CTR => Some((self.now_ns() / regs::TIMESTAMP_CTR_TICK_NS) as u32),
+            regs::GDRST => Some(0),
+            _ => self.tlb_register_at(offset).map(|_| 0),
+        }
+    }
+
+    /// Writes a register; false when no block knows it.
+    fn poke(&mut self, offset: u32, value: u32) -> bool {
+        if let Some((index, at)) = self.engine_at(offset) {
+            self.state.activity = EngineActivity::Busy;
+            let done = self.with_engine(index, |engine, bus| engine.write(at, value, bus));
+            if done == Some(true) {
+                return true;
+            }
+        }
+        let state = &mut self.state;
+        state.interrupts.write(offset, value)
+            || state.debug_page.write(offset, value, &mut self.events)
+            || state.registers.write(offset, value).is_some()
+            || state.forcewake.write(offset, value)
+            || state.faults.write(offset, value)
+            || state.power.write(offset, value)
+            || fuses::read(self.config.sku, offset).is_some()
+            || state.display.write(offset, value)
+            || self.write_self_clearing(offset, value)
+    }
+
+    fn write_self_clearing(&mut self, offset: u32, value: u32) -> bool {
+        match offset {
+            regs::TIMESTAMP_CTR => {}
+            regs::GDRST => self.reset_domains(value),
+            _ => {
+                let Some(index) = self.tlb_register_at(offset) else {
+                    return false;
+                };
+                if let Some(engine) = self.state.engines.get_mut(index)
+                    && value & regs::TLB_INVALIDATE_REQUEST != 0
+                {
+                    engine.invalidate_tlb();
+                }
+            }
+        }
+        true
+    }
+
+    /// A write of GDRST: the named engines are reset at once and the bits clear themselves.
+    fn reset_domains(&mut self, domains: u32) {
+        for engine in &mut self.state.engines {
+            if reset::selects(domains, engine.id()) {
+                engine.reset();
+            }
+        }
+        self.events.emit(|| Event::Reset { domains });
+    }
+}
+
+/// Bit position of the half of a PTE at byte `at` of the window.
+fn half_shift(at: u64) -> u32 {
+    if at.is_multiple_of(PTE_SIZE) { 0 } else { 32 }
+}
+
+/// The PTE window and the pages that it maps have the same page size; the window is whole pages.
+const _: () = assert!(pci::BAR0_GGTT_OFFSET.is_multiple_of(PAGE_SIZE));
