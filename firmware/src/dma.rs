@@ -1,0 +1,82 @@
+//! Allocator of DMA pages.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use gen8_spec::PAGE_SIZE;
+use ppgtt::PhysicalMemory;
+
+use crate::memory::DmaMemory;
+
+/// Qwords of a page.
+const PAGE_QWORDS: usize = (PAGE_SIZE / 8) as usize;
+/// Freed pages are filled with this, so that whoever still uses one is seen.
+const POISON: u64 = 0x6b6b_6b6b_6b6b_6b6b;
+
+/// Pages of the DMA memory: a stack of free ones over the never-used rest.
+pub(crate) struct DmaPages {
+    memory: DmaMemory,
+    /// First page that was never handed out.
+    fresh: u64,
+    free: Vec<u64>,
+    /// One mark a page: whether it is handed out.
+    in_use: Vec<bool>,
+}
+
+impl DmaPages {
+    /// All pages of `memory` are free.
+    pub(crate) fn new(memory: DmaMemory) -> Self {
+        let range = memory.range();
+        let count = ((range.end - range.start) / PAGE_SIZE) as usize;
+        DmaPages { memory, fresh: range.start, free: Vec::new(), in_use: vec![false; count] }
+    }
+
+    /// The memory that the pages lie in.
+    pub(crate) fn memory(&self) -> &DmaMemory {
+        &self.memory
+    }
+
+    /// A zeroed page.
+    pub(crate) fn alloc(&mut self) -> Option<u64> {
+        let page = match self.free.pop() {
+            Some(page) => page,
+            None => self.take_fresh()?,
+        };
+        if let Some(mark) = self.mark(page) {
+            *mark = true;
+        }
+        self.memory.fill_u64(page, 0, PAGE_QWORDS).then_some(page)
+    }
+
+    /// Gives `page` back; a page that is not handed out is refused, and told.
+    pub(crate) fn free(&mut self, page: u64) {
+        match self.mark(page) {
+            Some(mark) if *mark => *mark = false,
+            _ => {
+                log::error!("DMA page {page:#x} was freed but is not in use");
+                return;
+            }
+        }
+        self.memory.fill_u64(page, POISON, PAGE_QWORDS);
+        self.free.push(page);
+    }
+
+    /// Pages handed out.
+    pub(crate) fn used(&self) -> usize {
+        self.in_use.iter().filter(|&&used| used).count()
+    }
+
+    fn take_fresh(&mut self) -> Option<u64> {
+        let page = self.fresh;
+        (page < self.memory.range().end).then(|| {
+            self.fresh += PAGE_SIZE;
+            page
+        })
+    }
+
+    fn mark(&mut self, page: u64) -> Option<&mut bool> {
+        let offset = page.checked_sub(self.memory.range().start)?;
+        let index = usize::try_from(offset / PAGE_SIZE).ok()?;
+        self.in_use.get_mut(index).filter(|_| offset.is_multiple_of(PAGE_SIZE))
+    }
+}
