@@ -271,6 +271,22 @@ impl PhysicalMemory for GuestRam {
         true
     }
 
+    fn write_u64s(&self, address: u64, values: &[u64]) -> bool {
+        if address & 7 != 0 {
+            return false;
+        }
+        let Some(pointer) = self.pointer(address, 8 * values.len() as u64) else {
+            return values.is_empty();
+        };
+        for (i, value) in values.iter().enumerate() {
+            // SAFETY: `pointer` covers `values.len()` qwords.
+            let target = unsafe { pointer.cast::<u64>().add(i) };
+            // SAFETY: as above; `address` is 8-byte aligned and regions are page-aligned.
+            unsafe { target.write_volatile(value.to_le()) };
+        }
+        true
+    }
+
     fn fill_u64(&self, address: u64, value: u64, count: usize) -> bool {
         let Some(len) = (count as u64).checked_mul(8) else {
             return false;
