@@ -1,9 +1,13 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use driver::Policy;
+use machine::MachineKind;
+use scenarios::{Levels, ScenarioId, SubmissionMode};
 
 use crate::bench;
 
@@ -22,10 +26,46 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    /// Run scenarios and show what is left over, and why
+    ///
+    /// Without options: flink-and-exit without the fix (policy none) and with the merged one (v4),
+    /// with 3 and 4 levels of page tables, in a guest under KVM.
+    Run(CaseArgs),
+    /// Run every scenario under every policy and compare with what is expected
+    ///
+    /// Without options: all of it in process. With --machine kvm and no --scenario: A, C, D, F, F2,
+    /// G and H.
+    Matrix(CaseArgs),
     /// Measure the hot paths, each against a limit measured in the same run
     Bench(BenchArgs),
     /// Say whether /dev/kvm really runs a guest here
     Probe,
+}
+
+/// Which cases to run, and where. Each list takes commas or the option again.
+#[derive(Args, Debug, Default)]
+pub(crate) struct CaseArgs {
+    /// Scenario, by name or letter
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) scenario: Vec<ScenarioId>,
+    /// Cleanup policy of the driver
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = scenarios::parse_policy)]
+    pub(crate) policy: Vec<Policy>,
+    /// Levels of the page tables: 3 or 4
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) levels: Vec<Levels>,
+    /// Submission mode: execlists or legacy
+    #[arg(long, value_name = "MODE", value_delimiter = ',')]
+    pub(crate) submission: Vec<SubmissionMode>,
+    /// Machine: kvm or in-process
+    #[arg(long, value_name = "MACHINE", value_parser = machine_kind)]
+    pub(crate) machine: Option<MachineKind>,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The guest's image; else $GEN8EMU_FIRMWARE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) firmware: Option<PathBuf>,
 }
 
 /// Arguments of `bench`.
@@ -39,11 +79,18 @@ pub(crate) struct BenchArgs {
     pub(crate) json: bool,
 }
 
+fn machine_kind(text: &str) -> Result<MachineKind, String> {
+    [MachineKind::Kvm, MachineKind::InProcess]
+        .into_iter()
+        .find(|kind| kind.name() == text)
+        .ok_or_else(|| format!("unknown machine '{text}': expected kvm or in-process"))
+}
+
 fn bench_name(text: &str) -> Result<String, String> {
     let names: Vec<&str> = bench::ALL.iter().map(|bench| bench.name).collect();
     match names.contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("unknown bench: expected one of {}", names.join(", "))),
+        false => Err(format!("unknown bench '{text}': expected one of {}", names.join(", "))),
     }
 }
 
@@ -66,37 +113,61 @@ pub(crate) enum Wrong {
     Use(String),
 }
 
-/// clap explains over several lines; the first paragraph says what is wrong and what would be
-/// right, the others only repeat the usage.
+/// clap explains over several lines, the last of which only repeat the usage.
 fn one_line(message: &str) -> String {
-    let paragraph = message.split("\n\n").next().unwrap_or(message);
-    let words: Vec<&str> = paragraph.split_whitespace().collect();
-    format!("{} (see --help)", words.join(" "))
+    let end = ["\n\nUsage:", "\n\nFor more information"]
+        .iter()
+        .filter_map(|mark| message.find(mark))
+        .min()
+        .unwrap_or(message.len());
+    let words: Vec<&str> = message[..end].split_whitespace().collect();
+    words.join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn complaint(line: &str) -> String {
+    fn parse_line(line: &str) -> Result<Cli, Wrong> {
         let arguments = std::iter::once("gen8emu").chain(line.split_whitespace());
-        match parse(arguments.map(OsString::from)) {
+        parse(arguments.map(OsString::from))
+    }
+
+    fn complaint(line: &str) -> String {
+        match parse_line(line) {
             Err(Wrong::Use(message)) => message,
             other => panic!("'{line}' gave {other:?}"),
         }
     }
 
     #[test]
-    fn unknown_bench_is_told_with_the_valid_ones_in_one_line() {
-        let message = complaint("bench walk5_hot");
-        assert!(!message.contains('\n'));
-        assert!(message.contains("walk5_hot"), "{message}");
-        assert!(message.contains("walk4_hot") && message.contains("census_1g"), "{message}");
+    fn an_unknown_word_is_told_with_the_valid_ones_in_one_line() {
+        for (line, wrong, valid) in [
+            ("run --scenario flunk", "flunk", vec!["flink-and-exit", "android-churn"]),
+            ("matrix --policy v9", "v9", vec!["none", "v4-relaxed", "vm-weak61"]),
+            ("run --levels 5", "5", vec!["3", "4"]),
+            ("run --submission guc", "guc", vec!["execlists", "legacy"]),
+            ("run --machine qemu", "qemu", vec!["kvm", "in-process"]),
+            ("bench walk5_hot", "walk5_hot", vec!["walk4_hot", "census_1g"]),
+            ("run --jsno", "--jsno", vec!["--json"]),
+        ] {
+            let message = complaint(line);
+            assert!(!message.contains('\n'), "{message}");
+            assert!(message.contains(wrong), "{message}");
+            for word in valid {
+                assert!(message.contains(word), "{message}");
+            }
+        }
     }
 
     #[test]
-    fn unknown_option_is_named_in_one_line() {
-        let message = complaint("bench --jsno");
-        assert!(message.contains("--jsno") && !message.contains('\n'), "{message}");
+    fn lists_take_commas_and_repetition_and_letters() {
+        let cli = parse_line("run --scenario A,f2 --scenario prime --levels 3,4").unwrap();
+        let Command::Run(arguments) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(
+            arguments.scenario,
+            [ScenarioId::FlinkAndExit, ScenarioId::BusyElsewhereV2, ScenarioId::Prime]
+        );
+        assert_eq!(arguments.levels, Levels::ALL);
     }
 }

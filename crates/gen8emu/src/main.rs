@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod cases;
 mod cli;
 mod table;
 
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
 /// Does it; says whether all was as expected.
 fn run(command: Command) -> Result<bool> {
     match command {
+        Command::Run(arguments) => cases::run(&arguments),
+        Command::Matrix(arguments) => cases::matrix(&arguments),
         Command::Bench(arguments) => bench::command(&arguments),
         Command::Probe => Ok(probe()),
     }

@@ -1,0 +1,98 @@
+//! The commands `run` and `matrix`: choose cases, run them, show the results.
+
+mod choose;
+mod grid;
+mod progress;
+mod report;
+mod story;
+#[cfg(test)]
+mod tests_support;
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use machine::{CaseResult, MachineKind, RunOptions, run_cases};
+use scenarios::Case;
+use serde::Serialize;
+
+use crate::cli::CaseArgs;
+use progress::Progress;
+
+/// Names the guest's image; `cargo xtask` sets it.
+const FIRMWARE: &str = "GEN8EMU_FIRMWARE";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    cases: &'a [CaseResult],
+    ok: bool,
+}
+
+/// `run`: few cases, told in detail. Says whether all is as expected.
+pub(crate) fn run(arguments: &CaseArgs) -> Result<bool> {
+    let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::Kvm));
+    finish(arguments, &choose::for_run(arguments), machine, |cases, results, time| {
+        report::text(cases, results, time)
+    })
+}
+
+/// `matrix`: many cases, one cell each. Says whether all is as expected.
+pub(crate) fn matrix(arguments: &CaseArgs) -> Result<bool> {
+    let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::InProcess));
+    finish(arguments, &choose::for_matrix(arguments, machine), machine, |cases, results, time| {
+        grid::text(cases, results, time)
+    })
+}
+
+fn finish(
+    arguments: &CaseArgs,
+    cases: &[Case],
+    machine: MachineKind,
+    text: impl Fn(&[Case], &[CaseResult], Duration) -> String,
+) -> Result<bool> {
+    let options = RunOptions { firmware: firmware(arguments, machine)?, ..RunOptions::default() };
+    let mut progress = Progress::new(cases.len(), machine);
+    let start = Instant::now();
+    let results = run_cases(cases, machine, &options, &mut |result| progress.step(result));
+    progress.end();
+    let results = results?;
+    let ok = results.len() == cases.len() && results.iter().all(|result| result.ok);
+    let text = match arguments.json {
+        true => serde_json::to_string(&Report { cases: &results, ok })?,
+        false => text(cases, &results, start.elapsed()),
+    };
+    writeln!(io::stdout(), "{text}").context("writing the result")?;
+    Ok(ok)
+}
+
+/// The wanted machine, or the one in this process where KVM does not run guests.
+fn usable_machine(wanted: MachineKind) -> MachineKind {
+    if wanted == MachineKind::Kvm
+        && let Err(reason) = machine::kvm::probe()
+    {
+        eprintln!("KVM cannot be used here ({reason}); running in process instead");
+        return MachineKind::InProcess;
+    }
+    wanted
+}
+
+fn firmware(arguments: &CaseArgs, machine: MachineKind) -> Result<Vec<u8>> {
+    if machine == MachineKind::InProcess {
+        return Ok(Vec::new());
+    }
+    let path = arguments
+        .firmware
+        .clone()
+        .or_else(|| env::var_os(FIRMWARE).map(PathBuf::from))
+        .with_context(|| {
+            format!(
+                "no guest image: start through `cargo xtask run`, which builds it, \
+                 or name one with --firmware or ${FIRMWARE}"
+            )
+        })?;
+    fs::read(&path).with_context(|| format!("reading the guest image {}", path.display()))
+}

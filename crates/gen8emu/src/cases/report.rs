@@ -1,0 +1,180 @@
+//! The text of `run`: what there was before, during and after, what is left over, and why.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use machine::{CaseResult, DeviceCounts};
+use scenarios::{Case, DriverCounts, Excess, ScenarioId};
+
+use super::story;
+use crate::table;
+
+/// Head of the table. Counts are those of the device's census but for one column.
+const HEAD: [&str; 9] = [
+    "policy",
+    "levels",
+    "submission",
+    "VMs",
+    "VMAs",
+    "page-table pages",
+    "left over",
+    "driver says",
+    "verdict",
+];
+
+/// The whole text for the results of `cases`, scenario by scenario.
+pub(super) fn text(cases: &[Case], results: &[CaseResult], time: Duration) -> String {
+    let mut text = String::new();
+    let pairs: Vec<(&Case, &CaseResult)> = cases.iter().zip(results).collect();
+    for group in pairs.chunk_by(|a, b| a.0.scenario == b.0.scenario) {
+        scenario(&mut text, group[0].0.scenario, group);
+    }
+    let wrong = results.iter().filter(|result| !result.ok).count();
+    let machine = results.first().map_or("", |result| result.machine);
+    let verdict = match wrong {
+        0 => "all as expected".to_owned(),
+        _ => format!("{wrong} NOT as expected"),
+    };
+    let seconds = time.as_secs_f64();
+    write(&mut text, &format!("{} cases on {machine}: {verdict} ({seconds:.1} s)", results.len()));
+    text.trim_end().to_owned()
+}
+
+fn scenario(text: &mut String, id: ScenarioId, group: &[(&Case, &CaseResult)]) {
+    write(text, &format!("\n{} ({}): {}\n", id.name(), id.letter(), id.summary()));
+    let mut table = table::table(&HEAD, 3);
+    for (_, result) in group {
+        table.add_row(row(result));
+    }
+    write(text, &table.to_string());
+    write(text, "VMs, VMAs and pages: before → during → after, counted by the device from guest");
+    write(text, "memory. Left over: VMs / VMAs / pages, after less before.\n");
+    if group.iter().any(|(_, result)| result.observed != Excess::default()) {
+        write(text, story::WHY);
+    }
+    for same_policy in group.chunk_by(|a, b| a.0.policy == b.0.policy) {
+        policy(text, same_policy);
+    }
+}
+
+fn row(result: &CaseResult) -> [String; 9] {
+    [
+        result.policy.to_owned(),
+        result.levels.to_string(),
+        result.submission.to_owned(),
+        over_time(result, |counts| counts.vms),
+        over_time(result, |counts| counts.vmas),
+        over_time(result, |counts| counts.pages),
+        excess(result.observed),
+        driver_excess(result).map_or_else(|| "–".to_owned(), excess),
+        verdict(result),
+    ]
+}
+
+/// `before → during → after` of one count.
+fn over_time(result: &CaseResult, count: impl Fn(&DeviceCounts) -> u32) -> String {
+    let at = |label: &str| {
+        let moment = result.timeline.iter().find(|moment| moment.label == label);
+        moment.map_or_else(|| "–".to_owned(), |moment| count(&moment.device).to_string())
+    };
+    format!("{} → {} → {}", at("before"), at("during"), at("after"))
+}
+
+/// What the driver's own counters say is left over.
+fn driver_excess(result: &CaseResult) -> Option<Excess> {
+    let at = |label: &str| {
+        result.timeline.iter().find(|moment| moment.label == label).map(|moment| moment.driver)
+    };
+    let (before, after): (DriverCounts, DriverCounts) = (at("before")?, at("after")?);
+    let more = |a: u32, b: u32| i64::from(a) - i64::from(b);
+    Some(Excess {
+        vms: more(after.vms, before.vms),
+        vmas: more(after.vmas, before.vmas),
+        pages: more(after.pages, before.pages),
+    })
+}
+
+pub(super) fn excess(of: Excess) -> String {
+    format!("{} / {} / {}", of.vms, of.vmas, of.pages)
+}
+
+fn verdict(result: &CaseResult) -> String {
+    match (result.ok, result.observed == Excess::default()) {
+        (false, _) => format!("NOT as expected ({})", excess(result.expected)),
+        (true, true) => "clean, as expected".to_owned(),
+        (true, false) => "leaks, as expected".to_owned(),
+    }
+}
+
+/// What the policy did, in words.
+fn policy(text: &mut String, group: &[(&Case, &CaseResult)]) {
+    let (case, first) = group[0];
+    let leaks = group.iter().any(|(_, result)| result.observed != Excess::default());
+    let mark = if leaks { "leaks" } else { "clean" };
+    write(text, &format!("{}: {mark}. {}", first.policy, story::policy(case.policy)));
+    // The deepest tables tell most; one look at them is enough.
+    if let Some((_, result)) = group.iter().rev().find(|(_, result)| !result.explanation.is_empty())
+    {
+        write(text, &format!("  the device afterwards ({} levels):", result.levels));
+        for line in &result.explanation {
+            write(text, &format!("    {line}"));
+        }
+    }
+    for (_, result) in group {
+        remarks(text, result);
+    }
+    text.push('\n');
+}
+
+fn remarks(text: &mut String, result: &CaseResult) {
+    let name = format!("{} levels, {}", result.levels, result.submission);
+    if !result.findings.is_empty() {
+        write(text, &format!("  findings ({name}): {}", result.findings.join(", ")));
+    }
+    if !result.note.is_empty() {
+        write(text, &format!("  note ({name}): {}", result.note));
+    }
+    for difference in &result.differences {
+        write(text, &format!("  DIFFERENCE ({name}): {difference}"));
+    }
+}
+
+/// Adds a line.
+fn write(text: &mut String, line: &str) {
+    // Writing to a String cannot fail.
+    writeln!(text, "{line}").ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_support::result;
+    use super::*;
+
+    fn one(policy: &str, result: CaseResult) -> String {
+        let case: Case = format!("flink-and-exit {policy} 4 execlists").parse().unwrap();
+        text(&[case], &[result], Duration::from_millis(1500))
+    }
+
+    #[test]
+    fn a_leak_is_shown_with_its_cause() {
+        let leak = Excess { vms: 1, vmas: 1, pages: 8 };
+        let text = one("none", result("none", leak, leak));
+        assert!(text.contains("2 → 3 → 3"), "{text}");
+        assert!(text.contains("1 / 1 / 8"), "{text}");
+        assert!(text.contains("leaks, as expected"), "{text}");
+        assert!(text.contains(story::WHY), "{text}");
+        assert!(text.contains("1 cases on in-process: all as expected (1.5 s)"), "{text}");
+    }
+
+    #[test]
+    fn a_difference_cannot_be_overlooked() {
+        let leak = Excess { vms: 1, vmas: 1, pages: 8 };
+        let mut wrong = result("v4", Excess::default(), leak);
+        wrong.differences = vec!["after: expected nothing".into()];
+        wrong.ok = false;
+        let text = one("v4", wrong);
+        assert!(text.contains("NOT as expected (0 / 0 / 0)"), "{text}");
+        assert!(text.contains("DIFFERENCE (4 levels, execlists): after"), "{text}");
+        assert!(text.contains("1 NOT as expected"), "{text}");
+    }
+}
