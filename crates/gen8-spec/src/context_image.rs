@@ -52,6 +52,10 @@ pub const fn pdp_ldw(n: usize) -> usize {
 pub const LRI_HEADER_2: usize = 0x41;
 /// R_PWR_CLK_STATE (RCS).
 pub const R_PWR_CLK_STATE: usize = 0x42;
+/// BCS_SWCTRL (all engines but render).
+pub const XCS_SWCTRL: usize = 0x42;
+/// EXCC (all engines but render).
+pub const XCS_EXCC: usize = 0x44;
 /// First dword after the documented state of a non-render image.
 pub const XCS_END: usize = 0x46;
 /// MI_MODE pair (RCS): i915 rewrites its value dword 0x59.

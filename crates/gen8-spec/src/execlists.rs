@@ -111,6 +111,21 @@ pub mod csb {
     pub const LITE_RESTORE: u32 = 1 << 15;
     /// Hardware reset value of the write pointer; the next entry lands in slot 0.
     pub const WRITE_POINTER_RESET: u32 = 7;
+    /// Field of CSB_PTR with the write pointer, 2:0.
+    pub const WRITE_POINTER_MASK: u32 = 0x7;
+    /// Shift of CSB_PTR's read pointer, 10:8.
+    pub const READ_POINTER_SHIFT: u32 = 8;
+
+    /// Value for CSB_PTR that sets both pointers (i915 `reset_csb_pointers`).
+    pub const fn set_pointers(read: u32, write: u32) -> u32 {
+        0xffff_0000 | (read << READ_POINTER_SHIFT) | write
+    }
+
+    /// Value for CSB_PTR that sets the read pointer only (i915 4.4 `intel_lrc_irq_handler`).
+    pub const fn set_read_pointer(read: u32) -> u32 {
+        crate::masked_disable(WRITE_POINTER_MASK << READ_POINTER_SHIFT)
+            | (read << READ_POINTER_SHIFT)
+    }
 }
 
 /// Bits of EXECLIST_STATUS, low dword.
@@ -136,6 +151,12 @@ pub mod status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn csb_pointer_values_match_i915() {
+        assert_eq!(csb::set_pointers(5, 5), 0xffff_0505);
+        assert_eq!(csb::set_read_pointer(3), 0x0700_0300);
+    }
 
     #[test]
     fn descriptor_matches_what_i915_writes() {

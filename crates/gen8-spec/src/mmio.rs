@@ -194,6 +194,8 @@ pub const FENCE_COUNT: u32 = 32;
 pub const TILECTL: u32 = 0x10_1000;
 /// GGTT flush and TLB invalidate.
 pub const GFX_FLSH_CNTL: u32 = 0x10_1008;
+/// [`GFX_FLSH_CNTL`]: flush posted PTE writes and drop GGTT translations (i915 `GFX_FLSH_CNTL_EN`).
+pub const GFX_FLSH_CNTL_EN: u32 = 1 << 0;
 /// eDRAM capability.
 pub const EDRAM_CAP: u32 = 0x12_0010;
 /// LCPLL control (not the forcewake acknowledge, which is its neighbour).
