@@ -338,3 +338,83 @@ impl fmt::Debug for GuestPage<'_> {
         f.debug_struct("GuestPage").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two regions with a hole; the larger one is the second.
+    fn holed() -> GuestRam {
+        GuestRam::anonymous_regions(&[(0, 0x2000), (0x10_0000, 0x8000)]).expect("memory")
+    }
+
+    #[test]
+    fn accesses_reach_every_region_and_stop_at_its_ends() {
+        let memory = holed();
+        assert!(memory.write_u64(0x1ff8, 1) && memory.write_u64(0x10_7ff8, 2));
+        assert_eq!(memory.read_u64(0x1ff8), Some(1));
+        assert_eq!(memory.read_u64(0x10_7ff8), Some(2));
+        for outside in [0x2000, 0xf_fff8, 0x10_8000, !7, 1 << 63] {
+            assert_eq!(memory.read_u64(outside), None, "{outside:#x}");
+            assert!(!memory.write_u64(outside, 0), "{outside:#x}");
+        }
+    }
+
+    #[test]
+    fn unaligned_words_are_refused() {
+        let memory = holed();
+        assert_eq!(memory.read_u64(4), None);
+        assert_eq!(memory.read_u32(2), None);
+        assert!(!memory.write_u32(1, 0));
+        assert!(!memory.read_table(8, &mut [0; 512]));
+    }
+
+    #[test]
+    fn byte_copies_of_any_alignment_round_trip_and_touch_nothing_else() {
+        let memory = holed();
+        let pattern: Vec<u8> = (1..=40).collect();
+        for start in 0..9 {
+            for len in 0..pattern.len() {
+                assert!(memory.fill_u64(0x10_0000, u64::MAX, 8));
+                assert!(memory.write_bytes(0x10_0000 + start, &pattern[..len]));
+                let mut all = [0; 64];
+                assert!(memory.read_bytes(0x10_0000, &mut all));
+                let (start, end) = (start as usize, start as usize + len);
+                assert_eq!(all[start..end], pattern[..len]);
+                assert!(all[..start].iter().chain(&all[end..]).all(|&byte| byte == 0xff));
+                let mut back = vec![0; len];
+                assert!(memory.read_bytes(0x10_0000 + start as u64, &mut back));
+                assert_eq!(back, pattern[..len]);
+            }
+        }
+    }
+
+    #[test]
+    fn byte_copies_across_the_end_of_a_region_move_nothing() {
+        let memory = holed();
+        assert!(!memory.write_bytes(0x1ffc, &[7; 8]));
+        assert_eq!(memory.read_u32(0x1ffc), Some(0));
+        let mut buffer = [9; 8];
+        assert!(!memory.read_bytes(0x1ffc, &mut buffer));
+        assert_eq!(buffer, [9; 8]);
+    }
+
+    #[test]
+    fn page_reads_dwords_and_masks_its_offset() {
+        let memory = holed();
+        assert!(memory.write_u32(0x10_1ffc, 5));
+        let page = memory.page(0x10_1234).expect("RAM");
+        assert_eq!(page.read_u32(0xffc), 5);
+        assert_eq!(page.read_u32(0x1_0fff), 5);
+        assert!(memory.page(0x2000).is_none());
+    }
+
+    #[test]
+    fn clones_share_the_memory() {
+        let memory = holed();
+        let other = memory.clone();
+        assert!(memory.write_u32(0, 3));
+        drop(memory);
+        assert_eq!(other.read_u32(0), Some(3));
+    }
+}

@@ -242,3 +242,93 @@ fn access_bytes(size: u8) -> usize {
         _ => 4,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: Output = Output { active: false, edge: false };
+    const RISES: Output = Output { active: true, edge: true };
+    const STAYS: Output = Output { active: true, edge: false };
+
+    fn function(command: u16) -> PciFunction {
+        let config = GpuConfig::by_device_id(0x1616).expect("a Broadwell");
+        let mut function = PciFunction::new(&config);
+        function.write(regs::CFG_COMMAND, 2, command.into());
+        function
+    }
+
+    fn with_msi() -> PciFunction {
+        let mut function = function(regs::COMMAND_BUS_MASTER);
+        function.write(regs::CFG_MSI + regs::MSI_ADDRESS, 4, 0xfee0_1003);
+        function.write(regs::CFG_MSI + regs::MSI_DATA, 4, 0xffff_0041);
+        function.write(regs::CFG_MSI + regs::MSI_CONTROL, 2, 0xffff);
+        function
+    }
+
+    fn status_bit(function: &PciFunction) -> bool {
+        let status = function.read(regs::CFG_COMMAND + 2, 2) as u16;
+        status & regs::STATUS_INTERRUPT != 0
+    }
+
+    #[test]
+    fn msi_goes_out_once_an_edge_with_the_programmed_message() {
+        let mut function = with_msi();
+        function.signal(RISES);
+        function.signal(STAYS);
+        let message = InterruptMessage::Msi { address: 0xfee0_1000, data: 0x41 };
+        assert_eq!(function.take_interrupt(), Some(message));
+        assert_eq!(function.take_interrupt(), None);
+        function.signal(RISES);
+        function.signal(RISES);
+        assert_eq!(function.take_interrupt(), Some(message));
+        assert_eq!(function.take_interrupt(), None, "edges nobody took are one message");
+    }
+
+    #[test]
+    fn only_the_enable_bit_of_msi_control_is_writable() {
+        let function = with_msi();
+        let control = function.read(regs::CFG_MSI + regs::MSI_CONTROL, 2);
+        assert_eq!(control, u32::from(regs::MSI_CONTROL_ENABLE));
+    }
+
+    #[test]
+    fn msi_needs_bus_mastering() {
+        let mut function = with_msi();
+        function.write(regs::CFG_COMMAND, 2, regs::COMMAND_MEMORY.into());
+        function.signal(RISES);
+        assert_eq!(function.take_interrupt(), None);
+    }
+
+    #[test]
+    fn intx_follows_the_level_and_reports_each_change_once() {
+        let mut function = function(regs::COMMAND_BUS_MASTER);
+        function.signal(RISES);
+        assert_eq!(function.take_interrupt(), Some(InterruptMessage::IntxAssert));
+        assert_eq!(function.take_interrupt(), None);
+        function.signal(QUIET);
+        assert_eq!(function.take_interrupt(), Some(InterruptMessage::IntxDeassert));
+        assert_eq!(function.take_interrupt(), None);
+    }
+
+    #[test]
+    fn intx_disable_silences_the_pin_but_not_the_status_bit() {
+        let mut function = function(regs::COMMAND_INTX_DISABLE);
+        function.signal(RISES);
+        assert_eq!(function.take_interrupt(), None);
+        assert!(status_bit(&function));
+        function.write(regs::CFG_COMMAND, 2, 0);
+        assert_eq!(function.take_interrupt(), Some(InterruptMessage::IntxAssert));
+        function.write(regs::CFG_COMMAND, 2, regs::COMMAND_INTX_DISABLE.into());
+        assert_eq!(function.take_interrupt(), Some(InterruptMessage::IntxDeassert));
+    }
+
+    #[test]
+    fn msi_takes_the_pin_out_of_use() {
+        let mut function = with_msi();
+        function.signal(RISES);
+        assert!(matches!(function.take_interrupt(), Some(InterruptMessage::Msi { .. })));
+        assert_eq!(function.take_interrupt(), None);
+        assert!(status_bit(&function));
+    }
+}

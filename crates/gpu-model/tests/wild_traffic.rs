@@ -1,0 +1,183 @@
+//! No sequence of accesses, of any size, in any order, mixed with steps, panics the device or lets
+//! it reach beyond guest RAM.
+
+use gen8_spec::engine::EngineId;
+use gen8_spec::mmio::{self, ring};
+use gen8_spec::{interrupts, pci};
+use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Observer};
+use ppgtt::PhysicalMemory;
+use proptest::prelude::*;
+
+/// RAM with a hole, so that wild physical addresses land inside, between and beyond.
+const RANGES: [(u64, u64); 2] = [(0, 1 << 20), (16 << 20, 1 << 20)];
+
+/// One thing that a guest or its machine does.
+#[derive(Clone, Debug)]
+enum Action {
+    ConfigRead(u16, u8),
+    ConfigWrite(u16, u8, u32),
+    Read(Bar, u64, u8),
+    Write(Bar, u64, u8, u64),
+    /// A dword of guest memory changes.
+    Poke(u64, u32),
+    Step(u32),
+    Advance(u64),
+    TakeInterrupt,
+    Reset,
+}
+
+fn bar() -> impl Strategy<Value = Bar> {
+    prop_oneof![8 => Just(Bar::Bar0), 2 => Just(Bar::Bar2), 1 => Just(Bar::Bar4)]
+}
+
+/// Any offset, with weight on registers that do something.
+fn offset() -> impl Strategy<Value = u64> {
+    let engine = (
+        0..EngineId::ALL.len(),
+        prop_oneof![
+            Just(ring::TAIL),
+            Just(ring::HEAD),
+            Just(ring::START),
+            Just(ring::CTL),
+            Just(ring::ELSP),
+            Just(ring::ELSP),
+            Just(ring::ELSP),
+            Just(ring::HWS_PGA),
+            Just(ring::GFX_MODE),
+            Just(ring::MI_MODE),
+            Just(ring::RESET_CTL),
+            Just(ring::CSB_PTR),
+            0u32..0x800,
+        ],
+    )
+        .prop_map(|(engine, at)| u64::from(EngineId::ALL[engine].mmio_base() + at));
+    let device = prop_oneof![
+        Just(mmio::GDRST),
+        Just(mmio::FORCEWAKE_MT),
+        Just(interrupts::MASTER),
+        interrupts::gt_bank(0)..interrupts::gt_bank(4),
+        Just(mmio::PCODE_MAILBOX),
+        Just(EngineId::Rcs.tlb_invalidate_register()),
+        Just(mmio::RING_FAULT_REG),
+    ]
+    .prop_map(u64::from);
+    prop_oneof![
+        6 => engine,
+        3 => device,
+        2 => 0..pci::BAR0_REGISTERS_SIZE,
+        // The first PTEs, which the values below refer to.
+        4 => (0u64..64).prop_map(|n| pci::BAR0_GGTT_OFFSET + 4 * n),
+        1 => 0..pci::BAR0_SIZE,
+        1 => any::<u64>(),
+    ]
+}
+
+/// Values that look like pointers to the first pages, like descriptors, or like nothing.
+fn value() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        any::<u64>(),
+        (0u64..40, 0u64..0x1000).prop_map(|(page, low)| page << 12 | low),
+        (0u64..40).prop_map(|page| page << 12 | 0x139),
+        (0u64..40).prop_map(|page| page << 12 | 0x13d),
+        any::<u16>().prop_map(|low| u64::from(low) << 16 | u64::from(low)),
+        Just(u64::MAX),
+        Just(0),
+    ]
+}
+
+fn size() -> impl Strategy<Value = u8> {
+    prop_oneof![8 => Just(4u8), 2 => Just(8u8), 1 => Just(1u8), 1 => Just(2u8), 1 => any::<u8>()]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        1 => (any::<u16>(), any::<u8>()).prop_map(|(o, s)| Action::ConfigRead(o, s)),
+        1 => (0u16..0x110, any::<u8>(), any::<u32>())
+            .prop_map(|(o, s, v)| Action::ConfigWrite(o, s, v)),
+        6 => (bar(), offset(), size()).prop_map(|(b, o, s)| Action::Read(b, o, s)),
+        20 => (bar(), offset(), size(), value()).prop_map(|(b, o, s, v)| Action::Write(b, o, s, v)),
+        6 => (0u64..0x2_0000, value()).prop_map(|(at, v)| Action::Poke(at & !3, v as u32)),
+        6 => (0u32..3000).prop_map(Action::Step),
+        2 => any::<u64>().prop_map(Action::Advance),
+        2 => Just(Action::TakeInterrupt),
+        1 => Just(Action::Reset),
+    ]
+}
+
+/// Reads every event, so that building them is exercised too.
+struct Reader(usize);
+
+impl Observer for Reader {
+    fn event(&mut self, event: &Event) {
+        self.0 += format!("{event:?}").len();
+    }
+}
+
+fn perform(gpu: &mut Gpu, memory: &GuestRam, action: &Action) {
+    match *action {
+        Action::ConfigRead(offset, size) => drop(gpu.config_read(offset, size)),
+        Action::ConfigWrite(offset, size, value) => gpu.config_write(offset, size, value),
+        Action::Read(bar, offset, size) => drop(gpu.bar_read(bar, offset, size)),
+        Action::Write(bar, offset, size, value) => gpu.bar_write(bar, offset, size, value),
+        Action::Poke(at, value) => drop(memory.write_u32(at, value)),
+        Action::Step(budget) => {
+            let report = gpu.step(budget);
+            assert!(report.commands <= budget, "{report:?} with {budget}");
+        }
+        Action::Advance(now) => gpu.advance_to(now),
+        Action::TakeInterrupt => drop(gpu.take_interrupt()),
+        Action::Reset => gpu.reset(),
+    }
+    // Wild configuration writes would silence the device for the rest of the run.
+    let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER | pci::COMMAND_IO;
+    gpu.config_write(pci::CFG_COMMAND, 2, command.into());
+    gpu.config_write(pci::CFG_PM + pci::PM_CONTROL, 2, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn wild_traffic_neither_panics_nor_runs_over_its_budget(
+        gt3 in any::<bool>(),
+        actions in prop::collection::vec(action(), 1..120),
+    ) {
+        let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
+        let id = if gt3 { 0x1622 } else { 0x1612 };
+        let mut gpu = Gpu::new(GpuConfig::by_device_id(id).expect("a Broadwell"), memory.clone());
+        gpu.set_observer(Some(Box::new(Reader(0))));
+        for action in &actions {
+            perform(&mut gpu, &memory, action);
+        }
+    }
+
+    #[test]
+    fn wild_guest_gets_the_device_back_by_a_full_reset(
+        actions in prop::collection::vec(action(), 1..80),
+    ) {
+        let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
+        let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1612).expect("a Broadwell"), memory.clone());
+        for action in &actions {
+            perform(&mut gpu, &memory, action);
+        }
+        gpu.bar_write(Bar::Bar0, mmio::GDRST.into(), 4, mmio::GDRST_FULL.into());
+        prop_assert_eq!(gpu.bar_read(Bar::Bar0, mmio::GDRST.into(), 4), 0);
+        prop_assert_eq!(gpu.step(100).state, EngineActivity::Idle);
+    }
+
+    #[test]
+    fn same_calls_give_the_same_device(
+        actions in prop::collection::vec(action(), 1..60),
+    ) {
+        let run = || {
+            let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
+            let config = GpuConfig::by_device_id(0x1612).expect("a Broadwell");
+            let mut gpu = Gpu::new(config, memory.clone());
+            for action in &actions {
+                perform(&mut gpu, &memory, action);
+            }
+            format!("{:?}", gpu.state())
+        };
+        prop_assert_eq!(run(), run());
+    }
+}
