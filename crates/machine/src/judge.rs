@@ -3,6 +3,7 @@
 //! What counts is what the *device* saw ([`DeviceMoment`], from the census that walks guest memory).
 //! The driver's own counters are a second opinion; where the two differ, the case fails.
 
+use observe::CensusSnapshot;
 use scenarios::{CaseReport, DriverCounts, Excess, Expected, label};
 use serde::Serialize;
 
@@ -28,8 +29,28 @@ pub struct DeviceMoment {
     pub counts: DeviceCounts,
     /// Names of the census's findings since the checkpoint before.
     pub findings: Vec<String>,
+    /// The same with all details, in words.
+    pub details: Vec<String>,
     /// The census in words.
     pub explanation: Vec<String>,
+}
+
+impl From<&CensusSnapshot> for DeviceMoment {
+    fn from(snapshot: &CensusSnapshot) -> Self {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        DeviceMoment {
+            label: snapshot.label,
+            counts: DeviceCounts {
+                vms: count(snapshot.vms),
+                vmas: count(snapshot.vmas),
+                vmas_bound: count(snapshot.vmas_bound),
+                pages: count(snapshot.pages),
+            },
+            findings: snapshot.findings.iter().map(|finding| finding.name().to_owned()).collect(),
+            details: snapshot.findings.iter().map(ToString::to_string).collect(),
+            explanation: snapshot.explain(),
+        }
+    }
 }
 
 /// What a run of one case gave, from both sides.
@@ -86,9 +107,9 @@ pub struct CaseResult {
 }
 
 /// Judges one run.
-pub fn judge(machine: &'static str, observation: &Observation) -> CaseResult {
+pub fn judge(machine: &'static str, seed: u64, observation: &Observation) -> CaseResult {
     let case = observation.report.case;
-    let expected = scenarios::expected(&case);
+    let expected = scenarios::expected(&case, seed);
     let mut differences = Vec::new();
     let observed = excess(observation, label::AFTER).unwrap_or_default();
     compare(observation, &expected, &mut differences);
@@ -215,8 +236,21 @@ fn compare_findings(observation: &Observation, expected: &Expected, differences:
     for name in &observed {
         let known = |list: &[&str]| list.contains(&name.as_str());
         if !known(&expected.required) && !known(&expected.allowed) {
-            differences.push(format!("{name}: appeared, is not expected"));
+            differences
+                .push(format!("{name}: appeared, is not expected{}", detail(observation, name)));
         }
+    }
+}
+
+/// Where the device first made a finding of this name, in words; empty for the driver's findings.
+fn detail(observation: &Observation, name: &str) -> String {
+    let found = observation.census.iter().find_map(|moment| {
+        let index = moment.findings.iter().position(|finding| finding == name)?;
+        Some((moment.label, moment.details.get(index)?))
+    });
+    match found {
+        Some((label, words)) => format!(" ({}: {words})", label_name(label)),
+        None => String::new(),
     }
 }
 
@@ -252,5 +286,135 @@ fn label_name(number: u32) -> String {
         label::DURING => "during".into(),
         label::AFTER => "after".into(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use driver::Policy;
+    use scenarios::{Case, Checkpoint, DEFAULT_SEED, Levels, ScenarioId, SubmissionMode};
+
+    /// Flink-and-exit without the fix, with the leak seen by both sides, as it should be.
+    fn leaking_run() -> Observation {
+        let case = Case {
+            scenario: ScenarioId::FlinkAndExit,
+            policy: Policy::None,
+            levels: Levels::Four,
+            submission: SubmissionMode::Execlists,
+        };
+        let mut report = CaseReport::new(case);
+        for (fact, value) in scenarios::expected(&case, DEFAULT_SEED).facts {
+            report.facts.insert(fact.to_owned(), value);
+        }
+        let mut census = Vec::new();
+        for (label, extra) in [(label::BEFORE, 0), (label::DURING, 1), (label::AFTER, 1)] {
+            let counts = DeviceCounts {
+                vms: 2 + extra,
+                vmas: 1 + extra,
+                vmas_bound: 1 + extra,
+                pages: 16 + 8 * extra,
+            };
+            report.checkpoints.push(Checkpoint {
+                label,
+                counts: DriverCounts {
+                    vms: counts.vms,
+                    vmas: counts.vmas,
+                    vmas_bound: counts.vmas_bound,
+                    pages: counts.pages,
+                    ..DriverCounts::default()
+                },
+            });
+            census.push(DeviceMoment { label, counts, ..DeviceMoment::default() });
+        }
+        census[2].findings = vec!["OrphanVm".into(), "OrphanMapping".into()];
+        census[2].details = vec!["an orphan".into(), "a mapping".into()];
+        Observation { report, census, machine_findings: Vec::new() }
+    }
+
+    fn differences(observation: &Observation) -> Vec<String> {
+        judge("in-process", DEFAULT_SEED, observation).differences
+    }
+
+    #[test]
+    fn the_expected_leak_is_ok_and_its_excess_is_shown() {
+        let result = judge("in-process", DEFAULT_SEED, &leaking_run());
+        assert_eq!(result.differences, Vec::<String>::new());
+        assert!(result.ok);
+        assert_eq!(result.observed, Excess { vms: 1, vmas: 1, pages: 8 });
+        assert_eq!(result.expected, result.observed);
+        assert_eq!(result.timeline.len(), 3);
+    }
+
+    #[test]
+    fn a_page_too_few_or_too_many_fails() {
+        for pages in [23, 25] {
+            let mut run = leaking_run();
+            run.census[2].counts.pages = pages;
+            run.report.checkpoints[2].counts.pages = pages;
+            assert_eq!(differences(&run).len(), 1, "{:?}", differences(&run));
+        }
+    }
+
+    #[test]
+    fn disagreement_of_driver_and_device_fails_at_any_checkpoint() {
+        for at in 0..3 {
+            for field in 0..4 {
+                let mut run = leaking_run();
+                let counts = &mut run.report.checkpoints[at].counts;
+                let count = match field {
+                    0 => &mut counts.vms,
+                    1 => &mut counts.vmas,
+                    2 => &mut counts.vmas_bound,
+                    _ => &mut counts.pages,
+                };
+                *count += 1;
+                assert_eq!(differences(&run).len(), 1, "{:?}", differences(&run));
+            }
+        }
+    }
+
+    #[test]
+    fn missing_and_unexpected_findings_fail() {
+        let mut run = leaking_run();
+        run.census[2].findings.remove(0);
+        assert!(differences(&run)[0].starts_with("OrphanVm"));
+        let mut run = leaking_run();
+        run.census[1].findings.push("StalePte".into());
+        run.census[1].details.push("VM 3 maps a free page".into());
+        assert!(differences(&run)[0].contains("during: VM 3 maps a free page"));
+        let mut run = leaking_run();
+        run.report.findings.push("RecursionDetected".into());
+        assert!(differences(&run)[0].starts_with("RecursionDetected"));
+    }
+
+    #[test]
+    fn wrong_and_missing_facts_fail() {
+        let mut run = leaking_run();
+        run.report.facts.insert("listed_after".into(), false);
+        assert_eq!(differences(&run), ["listed_after: expected true, was false"]);
+        run.report.facts.remove("listed_after");
+        assert_eq!(differences(&run), ["listed_after: expected true, was not observed"]);
+    }
+
+    #[test]
+    fn a_scenario_that_stopped_fails_even_if_all_else_is_right() {
+        let mut run = leaking_run();
+        run.report.error = Some("busy".into());
+        assert_eq!(differences(&run), ["the scenario stopped: busy"]);
+    }
+
+    #[test]
+    fn a_missing_checkpoint_fails() {
+        let mut run = leaking_run();
+        run.census.pop();
+        assert!(differences(&run).iter().any(|d| d.contains("no checkpoint 'after'")));
+    }
+
+    #[test]
+    fn what_the_machine_noticed_fails() {
+        let mut run = leaking_run();
+        run.machine_findings.push("3 DMA pages were never freed".into());
+        assert_eq!(differences(&run), ["3 DMA pages were never freed"]);
     }
 }

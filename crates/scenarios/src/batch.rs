@@ -51,14 +51,14 @@ impl<H: Copy> Batch<H> {
         self
     }
 
-    /// Ends the batch; its bytes and the addresses to fill in.
-    pub(crate) fn end(mut self) -> (Vec<u8>, Vec<Patch<H>>) {
+    /// Ends the batch; its dwords and the addresses to fill in.
+    pub(crate) fn end(mut self) -> (Vec<u32>, Vec<Patch<H>>) {
         self.dwords.push(mi::header(mi::BATCH_BUFFER_END, 0));
         // A batch is a whole number of qwords.
         if self.dwords.len() % 2 == 1 {
             self.dwords.push(mi::header(mi::NOOP, 0));
         }
-        (self.dwords.iter().flat_map(|dword| dword.to_le_bytes()).collect(), self.patches)
+        (self.dwords, self.patches)
     }
 
     fn address(&mut self, target: H, delta: u64) {
@@ -75,9 +75,7 @@ mod tests {
 
     #[test]
     fn commands_have_the_length_that_the_hardware_reads() {
-        let (bytes, patches) = Batch::new().wait_for('s', 0).store('r', 8, 7).end();
-        let dwords: Vec<u32> =
-            bytes.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect();
+        let (dwords, patches) = Batch::new().wait_for('s', 0).store('r', 8, 7).end();
         assert_eq!(dwords.len(), 10);
         let length = |i: usize| length::command_dwords(EngineId::Rcs, dwords[i]);
         assert_eq!((length(0), length(4), length(8)), (Some(4), Some(4), Some(1)));

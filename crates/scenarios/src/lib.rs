@@ -9,16 +9,18 @@
 
 extern crate alloc;
 
-#[allow(dead_code, reason = "used by the scenarios that follow")]
 mod batch;
 mod case;
 mod expected;
 mod id;
+mod programs;
 pub mod report;
+mod rng;
 mod run;
+mod world;
 
 pub use case::{Case, Levels, ParseCaseError, SubmissionMode, parse_policy};
 pub use expected::{Excess, Expected, expected};
 pub use id::{ScenarioId, UnknownScenario};
 pub use report::{CaseReport, Checkpoint, DriverCounts, label};
-pub use run::{Options, run};
+pub use run::{DEFAULT_SEED, Options, config, run};

@@ -1,10 +1,13 @@
 //! Running one case.
 
-use driver::{Config, Driver, Error, Mutations, Platform};
-use gen8_spec::debug_page::Hint;
+use alloc::format;
+
+use driver::{Config, Driver, Mutations, Platform};
 
 use crate::case::Case;
-use crate::report::{CaseReport, Checkpoint, DriverCounts};
+use crate::programs;
+use crate::report::CaseReport;
+use crate::world::World;
 
 /// What a run may vary beside the case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,49 +18,46 @@ pub struct Options {
     pub mutations: Mutations,
 }
 
+/// The seed that is used unless another is asked for.
+pub const DEFAULT_SEED: u64 = 1;
+
 impl Default for Options {
     fn default() -> Self {
-        Options { seed: 1, mutations: Mutations::default() }
+        Options { seed: DEFAULT_SEED, mutations: Mutations::default() }
     }
 }
 
-/// Runs `case` on `platform` from probe to shutdown. What went wrong is in the report.
-pub fn run<P: Platform>(platform: &mut P, case: &Case, options: &Options) -> CaseReport {
-    let mut report = CaseReport::new(*case);
-    let config = Config {
+/// The knobs under which `case` runs: those of the policy's kernel, and what the case and its
+/// scenario ask for.
+pub fn config(case: &Case, options: &Options) -> Config {
+    let mut config = Config {
         submission: case.submission.driver(case.policy),
         levels: case.levels.driver(),
         mutations: options.mutations,
         ..Config::for_policy(case.policy)
     };
-    match Driver::new(platform, config) {
-        Ok(mut driver) => {
-            let _: Result<(), Error> = checkpoint(&mut driver, &mut report, 0);
-            driver.shutdown();
-        }
-        Err(error) => report.error = Some(alloc::format!("probe: {error}")),
-    }
-    report
+    programs::adjust(case.scenario, &mut config);
+    config
 }
 
-fn checkpoint<P: Platform>(
-    driver: &mut Driver<P>,
-    report: &mut CaseReport,
-    label: u32,
-) -> Result<(), Error> {
-    let counters = driver.counters();
-    report.checkpoints.push(Checkpoint {
-        label,
-        counts: DriverCounts {
-            vms: counters.vms,
-            vmas: counters.vmas,
-            vmas_bound: counters.vmas_bound,
-            pages: counters.page_table_pages,
-            objects: counters.objects,
-            contexts: counters.contexts,
-            requests: counters.requests,
-        },
-    });
-    driver.hint(Hint::Checkpoint { label });
-    Ok(())
+/// Runs `case` on `platform` from probe to shutdown. What went wrong is in the report.
+pub fn run<P: Platform>(platform: &mut P, case: &Case, options: &Options) -> CaseReport {
+    let mut report = CaseReport::new(*case);
+    match Driver::new(platform, config(case, options)) {
+        Err(error) => {
+            report.error = Some(format!("probe: {error}"));
+            report
+        }
+        Ok(driver) => {
+            let mut world = World { driver, report, seed: options.seed };
+            if let Err(error) = programs::program(case.scenario, &mut world) {
+                let taken = world.report.checkpoints.len();
+                world.report.error = Some(format!("{error} (after {taken} checkpoints)"));
+            }
+            world.collect_findings();
+            let World { driver, report, .. } = world;
+            driver.shutdown();
+            report
+        }
+    }
 }
