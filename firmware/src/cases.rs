@@ -1,10 +1,38 @@
 //! Runs the cases of the command line.
 
+use alloc::format;
+
+use scenarios::{Case, CaseReport, Options};
+
+use crate::console;
 use crate::platform::BareMetal;
 
-/// Runs one case a line and answers each with one JSON line.
+/// Runs one case a line and answers each with one JSON line. What is no case is logged; the VMM
+/// then misses its report.
 pub(crate) fn run_all(machine: &mut BareMetal, command_line: &str) {
     for line in command_line.lines() {
-        log::info!("case {line}, {} pages, {} ns", machine.pages_in_use(), machine.elapsed_ns());
+        match line.parse() {
+            Ok(case) => answer(&run(machine, &case)),
+            Err(error) => log::error!("{error}"),
+        }
+    }
+}
+
+fn run(machine: &mut BareMetal, case: &Case) -> CaseReport {
+    let start = machine.elapsed_ns();
+    let pages = machine.pages_in_use();
+    let mut report = scenarios::run(machine, case, &Options::default());
+    let kept = machine.pages_in_use().saturating_sub(pages);
+    if kept > 0 && report.error.is_none() {
+        report.error = Some(format!("the driver kept {kept} DMA pages after its shutdown"));
+    }
+    log::info!("{case}: {} us", (machine.elapsed_ns() - start) / 1000);
+    report
+}
+
+fn answer(report: &CaseReport) {
+    match serde_json::to_string(report) {
+        Ok(json) => console::line(&json),
+        Err(error) => log::error!("{}: the report cannot be written: {error}", report.case),
     }
 }

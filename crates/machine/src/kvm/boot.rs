@@ -1,19 +1,27 @@
 //! One guest from power-on to its exit status.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use board::BootInfo;
+use gpu_model::{Gpu, GpuConfig, GuestRam};
+use observe::{Census, CensusLog, CensusSnapshot};
 use vm_memory::{Bytes, GuestAddress};
 
 use super::bus::BoardBus;
+use super::device::{Device, DeviceThread};
 use super::error::{KvmError, exit_meaning};
+use super::irq::KvmInterrupts;
 use super::loader;
+use super::pci_bus::PciBus;
 use super::vcpu::{self, Progress};
 use super::vm::Vm;
 
 /// How a guest is booted.
 #[derive(Clone, Debug)]
 pub struct BootOptions {
+    /// The GPU at 00:02.0.
+    pub gpu: GpuConfig,
     /// Bytes of guest RAM.
     pub ram_size: u64,
     /// How much the firmware logs on COM1.
@@ -22,14 +30,25 @@ pub struct BootOptions {
     pub silence_limit: Duration,
 }
 
-impl Default for BootOptions {
-    fn default() -> Self {
+impl BootOptions {
+    /// The board's usual RAM, warnings, and two minutes: what a case takes where KVM emulates
+    /// every instruction, several times over.
+    pub fn new(gpu: GpuConfig) -> Self {
         BootOptions {
+            gpu,
             ram_size: board::RAM_SIZE,
             log_level: log::LevelFilter::Warn,
-            silence_limit: Duration::from_secs(60),
+            silence_limit: Duration::from_secs(120),
         }
     }
+}
+
+/// A line that the guest printed on COM1.
+pub struct Line {
+    /// The line without its end.
+    pub text: String,
+    /// The device's censuses since the line before.
+    pub census: Vec<CensusSnapshot>,
 }
 
 /// Boots `firmware` with `command_line` and runs it to its end; `on_line` gets every line that it
@@ -38,7 +57,7 @@ pub fn boot(
     firmware: &[u8],
     command_line: &str,
     options: &BootOptions,
-    mut on_line: impl FnMut(&str),
+    mut on_line: impl FnMut(Line),
 ) -> Result<(), KvmError> {
     let vm = Vm::new(options.ram_size)?;
     let entry = loader::load(firmware, vm.memory(), options.ram_size)?;
@@ -51,17 +70,31 @@ pub fn boot(
         command_line,
     };
     let bytes = info.encode().map_err(|_| KvmError::CommandLine(command_line.len()))?;
-    let ram_error =
-        |error: vm_memory::GuestMemoryError| KvmError::Ram { bytes: 0, reason: error.to_string() };
-    vm.memory().write_slice(&bytes, GuestAddress(board::BOOT_INFO)).map_err(ram_error)?;
+    let ram_error = |reason: String| KvmError::Ram { bytes: options.ram_size, reason };
+    vm.memory()
+        .write_slice(&bytes, GuestAddress(board::BOOT_INFO))
+        .map_err(|error| ram_error(error.to_string()))?;
+
+    let census = CensusLog::new();
+    let ram = GuestRam::new(vm.memory().clone()).map_err(|error| ram_error(error.to_string()))?;
+    let mut gpu = Gpu::new(options.gpu.clone(), ram.clone());
+    gpu.set_observer(Some(Box::new(Census::new(ram, census.clone()))));
+    let interrupts = KvmInterrupts::new(vm.interrupt_handle());
+    let device = Arc::new(Device::new(gpu, Box::new(interrupts)));
+    let thread = DeviceThread::start(Arc::clone(&device))?;
 
     let mut last_line = String::new();
-    let make_bus = |progress: Progress<String>| BoardBus::new(move |line| progress.send(line));
-    let status = vcpu::run(vcpu, make_bus, options.silence_limit, |line| {
-        on_line(&line);
-        last_line = line;
-    })?;
-    match status {
+    let make_bus = |progress: Progress<Line>| {
+        BoardBus::new(PciBus::new(device), move |text| {
+            progress.send(Line { text, census: census.take() });
+        })
+    };
+    let end = vcpu::run(vcpu, make_bus, options.silence_limit, |line| {
+        last_line.clone_from(&line.text);
+        on_line(line);
+    });
+    thread.stop()?;
+    match end? {
         Some(board::EXIT_OK) => Ok(()),
         Some(status) => {
             Err(KvmError::ExitStatus { status, meaning: exit_meaning(status), last_line })

@@ -2,26 +2,29 @@
 
 use std::ops::ControlFlow;
 
+use super::pci_bus::PciBus;
 use super::serial::Com1;
 use super::vcpu::Bus;
 
 /// The board's ports and devices.
 pub(super) struct BoardBus<F: FnMut(String)> {
+    pci: PciBus,
     com1: Com1<F>,
 }
 
 impl<F: FnMut(String)> BoardBus<F> {
     /// A board; `on_line` gets each line that the guest sends on COM1.
-    pub(super) fn new(on_line: F) -> Self {
-        BoardBus { com1: Com1::new(on_line) }
+    pub(super) fn new(pci: PciBus, on_line: F) -> Self {
+        BoardBus { pci, com1: Com1::new(on_line) }
     }
 }
 
 impl<F: FnMut(String)> Bus for BoardBus<F> {
     fn port_read(&mut self, port: u16, data: &mut [u8]) {
-        match Com1::<F>::offset(port) {
-            Some(offset) => self.com1.read(offset, data),
-            None => data.fill(0xff),
+        if let Some(offset) = Com1::<F>::offset(port) {
+            self.com1.read(offset, data);
+        } else if !self.pci.port_read(port, data) {
+            data.fill(0xff);
         }
     }
 
@@ -31,13 +34,17 @@ impl<F: FnMut(String)> Bus for BoardBus<F> {
         }
         if let Some(offset) = Com1::<F>::offset(port) {
             self.com1.write(offset, data);
+        } else if !self.pci.port_write(port, data) {
+            log::trace!("a write to port {port:#x} is dropped");
         }
         ControlFlow::Continue(())
     }
 
-    fn mmio_read(&mut self, _address: u64, data: &mut [u8]) {
-        data.fill(0xff);
+    fn mmio_read(&mut self, address: u64, data: &mut [u8]) {
+        self.pci.memory_read(address, data);
     }
 
-    fn mmio_write(&mut self, _address: u64, _data: &[u8]) {}
+    fn mmio_write(&mut self, address: u64, data: &[u8]) {
+        self.pci.memory_write(address, data);
+    }
 }

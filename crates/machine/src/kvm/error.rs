@@ -62,6 +62,15 @@ pub enum KvmError {
 }
 
 impl KvmError {
+    /// Whether it is the guest's doing, so that another guest may fare better.
+    pub(super) fn is_of_the_guest(&self) -> bool {
+        match self {
+            KvmError::UnexpectedExit { .. } | KvmError::TimeLimit { .. } => true,
+            KvmError::ExitStatus { status, .. } => *status != board::EXIT_BAD_MACHINE,
+            _ => false,
+        }
+    }
+
     /// Wraps an error of kvm-ioctls or vmm-sys-util; use as `.map_err(KvmError::host("…"))`.
     pub(super) fn host<E: Into<std::io::Error>>(what: &'static str) -> impl FnOnce(E) -> KvmError {
         move |source| KvmError::Host { what, source: source.into() }

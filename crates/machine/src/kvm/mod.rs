@@ -5,14 +5,19 @@
 
 mod boot;
 mod bus;
+mod cases;
+mod device;
 mod error;
+mod irq;
 mod loader;
+mod pci_bus;
 mod probe;
 mod serial;
 mod vcpu;
 mod vm;
 
-pub use boot::{BootOptions, boot};
+pub use boot::{BootOptions, Line, boot};
+pub use cases::{GuestResult, run_cases};
 pub use error::KvmError;
 pub use loader::LoadError;
 pub use probe::probe;

@@ -1,5 +1,7 @@
 //! The virtual machine: KVM handles, guest RAM, in-kernel interrupt controllers, one CPU.
 
+use std::sync::Arc;
+
 use kvm_bindings::{KVM_MAX_CPUID_ENTRIES, kvm_segment, kvm_userspace_memory_region};
 use kvm_ioctls::{Cap, Kvm, VcpuFd, VmFd};
 use vm_memory::{
@@ -20,7 +22,7 @@ const RFLAGS_FIXED: u64 = 1 << 1;
 /// A virtual machine with RAM and in-kernel interrupt controllers.
 pub(super) struct Vm {
     kvm: Kvm,
-    fd: VmFd,
+    fd: Arc<VmFd>,
     memory: GuestMemoryMmap,
 }
 
@@ -47,12 +49,17 @@ impl Vm {
         for (slot, region) in memory.iter().enumerate() {
             add_memory(&fd, slot, region)?;
         }
-        Ok(Vm { kvm, fd, memory })
+        Ok(Vm { kvm, fd: Arc::new(fd), memory })
     }
 
     /// Guest RAM.
     pub(super) fn memory(&self) -> &GuestMemoryMmap {
         &self.memory
+    }
+
+    /// The handle for interrupts.
+    pub(super) fn interrupt_handle(&self) -> Arc<VmFd> {
+        Arc::clone(&self.fd)
     }
 
     /// Makes the CPU, stopped at `entry` in the board's start state.

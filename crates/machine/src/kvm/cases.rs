@@ -1,0 +1,143 @@
+//! Runs cases in guests: the command line in, one JSON line a case out.
+
+use board::BootInfo;
+use observe::CensusSnapshot;
+use scenarios::{Case, CaseReport};
+
+use super::boot::{BootOptions, Line, boot};
+use super::error::KvmError;
+
+/// What one case gave: the guest's report, and the device's census at each checkpoint.
+pub type GuestResult = (CaseReport, Vec<CensusSnapshot>);
+
+/// Runs `cases` in order, in as few guests as their command lines allow.
+///
+/// `on_line` hears of every line of the guest's log, `on_case` of each result as it comes. A case
+/// that ends its guest (a panic, a hang) gets a report with an error, and the rest go on in a new
+/// guest.
+pub fn run_cases(
+    firmware: &[u8],
+    cases: &[Case],
+    options: &BootOptions,
+    on_line: &mut dyn FnMut(&str),
+    on_case: &mut dyn FnMut(&GuestResult),
+) -> Result<Vec<GuestResult>, KvmError> {
+    let mut results: Vec<GuestResult> = Vec::with_capacity(cases.len());
+    while let Some(rest) = cases.get(results.len()..).filter(|rest| !rest.is_empty()) {
+        let (command_line, asked) = command_line(rest)?;
+        let mut collector = Collector::new(asked);
+        let end = boot(firmware, &command_line, options, |line| {
+            collector.line(line, on_line, on_case);
+        });
+        let done = collector.results.len();
+        results.append(&mut collector.results);
+        let lost = match end {
+            Ok(()) => "the guest ended without a report of this case".to_owned(),
+            Err(error) if error.is_of_the_guest() => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        if let Some(&case) = asked.get(done) {
+            let report = CaseReport { error: Some(lost), ..CaseReport::new(case) };
+            let result = (report, std::mem::take(&mut collector.census));
+            on_case(&result);
+            results.push(result);
+        }
+    }
+    Ok(results)
+}
+
+/// The command line of one boot, and as many of `cases` as fit in it.
+fn command_line(cases: &[Case]) -> Result<(String, &[Case]), KvmError> {
+    let mut text = String::new();
+    for (index, case) in cases.iter().enumerate() {
+        let line = case.to_string();
+        if text.len() + line.len() + 1 > BootInfo::COMMAND_LINE_MAX {
+            let fit = cases.get(..index).filter(|fit| !fit.is_empty());
+            return Ok((text, fit.ok_or(KvmError::CommandLine(line.len()))?));
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    Ok((text, cases))
+}
+
+/// Puts lines and censuses together to results.
+struct Collector<'a> {
+    /// What the guest was asked for, in order.
+    asked: &'a [Case],
+    results: Vec<GuestResult>,
+    /// Censuses of the case that runs now.
+    census: Vec<CensusSnapshot>,
+}
+
+impl<'a> Collector<'a> {
+    fn new(asked: &'a [Case]) -> Self {
+        Collector { asked, results: Vec::new(), census: Vec::new() }
+    }
+
+    /// The report in a line, if it is the one that comes next.
+    fn report(&self, text: &str) -> Option<CaseReport> {
+        let report: CaseReport = serde_json::from_str(text).ok()?;
+        (self.asked.get(self.results.len()) == Some(&report.case)).then_some(report)
+    }
+
+    fn line(
+        &mut self,
+        line: Line,
+        on_line: &mut dyn FnMut(&str),
+        on_case: &mut dyn FnMut(&GuestResult),
+    ) {
+        self.census.extend(line.census);
+        // A line that only looks like a report is told as any other; its case is then missing.
+        let Some(report) = self.report(&line.text) else {
+            on_line(&line.text);
+            return;
+        };
+        let result = (report, std::mem::take(&mut self.census));
+        on_case(&result);
+        self.results.push(result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use driver::Policy;
+    use scenarios::ScenarioId;
+
+    fn all_cases() -> Vec<Case> {
+        Case::all(&ScenarioId::ALL, &Policy::ALL).collect()
+    }
+
+    #[test]
+    fn every_case_is_on_exactly_one_command_line() {
+        let cases = all_cases();
+        let mut rest = cases.as_slice();
+        let mut read_back = Vec::new();
+        while !rest.is_empty() {
+            let (text, asked) = command_line(rest).unwrap();
+            assert!(text.len() <= BootInfo::COMMAND_LINE_MAX);
+            read_back.extend(text.lines().map(|line| line.parse::<Case>().unwrap()));
+            rest = &rest[asked.len()..];
+        }
+        assert_eq!(read_back, cases);
+    }
+
+    fn line(text: String) -> Line {
+        Line { text, census: Vec::new() }
+    }
+
+    #[test]
+    fn only_the_report_that_comes_next_is_taken() {
+        let cases = &all_cases()[..2];
+        let report = |case: Case| serde_json::to_string(&CaseReport::new(case)).unwrap();
+        let mut collector = Collector::new(cases);
+        let mut logged = Vec::new();
+        let second_first = report(cases[1]);
+        for text in [second_first.clone(), "{}".into(), report(cases[0]), report(cases[0])] {
+            collector.line(line(text), &mut |text| logged.push(text.to_owned()), &mut |_| ());
+        }
+        assert_eq!(collector.results.len(), 1);
+        assert_eq!(logged, [second_first, "{}".into(), report(cases[0])]);
+    }
+}
