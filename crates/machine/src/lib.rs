@@ -1,9 +1,11 @@
 //! Computers with the GPU in them, and the judge that lays what a scenario must show beside what
 //! its run showed.
 
+pub mod in_process;
 pub mod judge;
 pub mod kvm;
 mod run;
 
+pub use in_process::InProcess;
 pub use judge::{CaseResult, DeviceCounts, DeviceMoment, Moment, Observation};
 pub use run::{MachineError, MachineKind, RunOptions, run_cases};
