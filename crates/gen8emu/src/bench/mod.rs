@@ -4,9 +4,12 @@
 //! nanoseconds do not.
 
 mod command;
+mod commands;
+mod execlists;
 mod limits;
 mod measure;
 mod page_tables;
+mod rig;
 mod tlb;
 
 use anyhow::Result;
@@ -26,7 +29,6 @@ pub(crate) enum Target {
 
 /// How a time becomes the number that is shown.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "the benches of the engines follow")]
 pub(crate) enum Unit {
     /// Nanoseconds per operation.
     Nanoseconds,
@@ -76,8 +78,15 @@ pub(crate) struct Measured {
 }
 
 /// Every bench.
-pub(crate) const ALL: &[Bench] =
-    &[page_tables::WALK4_HOT, tlb::TLB_HIT, page_tables::MAP_UNMAP_1G, page_tables::CENSUS_1G];
+pub(crate) const ALL: &[Bench] = &[
+    page_tables::WALK4_HOT,
+    tlb::TLB_HIT,
+    page_tables::MAP_UNMAP_1G,
+    page_tables::CENSUS_1G,
+    commands::MI_NOOP,
+    commands::MI_STORE_DATA_IMM,
+    execlists::ELSP_TO_CSB,
+];
 
 impl Bench {
     /// Runs the bench.

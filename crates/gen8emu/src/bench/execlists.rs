@@ -1,0 +1,57 @@
+//! `elsp_to_csb`: an empty batch, from the ELSP write to the CSB entry.
+
+use std::hint::black_box;
+
+use anyhow::{Result, ensure};
+use gen8_spec::PAGE_SIZE;
+use gen8_spec::commands::mi;
+use gen8_spec::execlists::csb;
+
+use super::measure::Pair;
+use super::rig::Rig;
+use super::{Bench, Target, Unit, measure};
+
+/// The limit is what no device gets around: a context switch reads the register state in and
+/// writes it out again, one page each way.
+pub(super) const ELSP_TO_CSB: Bench = Bench {
+    name: "elsp_to_csb",
+    about: "an empty batch, from the ELSP write to the CSB entry",
+    limit: "the register-state page copied in and out",
+    unit: Unit::Microseconds,
+    target: Target::Ratio(30.0),
+    run: elsp_to_csb,
+};
+
+/// Steps after which a batch that is still not through never will be.
+const PATIENCE: u32 = 1000;
+
+fn elsp_to_csb() -> Result<Pair> {
+    let mut rig = Rig::new()?;
+    rig.put_data(0, &[mi::header(mi::BATCH_BUFFER_END, 0), mi::NOOP]);
+    for _ in 0..16 {
+        ensure!(one(&mut rig), "no CSB entry after {PATIENCE} steps");
+    }
+    let mut state = vec![0_u8; PAGE_SIZE as usize];
+    let mut image = vec![0_u8; PAGE_SIZE as usize];
+    Ok(measure::pair(
+        |rounds| (0..rounds).filter(|_| one(&mut rig)).count() as u64,
+        |rounds| {
+            for _ in 0..rounds {
+                state.copy_from_slice(black_box(&image));
+                image.copy_from_slice(black_box(&state));
+            }
+            u64::from(rounds)
+        },
+    ))
+}
+
+/// Submits the batch and steps until the CSB says that the engine is idle again; whether it did.
+fn one(rig: &mut Rig) -> bool {
+    let before = rig.last_context_status();
+    rig.submit();
+    (0..PATIENCE).any(|_| {
+        rig.step();
+        let now = rig.last_context_status();
+        now != before && now.is_some_and(|(_, status)| status & csb::ACTIVE_IDLE != 0)
+    })
+}

@@ -1,0 +1,186 @@
+//! A render engine with one context, brought up by hand, for the benches of the engines: no driver
+//! is in the way of what is measured.
+
+use anyhow::{Context, Result, ensure};
+use gen8_spec::commands::mi;
+use gen8_spec::context_image::{self as image, control};
+use gen8_spec::debug_page::PageKind;
+use gen8_spec::engine::EngineId;
+use gen8_spec::execlists::{Addressing, ContextDescriptor};
+use gen8_spec::mmio::ring;
+use gen8_spec::pte::{CacheLevel, encode_ggtt_pte};
+use gen8_spec::{PAGE_SIZE, hwsp, masked_enable, mmio, pci};
+use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
+use ppgtt::{AddressSpace, Levels, PageAllocator, PhysicalMemory};
+
+const ENGINE: EngineId = EngineId::Rcs;
+/// A GT2 part.
+const DEVICE_ID: u16 = 0x1616;
+const RAM: u64 = 32 << 20;
+/// RAM below this is mapped in the GGTT, address for address.
+const GGTT_MAPPED: u64 = 4 << 20;
+const STATUS_PAGE: u64 = 0x1_0000;
+const IMAGE: u64 = 0x10_0000;
+const RING: u64 = 0x20_0000;
+const RING_SIZE: u64 = 4 * PAGE_SIZE;
+const TABLES: u64 = 0x30_0000;
+/// Physical memory that batches and their data live in.
+const DATA: u64 = 0x80_0000;
+const DATA_SIZE: u64 = 16 << 20;
+/// Where [`DATA`] is in the context's address space.
+pub(super) const DATA_VA: u64 = 0x7f_0000_0000;
+/// Commands a step: enough that the cost of the call does not count.
+const BUDGET: u32 = 4096;
+
+/// The device and what it works on.
+pub(super) struct Rig {
+    gpu: Gpu,
+    memory: GuestRam,
+    /// Ring offset up to which work was submitted.
+    tail: u64,
+}
+
+struct Pages {
+    next: u64,
+}
+
+impl PageAllocator for Pages {
+    fn alloc(&mut self, _kind: PageKind) -> Option<u64> {
+        let page = self.next;
+        self.next += PAGE_SIZE;
+        (self.next <= DATA).then_some(page)
+    }
+    fn free(&mut self, _page: u64, _kind: PageKind) {}
+}
+
+impl Rig {
+    /// Brings it up; nothing runs yet. Every piece of work starts the batch at [`DATA_VA`].
+    pub(super) fn new() -> Result<Rig> {
+        let memory = GuestRam::anonymous(RAM)?;
+        let config = GpuConfig::by_device_id(DEVICE_ID).context("no such part")?;
+        let gpu = Gpu::new(config, memory.clone());
+        let mut rig = Rig { gpu, memory, tail: 0 };
+        rig.wake();
+        rig.fill_ring();
+        rig.make_context()?;
+        Ok(rig)
+    }
+
+    /// Lets the function decode and master the bus, the GT wake, the GGTT map low RAM, the engine
+    /// use execlists.
+    fn wake(&mut self) {
+        let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
+        self.gpu.config_write(pci::CFG_COMMAND, 2, command.into());
+        self.write(mmio::FORCEWAKE_MT, masked_enable(1));
+        for page in 0..GGTT_MAPPED / PAGE_SIZE {
+            let pte = encode_ggtt_pte(page * PAGE_SIZE);
+            self.gpu.bar_write(Bar::Bar0, pci::BAR0_GGTT_OFFSET + 8 * page, 8, pte);
+        }
+        self.write(ENGINE.mmio_base() + ring::HWS_PGA, STATUS_PAGE as u32);
+        let mode = masked_enable(ring::GFX_MODE_EXECLISTS);
+        self.write(ENGINE.mmio_base() + ring::GFX_MODE, mode);
+    }
+
+    fn write(&mut self, register: u32, value: u32) {
+        self.gpu.bar_write(Bar::Bar0, register.into(), 4, value.into());
+    }
+
+    /// The same work all along the ring: start the batch. So the next work is always there, and
+    /// submitting it costs the tail alone.
+    fn fill_ring(&self) {
+        let start = mi::header(mi::BATCH_BUFFER_START, 1) | mi::BATCH_PPGTT;
+        let work = [start, DATA_VA as u32, (DATA_VA >> 32) as u32, mi::NOOP];
+        let dwords: Vec<u32> = work.repeat((RING_SIZE / WORK_SIZE) as usize);
+        self.put(RING, &dwords);
+    }
+
+    fn make_context(&self) -> Result<()> {
+        let mut pages = Pages { next: TABLES };
+        let mut space = AddressSpace::new(&self.memory, &mut pages, Levels::Four)?;
+        space.allocate_range(&self.memory, &mut pages, DATA_VA, DATA_SIZE)?;
+        let data = (DATA..DATA + DATA_SIZE).step_by(PAGE_SIZE as usize);
+        space.insert(&self.memory, DATA_VA, data, CacheLevel::Llc, false)?;
+        for (n, pdp) in space.root().pdps().into_iter().enumerate() {
+            self.set(image::pdp_udw(n), (pdp >> 32) as u32);
+            self.set(image::pdp_ldw(n), pdp as u32);
+        }
+        for (index, header) in [
+            (image::LRI_HEADER_0, image::RCS_LRI_0),
+            (image::LRI_HEADER_1, image::RCS_LRI_1),
+            (image::LRI_HEADER_2, image::RCS_LRI_2),
+        ] {
+            self.put(STATE + 4 * index as u64, &[header]);
+        }
+        let inhibit = control::INHIBIT_SYNC_SWITCH | control::RESTORE_INHIBIT;
+        self.set(image::CONTEXT_CONTROL, masked_enable(inhibit));
+        self.set(image::RING_START, RING as u32);
+        let size = (RING_SIZE - PAGE_SIZE) as u32 & ring::CTL_SIZE_MASK;
+        self.set(image::RING_CTL, size | ring::CTL_VALID);
+        Ok(())
+    }
+
+    /// Writes a register's value into the context image.
+    fn set(&self, index: usize, value: u32) {
+        self.put(STATE + 4 * (index as u64 + 1), &[value]);
+    }
+
+    /// Writes dwords at a physical address below the end of RAM.
+    fn put(&self, address: u64, dwords: &[u32]) {
+        let bytes: Vec<u8> = dwords.iter().flat_map(|dword| dword.to_le_bytes()).collect();
+        self.memory.write_bytes(address, &bytes);
+    }
+
+    /// Writes dwords at an offset of the mapped memory.
+    pub(super) fn put_data(&self, offset: u64, dwords: &[u32]) {
+        self.put(DATA + offset, dwords);
+    }
+
+    /// Reads a dword of the mapped memory.
+    pub(super) fn data(&self, offset: u64) -> Option<u32> {
+        self.memory.read_u32(DATA + offset)
+    }
+
+    /// Puts one more start of the batch into the ring and writes the ELSP.
+    pub(super) fn submit(&mut self) {
+        self.tail = (self.tail + WORK_SIZE) % RING_SIZE;
+        self.memory.write_u32(STATE + 4 * (image::RING_TAIL as u64 + 1), self.tail as u32);
+        let descriptor = ContextDescriptor::new(IMAGE as u32, 1, Addressing::Legacy64);
+        // Element 1 is empty; the last of the four writes submits.
+        for half in [0, 0, descriptor.upper(), descriptor.lower()] {
+            self.write(ENGINE.mmio_base() + ring::ELSP, half);
+        }
+    }
+
+    /// The newest CSB entry in the status page: its index and its status.
+    pub(super) fn last_context_status(&self) -> Option<(u32, u32)> {
+        let index = self.memory.read_u32(STATUS_PAGE + hwsp::CSB_WRITE_INDEX)?;
+        let status = self.memory.read_u32(STATUS_PAGE + hwsp::CSB + 8 * u64::from(index))?;
+        Some((index, status))
+    }
+
+    /// Steps the device once; commands that it executed.
+    pub(super) fn step(&mut self) -> u64 {
+        self.gpu.step(BUDGET).commands.into()
+    }
+
+    /// Runs an endless batch for at least so many commands; how many they were.
+    pub(super) fn run(&mut self, commands: u64) -> u64 {
+        let mut done = 0;
+        while done < commands {
+            done += self.step().max(1);
+        }
+        done
+    }
+
+    /// Makes sure that an endless batch really runs.
+    pub(super) fn check_endless(&mut self) -> Result<()> {
+        let executed: u64 = (0..64).map(|_| self.step()).sum();
+        ensure!(executed > 1000, "the engine executed only {executed} commands of the batch");
+        Ok(())
+    }
+}
+
+/// Bytes of ring that start the batch once.
+const WORK_SIZE: u64 = 16;
+/// The register state of the context image.
+const STATE: u64 = IMAGE + image::STATE_PAGE * PAGE_SIZE;
