@@ -9,7 +9,7 @@ use ppgtt::PhysicalMemory;
 use proptest::prelude::*;
 
 /// RAM with a hole, so that wild physical addresses land inside, between and beyond.
-const RANGES: [(u64, u64); 2] = [(0, 1 << 20), (16 << 20, 1 << 20)];
+const RANGES: [(u64, u64); 2] = [(0, 256 << 10), (16 << 20, 64 << 10)];
 
 /// One thing that a guest or its machine does.
 #[derive(Clone, Debug)]
@@ -134,6 +134,18 @@ fn perform(gpu: &mut Gpu, memory: &GuestRam, action: &Action) {
     gpu.config_write(pci::CFG_PM + pci::PM_CONTROL, 2, 0);
 }
 
+/// All of RAM.
+fn contents(memory: &GuestRam) -> Vec<Vec<u8>> {
+    RANGES
+        .iter()
+        .map(|&(base, len)| {
+            let mut bytes = vec![0; len as usize];
+            assert!(memory.read_bytes(base, &mut bytes));
+            bytes
+        })
+        .collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
 
@@ -166,6 +178,32 @@ proptest! {
     }
 
     #[test]
+    fn restored_device_goes_on_as_the_saved_one_did(
+        before in prop::collection::vec(action(), 1..40),
+        after in prop::collection::vec(action(), 1..40),
+    ) {
+        let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
+        let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1612).expect("a Broadwell"), memory.clone());
+        for action in &before {
+            perform(&mut gpu, &memory, action);
+        }
+        let (state, bytes) = (gpu.state(), contents(&memory));
+        for action in &after {
+            perform(&mut gpu, &memory, action);
+        }
+        let first = (format!("{:?}", gpu.state()), contents(&memory));
+        gpu.restore(state);
+        for (&(base, _), bytes) in RANGES.iter().zip(&bytes) {
+            prop_assert!(memory.write_bytes(base, bytes));
+        }
+        for action in &after {
+            perform(&mut gpu, &memory, action);
+        }
+        let second = (format!("{:?}", gpu.state()), contents(&memory));
+        prop_assert!(first == second, "the second run differs");
+    }
+
+    #[test]
     fn same_calls_give_the_same_device(
         actions in prop::collection::vec(action(), 1..60),
     ) {
@@ -176,8 +214,8 @@ proptest! {
             for action in &actions {
                 perform(&mut gpu, &memory, action);
             }
-            format!("{:?}", gpu.state())
+            (format!("{:?}", gpu.state()), contents(&memory))
         };
-        prop_assert_eq!(run(), run());
+        prop_assert!(run() == run(), "the second run differs");
     }
 }
