@@ -98,7 +98,8 @@ impl Ownership {
         } else if kind == PageKind::ContextImage {
             self.images.entry(owner).or_default().insert(page);
         }
-        match taken {
+        // The driver's own pages are its stock: it gives them a use later.
+        match taken.filter(|before| before.kind != PageKind::Global) {
             Some(_) => disagree(None, page, "given another use without having been freed"),
             None => Ok(()),
         }

@@ -192,6 +192,16 @@ fn a_page_freed_twice_or_used_twice_is_a_disagreement() {
 }
 
 #[test]
+fn a_page_from_the_drivers_stock_is_given_its_use_later() {
+    let mut guest = Guest::new();
+    let page = guest.page(PageKind::Global, 0);
+    let space = guest.vm(3, Levels::Four);
+    guest.hint(Hint::PageOwned { page, kind: PageKind::ScratchTable, owner: 3 });
+    let seen = guest.checkpoint(0);
+    assert_eq!((seen.pages, &seen.findings[..]), (1 + space.page_count(), &[][..]));
+}
+
+#[test]
 fn hints_about_pages_outside_ram_are_refused() {
     let mut guest = Guest::new();
     for page in [1 << 38, u64::MAX, 0x1008] {
