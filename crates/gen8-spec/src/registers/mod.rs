@@ -56,7 +56,7 @@ impl Rule {
         Self { writable: 0xffff, masked: true, ..Self::storage(name, offset) }
     }
 
-    /// Event bits, cleared by writing one; the hardware side sets them with the model's own means.
+    /// Event bits, cleared by writing one; hardware sets them.
     pub const fn event_bits(name: &'static str, offset: u32) -> Self {
         Self { writable: 0, w1c: u32::MAX, ..Self::storage(name, offset) }
     }

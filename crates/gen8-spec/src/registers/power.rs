@@ -85,6 +85,8 @@ pub static RULES: &[Rule] = &[
     Rule::storage("HSW_PWR_WELL_CTL6", 0x4_5414),
     Rule::storage("HSW_NDE_RSTWRN_OPT", 0x4_6408),
     Rule::storage("LCPLL_CTL", mmio::LCPLL_CTL).with_reset(LCPLL_LOCK),
+    // Stolen memory: none is reserved.
+    Rule::read_only("GEN6_STOLEN_RESERVED", 0x10_82c0, 0),
     // Mirror of the host bridge: memory controller and package.
     Rule::read_only("HSW_EDRAM_CAP", mmio::EDRAM_CAP, 0),
     Rule::read_only("MCHBAR_DRAM_CHANNELS", 0x14_5000, 0).array(24, 4),
