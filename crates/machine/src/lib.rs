@@ -8,4 +8,4 @@ mod run;
 
 pub use in_process::InProcess;
 pub use judge::{CaseResult, DeviceCounts, DeviceMoment, Moment, Observation};
-pub use run::{MachineError, MachineKind, RunOptions, run_cases};
+pub use run::{MachineError, MachineKind, RunOptions, run_cases, run_in_process};

@@ -1,9 +1,13 @@
 //! Running cases on a machine.
 
 use gen8_spec::sku::{self, Sku};
+use gpu_model::GpuConfig;
+use observe::{Census, CensusLog};
 use scenarios::Case;
 
-use crate::judge::CaseResult;
+use crate::in_process::{self, InProcess};
+use crate::judge::{CaseResult, DeviceMoment, Observation, judge};
+use crate::kvm::{self, BootOptions, KvmError};
 
 /// Which machine runs the cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,23 +58,103 @@ const DEFAULT_DEVICE_ID: u16 = 0x1616;
 /// Why cases could not be run. A case that ran and differs is no error but a [`CaseResult`].
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
-    /// The machine could not be built.
-    #[error("cannot build the {machine} machine: {reason}")]
-    Build {
-        /// Name of the machine.
-        machine: &'static str,
-        /// What was wrong.
-        reason: String,
-    },
+    /// The host has no memory for the machine.
+    #[error("cannot build the in-process machine: {0}")]
+    InProcess(#[from] gpu_model::memory::MemoryError),
+    /// The KVM machine could not be built, or did not end as it should.
+    #[error(transparent)]
+    Kvm(#[from] KvmError),
+    /// The guest cannot be given the defects or the seed.
+    #[error("defects and seeds are for the in-process machine only")]
+    OptionsOnKvm,
 }
 
 /// Runs `cases` in order and judges each; `progress` hears of every result as it comes.
+///
+/// # Errors
+/// A machine could not be built. Cases that ran before are lost.
 pub fn run_cases(
     cases: &[Case],
     machine: MachineKind,
     options: &RunOptions,
     progress: &mut dyn FnMut(&CaseResult),
 ) -> Result<Vec<CaseResult>, MachineError> {
-    let _ = (cases, options, progress);
-    Err(MachineError::Build { machine: machine.name(), reason: "not assembled yet".into() })
+    match machine {
+        MachineKind::InProcess => cases
+            .iter()
+            .map(|case| {
+                let observation = run_in_process(case, options)?;
+                let result = judge(machine.name(), options.scenario.seed, &observation);
+                progress(&result);
+                Ok(result)
+            })
+            .collect(),
+        MachineKind::Kvm => run_on_kvm(cases, options, progress),
+    }
+}
+
+fn run_on_kvm(
+    cases: &[Case],
+    options: &RunOptions,
+    progress: &mut dyn FnMut(&CaseResult),
+) -> Result<Vec<CaseResult>, MachineError> {
+    if options.scenario != scenarios::Options::default() {
+        return Err(MachineError::OptionsOnKvm);
+    }
+    let boot = BootOptions {
+        log_level: log::max_level().max(log::LevelFilter::Warn),
+        ..BootOptions::new(gpu_config(options))
+    };
+    let mut results = Vec::with_capacity(cases.len());
+    kvm::run_cases(
+        &options.firmware,
+        cases,
+        &boot,
+        &mut |line| log::info!(target: "guest", "{line}"),
+        &mut |(report, census)| {
+            let observation = Observation {
+                report: report.clone(),
+                census: census.iter().map(DeviceMoment::from).collect(),
+                machine_findings: Vec::new(),
+            };
+            let seed = options.scenario.seed;
+            let result = judge(MachineKind::Kvm.name(), seed, &observation);
+            progress(&result);
+            results.push(result);
+        },
+    )?;
+    Ok(results)
+}
+
+fn gpu_config(options: &RunOptions) -> GpuConfig {
+    GpuConfig { mutations: options.device_mutations, ..GpuConfig::new(options.sku) }
+}
+
+/// Runs one case on a machine of its own in this thread.
+///
+/// # Errors
+/// The machine could not be built.
+pub fn run_in_process(case: &Case, options: &RunOptions) -> Result<Observation, MachineError> {
+    let log = CensusLog::new();
+    let mut machine = InProcess::new(gpu_config(options), in_process::RAM_SIZE, |memory| {
+        Some(Box::new(Census::new(memory.clone(), log.clone())))
+    })?;
+    let report = scenarios::run(&mut machine, case, &options.scenario);
+    Ok(Observation {
+        report,
+        census: log.take().iter().map(DeviceMoment::from).collect(),
+        machine_findings: unreturned(&machine),
+    })
+}
+
+/// What the driver did wrong with the machine's DMA pages.
+fn unreturned(machine: &InProcess) -> Vec<String> {
+    let mut findings = Vec::new();
+    if machine.pages_in_use() != 0 {
+        findings.push(format!("{} DMA pages were never freed", machine.pages_in_use()));
+    }
+    if machine.wrong_frees() != 0 {
+        findings.push(format!("{} frees of pages not allocated", machine.wrong_frees()));
+    }
+    findings
 }
