@@ -27,6 +27,11 @@ const COMMANDS_PER_RELAX: u32 = 256;
 const BUSY_NS: u64 = 20_000;
 /// How far time jumps when nothing can move but time itself.
 const IDLE_NS: u64 = 100_000;
+/// Turns without a register write after which time runs twice as fast, again and again: a driver
+/// that only waits for a limit of seconds gets there without a billion commands of an endless batch.
+const TURNS_TO_DOUBLE: u32 = 256;
+/// How often it doubles.
+const DOUBLINGS: u32 = 8;
 /// A freed page is filled with this. As a page-table entry it is not present, as a command it is
 /// of a reserved class: whoever still uses the page faults.
 const POISON: u64 = 0xdead_beee_dead_beee;
@@ -47,6 +52,8 @@ pub struct InProcess {
     memory: GuestRam,
     pages: PagePool,
     now_ns: u64,
+    /// Turns of the device since the driver last wrote to it.
+    turns: u32,
     /// Level of the interrupt pin, for a driver without MSI.
     intx: bool,
 }
@@ -66,7 +73,7 @@ impl InProcess {
         gpu.set_observer(observer(&memory));
         assign_resources(&mut gpu);
         let pages = PagePool::new(DMA_BASE, ram);
-        Ok(InProcess { gpu, memory, pages, now_ns: 0, intx: false })
+        Ok(InProcess { gpu, memory, pages, now_ns: 0, turns: 0, intx: false })
     }
 
     /// The device.
@@ -135,6 +142,7 @@ impl Platform for InProcess {
     }
 
     fn mmio_write32(&mut self, offset: u32, value: u32) {
+        self.turns = 0;
         self.gpu.bar_write(Bar::Bar0, offset.into(), 4, value.into());
     }
 
@@ -156,10 +164,12 @@ impl Platform for InProcess {
 
     fn relax(&mut self) {
         let report = self.gpu.step(COMMANDS_PER_RELAX);
-        self.now_ns += match report.state {
+        let turn = match report.state {
             EngineActivity::Busy => BUSY_NS,
             EngineActivity::Idle | EngineActivity::Waiting => IDLE_NS,
         };
+        self.now_ns += turn << (self.turns / TURNS_TO_DOUBLE).min(DOUBLINGS);
+        self.turns = self.turns.saturating_add(1);
         self.gpu.advance_to(self.now_ns);
     }
 
@@ -280,5 +290,20 @@ mod tests {
         machine.relax();
         assert_eq!(machine.now_ns() - before, IDLE_NS);
         assert_eq!(machine.gpu().now_ns(), machine.now_ns());
+    }
+
+    #[test]
+    fn waiting_for_long_gets_faster_until_the_driver_writes() {
+        let mut machine = machine();
+        let turn = |machine: &mut InProcess| {
+            let before = machine.now_ns();
+            machine.relax();
+            machine.now_ns() - before
+        };
+        assert_eq!(turn(&mut machine), IDLE_NS);
+        (0..10_000).for_each(|_| machine.relax());
+        assert_eq!(turn(&mut machine), IDLE_NS << DOUBLINGS);
+        machine.mmio_write32(gen8_spec::mmio::TILECTL, 0);
+        assert_eq!(turn(&mut machine), IDLE_NS);
     }
 }
