@@ -4,6 +4,7 @@ use alloc::format;
 
 use scenarios::{Case, CaseReport, Options};
 
+use crate::arch::interrupts;
 use crate::console;
 use crate::platform::BareMetal;
 
@@ -20,13 +21,15 @@ pub(crate) fn run_all(machine: &mut BareMetal, command_line: &str) {
 
 fn run(machine: &mut BareMetal, case: &Case) -> CaseReport {
     let start = machine.elapsed_ns();
+    let interrupts = interrupts::msi_count();
     let pages = machine.pages_in_use();
     let mut report = scenarios::run(machine, case, &Options::default());
     let kept = machine.pages_in_use().saturating_sub(pages);
     if kept > 0 && report.error.is_none() {
         report.error = Some(format!("the driver kept {kept} DMA pages after its shutdown"));
     }
-    log::info!("{case}: {} us", (machine.elapsed_ns() - start) / 1000);
+    let interrupts = interrupts::msi_count().wrapping_sub(interrupts);
+    log::info!("{case}: {} us, {interrupts} interrupts", (machine.elapsed_ns() - start) / 1000);
     report
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct DmaPages {
     free: Vec<u64>,
     /// One mark a page: whether it is handed out.
     in_use: Vec<bool>,
+    /// How many marks are set.
+    used: usize,
 }
 
 impl DmaPages {
@@ -28,7 +30,13 @@ impl DmaPages {
     pub(crate) fn new(memory: DmaMemory) -> Self {
         let range = memory.range();
         let count = ((range.end - range.start) / PAGE_SIZE) as usize;
-        DmaPages { memory, fresh: range.start, free: Vec::new(), in_use: vec![false; count] }
+        DmaPages {
+            memory,
+            fresh: range.start,
+            free: Vec::new(),
+            in_use: vec![false; count],
+            used: 0,
+        }
     }
 
     /// The memory that the pages lie in.
@@ -44,6 +52,7 @@ impl DmaPages {
         };
         if let Some(mark) = self.mark(page) {
             *mark = true;
+            self.used += 1;
         }
         self.memory.fill_u64(page, 0, PAGE_QWORDS).then_some(page)
     }
@@ -57,13 +66,14 @@ impl DmaPages {
                 return;
             }
         }
+        self.used -= 1;
         self.memory.fill_u64(page, POISON, PAGE_QWORDS);
         self.free.push(page);
     }
 
     /// Pages handed out.
     pub(crate) fn used(&self) -> usize {
-        self.in_use.iter().filter(|&&used| used).count()
+        self.used
     }
 
     fn take_fresh(&mut self) -> Option<u64> {

@@ -3,7 +3,7 @@
 //!
 //! Rooms: [`arch`] is the x86 machine, the rest is the board and the work. It is one CPU and one
 //! thread; the only other code that runs is the interrupt handlers in [`arch::interrupts`], which
-//! touch nothing but an atomic flag and the local APIC.
+//! touch nothing but a counter and the local APIC.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]

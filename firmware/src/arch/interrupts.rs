@@ -1,7 +1,7 @@
 //! Interrupts: the GPU's MSI, the local APIC's timer, and waiting for either.
 
 use core::arch::{asm, global_asm};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::apic;
 
@@ -12,14 +12,16 @@ pub(super) const VECTOR_TIMER: u8 = 0x41;
 /// Vector of the local APIC's spurious interrupt, which wants no EOI.
 pub(super) const VECTOR_SPURIOUS: u8 = 0xff;
 
-/// An MSI came since the last [`take_msi`].
-static MSI_PENDING: AtomicBool = AtomicBool::new(false);
+/// MSIs since the start, modulo 2^32.
+static MSI_COUNT: AtomicU32 = AtomicU32::new(0);
+/// What [`MSI_COUNT`] was at the last [`take_msi`].
+static MSI_TAKEN: AtomicU32 = AtomicU32::new(0);
 
-// The handlers touch nothing but the flag and the EOI register.
+// The handlers touch nothing but the count and the EOI register.
 global_asm!(
     ".global interrupt_msi, interrupt_timer, interrupt_spurious",
     "interrupt_msi:",
-    "mov byte ptr [rip + {pending}], 1",
+    "inc dword ptr [rip + {count}]",
     "interrupt_timer:",
     "push rax",
     "mov eax, {eoi}",
@@ -28,7 +30,7 @@ global_asm!(
     "iretq",
     "interrupt_spurious:",
     "iretq",
-    pending = sym MSI_PENDING,
+    count = sym MSI_COUNT,
     eoi = const apic::EOI,
 );
 
@@ -58,9 +60,15 @@ pub(super) fn enable() {
     unsafe { asm!("sti", options(nomem, nostack)) };
 }
 
+/// MSIs since the start, modulo 2^32.
+pub(crate) fn msi_count() -> u32 {
+    MSI_COUNT.load(Ordering::Relaxed)
+}
+
 /// Whether an MSI came since the last call.
 pub(crate) fn take_msi() -> bool {
-    MSI_PENDING.swap(false, Ordering::Relaxed)
+    let count = msi_count();
+    MSI_TAKEN.swap(count, Ordering::Relaxed) != count
 }
 
 /// Sleeps until an interrupt comes or `limit_ns` pass; returns at once when an MSI waits to be
@@ -68,7 +76,7 @@ pub(crate) fn take_msi() -> bool {
 pub(crate) fn wait(limit_ns: u32) {
     // SAFETY: interrupts go on again below on both ways.
     unsafe { asm!("cli", options(nomem, nostack)) };
-    if MSI_PENDING.load(Ordering::Relaxed) {
+    if msi_count() != MSI_TAKEN.load(Ordering::Relaxed) {
         enable();
         return;
     }

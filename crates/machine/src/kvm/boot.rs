@@ -14,7 +14,7 @@ use super::error::{KvmError, exit_meaning};
 use super::irq::KvmInterrupts;
 use super::loader;
 use super::pci_bus::PciBus;
-use super::vcpu::{self, Progress};
+use super::vcpu::{self, End, Progress};
 use super::vm::Vm;
 
 /// How a guest is booted.
@@ -95,10 +95,12 @@ pub fn boot(
     });
     thread.stop()?;
     match end? {
-        Some(board::EXIT_OK) => Ok(()),
-        Some(status) => {
+        End::Exit(board::EXIT_OK) => Ok(()),
+        End::Exit(status) => {
             Err(KvmError::ExitStatus { status, meaning: exit_meaning(status), last_line })
         }
-        None => Err(KvmError::TimeLimit { limit: options.silence_limit, last_line }),
+        End::Stopped { rip } => {
+            Err(KvmError::TimeLimit { limit: options.silence_limit, rip, last_line })
+        }
     }
 }

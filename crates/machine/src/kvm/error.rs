@@ -39,10 +39,15 @@ pub enum KvmError {
         rip: u64,
     },
     /// The guest made no progress for too long and was ended.
-    #[error("the guest gave no sign of life for {limit:?} and was ended; last line: {last_line}")]
+    #[error(
+        "the guest gave no sign of life for {limit:?} and was ended at {rip:#x}; \
+         last line: {last_line}"
+    )]
     TimeLimit {
         /// The limit.
         limit: Duration,
+        /// Guest instruction pointer, 0 if it could not be read.
+        rip: u64,
         /// The last line on COM1, for a hint of where it hangs.
         last_line: String,
     },

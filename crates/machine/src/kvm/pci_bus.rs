@@ -203,3 +203,162 @@ fn host_bridge_dword(offset: u16) -> u32 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kvm::device::InterruptSink;
+    use gen8_spec::{debug_page, mmio};
+    use gpu_model::{GpuConfig, GuestRam, InterruptMessage};
+
+    const GPU: u8 = board::GPU_DEVICE;
+
+    struct NoSink;
+
+    impl InterruptSink for NoSink {
+        fn deliver(&self, _message: InterruptMessage) {}
+    }
+
+    fn bus() -> PciBus {
+        let memory = GuestRam::anonymous(1 << 20).unwrap();
+        let gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), memory);
+        PciBus::new(Arc::new(Device::new(gpu, Box::new(NoSink))))
+    }
+
+    fn select(bus: &mut PciBus, device: u8, offset: u16) {
+        let address = CONFIG_ENABLE | u32::from(device) << 11 | u32::from(offset);
+        assert!(bus.port_write(board::PCI_CONFIG_ADDRESS, &address.to_le_bytes()));
+    }
+
+    fn config_read(bus: &mut PciBus, device: u8, offset: u16) -> u32 {
+        select(bus, device, offset);
+        let mut data = [0; 4];
+        assert!(bus.port_read(board::PCI_CONFIG_DATA, &mut data));
+        u32::from_le_bytes(data)
+    }
+
+    fn config_write(bus: &mut PciBus, device: u8, offset: u16, value: u32) {
+        select(bus, device, offset);
+        assert!(bus.port_write(board::PCI_CONFIG_DATA, &value.to_le_bytes()));
+    }
+
+    fn read(bus: &PciBus, address: u64) -> u32 {
+        let mut data = [0; 4];
+        bus.memory_read(address, &mut data);
+        u32::from_le_bytes(data)
+    }
+
+    /// A bus whose GPU decodes memory with BAR0 at `bar0`.
+    fn bus_with_bar0(bar0: u64) -> PciBus {
+        let mut bus = bus();
+        config_write(&mut bus, GPU, pci::CFG_BAR0, bar0 as u32);
+        config_write(&mut bus, GPU, pci::CFG_COMMAND, pci::COMMAND_MEMORY.into());
+        bus
+    }
+
+    #[test]
+    fn bus_0_has_a_host_bridge_and_the_gpu_and_nobody_else() {
+        let mut bus = bus();
+        for device in 0..32 {
+            let expected = match device {
+                0 => u32::from(board::HOST_BRIDGE_ID) << 16 | 0x8086,
+                GPU => 0x1616_8086,
+                _ => u32::MAX,
+            };
+            assert_eq!(config_read(&mut bus, device, pci::CFG_ID), expected, "device {device}");
+        }
+    }
+
+    #[test]
+    fn functions_and_buses_beyond_the_first_do_not_answer() {
+        let mut bus = bus();
+        for address in [0x8000_1100, 0x8001_1000, 0x0000_1000u32] {
+            bus.port_write(board::PCI_CONFIG_ADDRESS, &address.to_le_bytes());
+            let mut data = [0; 4];
+            bus.port_read(board::PCI_CONFIG_DATA, &mut data);
+            assert_eq!(data, [0xff; 4], "address {address:#x}");
+        }
+    }
+
+    #[test]
+    fn bytes_and_words_of_a_config_dword_come_from_their_lanes() {
+        let mut bus = bus();
+        for (device, id) in [(0, board::HOST_BRIDGE_ID), (GPU, 0x1616)] {
+            select(&mut bus, device, pci::CFG_ID);
+            let mut word = [0; 2];
+            bus.port_read(board::PCI_CONFIG_DATA + 2, &mut word);
+            assert_eq!(u16::from_le_bytes(word), id);
+            let mut byte = [0; 1];
+            bus.port_read(board::PCI_CONFIG_DATA + 1, &mut byte);
+            assert_eq!(byte, [0x80]);
+        }
+    }
+
+    #[test]
+    fn a_config_access_across_its_dword_reads_ones() {
+        let mut bus = bus();
+        select(&mut bus, GPU, pci::CFG_ID);
+        let mut word = [0; 2];
+        bus.port_read(board::PCI_CONFIG_DATA + 3, &mut word);
+        assert_eq!(word, [0xff; 2]);
+    }
+
+    #[test]
+    fn registers_answer_where_the_guest_puts_the_bar() {
+        let mut bus = bus_with_bar0(0xc100_0000);
+        let fuse = read(&bus, 0xc100_0000 + u64::from(mmio::FUSE2));
+        assert_ne!(fuse, u32::MAX);
+        config_write(&mut bus, GPU, pci::CFG_BAR0, 0xd000_0000);
+        assert_eq!(read(&bus, 0xd000_0000 + u64::from(mmio::FUSE2)), fuse);
+        assert_eq!(read(&bus, 0xc100_0000 + u64::from(mmio::FUSE2)), u32::MAX);
+    }
+
+    #[test]
+    fn memory_that_is_not_enabled_reads_ones() {
+        let mut bus = bus_with_bar0(0xc100_0000);
+        config_write(&mut bus, GPU, pci::CFG_COMMAND, 0);
+        assert_eq!(read(&bus, 0xc100_0000 + u64::from(mmio::FUSE2)), u32::MAX);
+    }
+
+    #[test]
+    fn an_access_that_leaves_the_bar_is_not_answered() {
+        let bus = bus_with_bar0(0xc100_0000);
+        let end = 0xc100_0000 + pci::BAR0_SIZE;
+        let mut data = [0; 8];
+        bus.memory_read(end - 4, &mut data);
+        assert_eq!(data, [0xff; 8]);
+    }
+
+    #[test]
+    fn odd_lengths_read_the_same_bytes_as_single_ones() {
+        let bus = bus_with_bar0(0xc100_0000);
+        let signature = 0xc100_0000 + u64::from(debug_page::SIGNATURE);
+        let bytes = debug_page::SIGNATURE_VALUE.to_le_bytes();
+        for (start, end) in [(0, 3), (1, 4), (1, 3), (0, 4)] {
+            let mut data = [0; 4];
+            bus.memory_read(signature + start as u64, &mut data[start..end]);
+            assert_eq!(data[start..end], bytes[start..end]);
+        }
+    }
+
+    #[test]
+    fn other_ports_are_not_the_buses() {
+        let mut bus = bus();
+        assert!(!bus.port_read(board::COM1, &mut [0]));
+        assert!(!bus.port_write(board::PCI_CONFIG_DATA + 4, &[0]));
+        assert!(!bus.port_write(board::PCI_CONFIG_ADDRESS, &[0]));
+    }
+
+    #[test]
+    fn the_io_bar_answers_at_its_ports() {
+        let mut bus = bus();
+        config_write(&mut bus, GPU, pci::CFG_BAR4, 0xc000);
+        let command = pci::COMMAND_IO | pci::COMMAND_MEMORY;
+        config_write(&mut bus, GPU, pci::CFG_COMMAND, command.into());
+        assert!(bus.port_write(0xc000, &mmio::FUSE2.to_le_bytes()));
+        let mut data = [0; 4];
+        assert!(bus.port_read(0xc004, &mut data));
+        let fuse = bus.device.look(|gpu| gpu.bar_read(Bar::Bar0, mmio::FUSE2.into(), 4));
+        assert_eq!(u64::from(u32::from_le_bytes(data)), fuse);
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use vm_memory::{Bytes, GuestAddress};
 
 use super::error::KvmError;
-use super::vcpu::{self, Bus};
+use super::vcpu::{self, Bus, End};
 use super::vm::Vm;
 
 /// Far more than the guest's 300 instructions need, even in KVM's instruction emulator.
@@ -53,14 +53,14 @@ pub fn probe() -> Result<(), String> {
 
 fn probe_with(program: &[u8], limit: Duration) -> Result<(), String> {
     match run(program, limit) {
-        Ok(Some(ANSWER)) => Ok(()),
-        Ok(Some(other)) => Err(format!("KVM computes wrongly: {other:#x} for {ANSWER:#x}")),
-        Ok(None) => Err(format!("KVM did not finish a tiny guest in {limit:?}")),
+        Ok(End::Exit(ANSWER)) => Ok(()),
+        Ok(End::Exit(other)) => Err(format!("KVM computes wrongly: {other:#x} for {ANSWER:#x}")),
+        Ok(End::Stopped { .. }) => Err(format!("KVM did not finish a tiny guest in {limit:?}")),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn run(program: &[u8], limit: Duration) -> Result<Option<u8>, KvmError> {
+fn run(program: &[u8], limit: Duration) -> Result<End, KvmError> {
     let vm = Vm::new(RAM_SIZE)?;
     vm.memory()
         .write_slice(program, GuestAddress(board::FIRMWARE_BASE))

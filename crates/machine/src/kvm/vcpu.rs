@@ -27,19 +27,21 @@ pub(super) trait Bus {
     fn mmio_write(&mut self, address: u64, data: &[u8]);
 }
 
-/// How the CPU's thread ended.
-enum End {
-    /// The guest wrote this to the exit port.
+/// How the guest ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It wrote this to the exit port.
     Exit(u8),
-    /// It was told to stop.
-    Stopped,
-    /// An exit that the board does not know.
-    Unexpected(KvmError),
+    /// It was stopped for its silence, here (0: unknown).
+    Stopped {
+        /// Guest instruction pointer.
+        rip: u64,
+    },
 }
 
 enum Message<M> {
     FromBus(M),
-    End(End),
+    End(Result<End, KvmError>),
 }
 
 /// A sender for the bus, whose messages reach `run`'s callback.
@@ -52,16 +54,16 @@ impl<M> Progress<M> {
     }
 }
 
-/// Runs the guest in a thread until it ends the machine, and returns its status.
+/// Runs the guest in a thread until it ends the machine.
 ///
 /// `make_bus` gets the sender of messages; `on_message` is called for each in the caller's thread.
-/// A guest that sends nothing for `limit` is ended; `None` is returned then.
+/// A guest that sends nothing for `limit` is stopped.
 pub(super) fn run<B, M>(
     vcpu: VcpuFd,
     make_bus: impl FnOnce(Progress<M>) -> B,
     limit: Duration,
     mut on_message: impl FnMut(M),
-) -> Result<Option<u8>, KvmError>
+) -> Result<End, KvmError>
 where
     B: Bus + Send + 'static,
     M: Send + 'static,
@@ -117,35 +119,37 @@ fn finish<M>(
     thread: JoinHandle<()>,
     messages: &Receiver<Message<M>>,
     mut on_message: impl FnMut(M),
-    end: End,
-) -> Result<Option<u8>, KvmError> {
+    end: Result<End, KvmError>,
+) -> Result<End, KvmError> {
     thread.join().map_err(|_| KvmError::Thread("vCPU"))?;
     for message in messages.try_iter() {
         if let Message::FromBus(message) = message {
             on_message(message);
         }
     }
-    match end {
-        End::Exit(status) => Ok(Some(status)),
-        End::Stopped => Ok(None),
-        End::Unexpected(error) => Err(error),
-    }
+    end
 }
 
-fn run_until_end(vcpu: &mut VcpuFd, bus: &mut impl Bus, stop: &AtomicBool) -> End {
+fn run_until_end(
+    vcpu: &mut VcpuFd,
+    bus: &mut impl Bus,
+    stop: &AtomicBool,
+) -> Result<End, KvmError> {
     while !stop.load(Ordering::Acquire) {
         match run_once(vcpu, bus) {
             ControlFlow::Continue(()) => {}
             ControlFlow::Break(end) => return end,
         }
     }
-    End::Stopped
+    Ok(End::Stopped { rip: rip(vcpu) })
 }
 
 /// Runs the guest up to one exit and answers it.
-fn run_once(vcpu: &mut VcpuFd, bus: &mut impl Bus) -> ControlFlow<End> {
+fn run_once(vcpu: &mut VcpuFd, bus: &mut impl Bus) -> ControlFlow<Result<End, KvmError>> {
     let reason = match vcpu.run() {
-        Ok(VcpuExit::IoOut(port, data)) => return bus.port_write(port, data).map_break(End::Exit),
+        Ok(VcpuExit::IoOut(port, data)) => {
+            return bus.port_write(port, data).map_break(|status| Ok(End::Exit(status)));
+        }
         Ok(VcpuExit::IoIn(port, data)) => {
             bus.port_read(port, data);
             return ControlFlow::Continue(());
@@ -168,8 +172,11 @@ fn run_once(vcpu: &mut VcpuFd, bus: &mut impl Bus) -> ControlFlow<End> {
         }
         Err(error) => format!("KVM_RUN failed: {error}"),
     };
-    let rip = vcpu.get_regs().map_or(0, |regs| regs.rip);
-    ControlFlow::Break(End::Unexpected(KvmError::UnexpectedExit { reason, rip }))
+    ControlFlow::Break(Err(KvmError::UnexpectedExit { reason, rip: rip(vcpu) }))
+}
+
+fn rip(vcpu: &VcpuFd) -> u64 {
+    vcpu.get_regs().map_or(0, |regs| regs.rip)
 }
 
 fn describe(exit: &VcpuExit<'_>) -> String {
