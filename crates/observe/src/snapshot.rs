@@ -17,7 +17,8 @@ pub struct CensusSnapshot {
     /// Bindings in the GGTT (VM 0) are not counted.
     pub vmas: usize,
     /// (VM, object) pairs with a present PTE that is not scratch, found by walking guest memory.
-    /// In an address space without hints each contiguous mapped range counts as one.
+    /// In an address space without hints each contiguous mapped range counts as one; VM 0 is not
+    /// counted.
     pub vmas_bound: usize,
     /// Page-table pages that exist, scratch included, each once: reached from the roots, or hinted
     /// as such and not freed.

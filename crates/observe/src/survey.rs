@@ -75,12 +75,14 @@ pub(crate) fn survey<M: PhysicalMemory>(
             }));
         }
     }
-    let bound = |counts: &dyn Fn(&ObjectCensus) -> bool| -> usize {
-        objects.iter().filter(|object| counts(object)).map(bindings).sum()
+    // The driver's own address space has bindings like the GGTT's: none of a context's.
+    let bindings_that = |counts: &dyn Fn(&ObjectCensus) -> bool| -> usize {
+        let objects = objects.iter().filter(|object| vm != Some(0) && counts(object));
+        objects.map(bindings).sum()
     };
     Survey {
-        bound: bound(&|_| true),
-        bound_without_vma: bound(&|object| !object.vma),
+        bound: bindings_that(&|_| true),
+        bound_without_vma: bindings_that(&|object| !object.vma),
         space: AddressSpaceCensus {
             vm,
             levels,

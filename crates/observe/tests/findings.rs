@@ -93,6 +93,15 @@ fn tables_may_be_freed_before_the_vm_is_said_to_be_released() {
 }
 
 #[test]
+fn releasing_a_loaded_vm_is_reported_even_if_its_pages_stay() {
+    let (mut guest, space, _) = bound(Levels::Four);
+    guest.hint(Hint::VmReleased { vm: 3 });
+    let page = space.root().pdps()[0];
+    let expected = CensusFinding::PtFreedWhileLoaded { engine: EngineId::Rcs, vm: 3, page };
+    assert!(findings(&mut guest).contains(&expected));
+}
+
+#[test]
 fn an_engine_that_switched_away_went_idle_or_was_reset_has_nothing_loaded() {
     let away: [&dyn Fn(&mut Guest); 3] = [
         &|guest| {

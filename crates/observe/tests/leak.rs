@@ -164,3 +164,15 @@ fn a_snapshot_is_json_with_the_counts_on_top() {
     assert_eq!(json["findings"][0]["name"], "OrphanVm");
     assert_eq!(json["address_spaces"][0]["orphan"], true);
 }
+
+#[test]
+fn bindings_of_the_drivers_own_address_space_are_not_counted() {
+    let mut guest = Guest::new();
+    let page = guest.page(PageKind::Object, 7);
+    let mut space = guest.vm(0, Levels::Four);
+    guest.bind(0, &mut space, 7, BATCH, page);
+    guest.hint(Hint::ContextFreed { context: 0 });
+    let seen = guest.checkpoint(0);
+    assert_eq!((seen.vms, seen.vmas, seen.vmas_bound, seen.pages), (1, 0, 0, 8));
+    assert_eq!(seen.findings, [], "VM 0 is no orphan");
+}

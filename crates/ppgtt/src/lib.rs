@@ -11,6 +11,7 @@ extern crate alloc;
 mod address_space;
 mod allocator;
 mod census;
+mod error;
 mod levels;
 mod memory;
 mod scratch;
@@ -19,9 +20,10 @@ mod walk;
 #[cfg(test)]
 mod test_memory;
 
-pub use address_space::{AddressSpace, MapError};
+pub use address_space::AddressSpace;
 pub use allocator::{PageAllocator, TableCounts};
 pub use census::{CensusProblem, Leaf, TableCensus, TablePage, VaRange, census};
+pub use error::MapError;
 pub use levels::{
     INDEX_BITS, Level, Levels, PageTableRoot, VA_BITS, canonical, is_canonical, strip_canonical,
 };

@@ -4,8 +4,8 @@
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::pte::{CacheLevel, ENTRIES, encode_pte, encode_scratch_table};
 
-use crate::address_space::MapError;
 use crate::allocator::PageAllocator;
+use crate::error::MapError;
 use crate::levels::{Level, Levels};
 use crate::memory::PhysicalMemory;
 

@@ -42,7 +42,7 @@ fn an_empty_address_space_is_its_scratch_tree() {
         let space = AddressSpace::new(&ram, &mut pages, levels).expect("RAM suffices");
         assert_eq!(space.page_count(), base);
         let found = census(&ram, &space.root(), |leaf| panic!("{leaf:?} is scratch"));
-        assert_eq!(found.page_count(), base);
+        assert_eq!((found.page_count(), found.counts()), (base, space.tables()));
         assert_eq!(found.scratch_pages, [space.scratch().page()]);
     }
 }
