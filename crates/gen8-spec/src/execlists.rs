@@ -138,6 +138,8 @@ pub mod status {
     pub const ELEMENT0_VALID: u32 = 1 << 4;
     /// Last switch reason, 13:5.
     pub const SWITCH_REASON_SHIFT: u32 = 5;
+    /// Width of the switch reason: the low CSB bits.
+    pub const SWITCH_REASON_MASK: u32 = 0x1ff;
     /// Current element, 15:14 (0 none, 1 element 0, 2 element 1).
     pub const CURRENT_SHIFT: u32 = 14;
     /// Arbitration enabled.

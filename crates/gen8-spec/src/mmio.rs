@@ -87,6 +87,22 @@ pub mod ring {
     pub const EXECLIST_STATUS_LO: u32 = 0x234;
     /// Execlist status, upper half: id of the running context.
     pub const EXECLIST_STATUS_HI: u32 = 0x238;
+    /// Preemption hint.
+    pub const CTX_PREEMPT: u32 = 0x248;
+    /// Interval of semaphore polls.
+    pub const SEMA_WAIT_POLL: u32 = 0x24c;
+    /// Result 2 of the predicate unit (MI_SET_PREDICATE).
+    pub const PREDICATE_RESULT_2: u32 = 0x3bc;
+    /// Predicate source 0, 64 bits.
+    pub const PREDICATE_SRC0: u32 = 0x400;
+    /// Predicate source 1, 64 bits.
+    pub const PREDICATE_SRC1: u32 = 0x408;
+    /// Predicate data, 64 bits.
+    pub const PREDICATE_DATA: u32 = 0x410;
+    /// Result of MI_PREDICATE, bit 0.
+    pub const PREDICATE_RESULT: u32 = 0x418;
+    /// Second result of the predicate unit.
+    pub const PREDICATE_RESULT_1: u32 = 0x41c;
     /// Context control (masked).
     pub const CONTEXT_CONTROL: u32 = 0x244;
     /// Page-directory pointer n, low half: `PDP0_LDW + 8 * n`.
@@ -118,6 +134,12 @@ pub mod ring {
     pub const CTL_WAIT_SEMAPHORE: u32 = 1 << 10;
     /// [`CTL`]: ring size field, pages − 1 in 20:12, so `size - 4096` can be or-ed in.
     pub const CTL_SIZE_MASK: u32 = 0x001f_f000;
+    /// [`CTL`]: head auto-report field, 2:1.
+    pub const CTL_REPORT_MASK: u32 = 3 << 1;
+    /// [`CTL`]: report HEAD to the status page every 64 KiB (i915 `RING_REPORT_64K`).
+    pub const CTL_REPORT_64K: u32 = 1 << 1;
+    /// [`CTL`]: report HEAD to the status page every 128 KiB (i915 `RING_REPORT_128K`).
+    pub const CTL_REPORT_128K: u32 = 2 << 1;
     /// [`HEAD`]: offset bits.
     pub const HEAD_ADDR: u32 = 0x001f_fffc;
     /// [`TAIL`]: offset bits.
@@ -140,8 +162,31 @@ pub mod ring {
     pub const GFX_MODE_PPGTT: u32 = 1 << 9;
     /// [`GFX_MODE`]: 48-bit PPGTT (legacy ring mode).
     pub const GFX_MODE_48BIT: u32 = 1 << 7;
+    /// [`GFX_MODE`]: privilege checks are off.
+    pub const GFX_MODE_PRIVILEGE_OFF: u32 = 1 << 0;
     /// [`EIR`]: instruction error.
     pub const EIR_INSTRUCTION: u32 = 1 << 0;
+    /// [`BBSTATE`], [`SBBSTATE`]: the batch is in the PPGTT and not privileged.
+    pub const BBSTATE_PPGTT: u32 = 1 << 5;
+    /// [`BBADDR`], [`SBBADDR`]: in a batch of this level.
+    pub const BBADDR_VALID: u32 = 1 << 0;
+    /// [`BB_PER_CTX_PTR`]: the batch is to be run.
+    pub const BB_PER_CTX_VALID: u32 = 1 << 0;
+    /// [`INDIRECT_CTX`]: number of cache lines.
+    pub const INDIRECT_CTX_LINES: u32 = 0x3f;
+    /// [`CSB_PTR`]: write pointer field.
+    pub const CSB_PTR_WRITE_MASK: u32 = 0x7;
+    /// [`CSB_PTR`]: shift of the read pointer field.
+    pub const CSB_PTR_READ_SHIFT: u32 = 8;
+    /// [`CCID`]: a context is current (i915 4.x `CCID_EN`).
+    pub const CCID_VALID: u32 = 1 << 0;
+    /// [`FORCE_TO_NONPRIV`]: number of registers.
+    pub const FORCE_TO_NONPRIV_COUNT: u32 = 12;
+    /// Number of general-purpose registers.
+    pub const GPR_COUNT: u32 = 16;
+    /// Register address bits of MI register commands and of [`FORCE_TO_NONPRIV`], 22:2
+    /// (PRM Vol 2a).
+    pub const ADDRESS_MASK: u32 = 0x007f_fffc;
 }
 
 /// GTT cache enable; i915 reads it back.

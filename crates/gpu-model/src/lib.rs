@@ -12,6 +12,7 @@
 
 mod aperture;
 pub mod bus;
+mod commands;
 pub mod config;
 pub mod debug_page;
 pub mod display;

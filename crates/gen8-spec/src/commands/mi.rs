@@ -22,6 +22,20 @@ pub const BATCH_BUFFER_END: u32 = 0x0a;
 pub const SUSPEND_FLUSH: u32 = 0x0b;
 /// MI_PREDICATE.
 pub const PREDICATE: u32 = 0x0c;
+/// MI_LOAD_SCAN_LINES_INCL.
+pub const LOAD_SCAN_LINES_INCL: u32 = 0x12;
+/// MI_LOAD_SCAN_LINES_EXCL.
+pub const LOAD_SCAN_LINES_EXCL: u32 = 0x13;
+/// MI_DISPLAY_FLIP.
+pub const DISPLAY_FLIP: u32 = 0x14;
+/// MI_URB_CLEAR.
+pub const URB_CLEAR: u32 = 0x19;
+/// MI_RS_STORE_DATA_IMM.
+pub const RS_STORE_DATA_IMM: u32 = 0x2b;
+/// MI_LOAD_URB_MEM.
+pub const LOAD_URB_MEM: u32 = 0x2c;
+/// MI_STORE_URB_MEM.
+pub const STORE_URB_MEM: u32 = 0x2d;
 /// MI_SET_CONTEXT (legacy ring mode, RCS).
 pub const SET_CONTEXT: u32 = 0x18;
 /// MI_MATH.
@@ -46,6 +60,8 @@ pub const FLUSH_DW: u32 = 0x26;
 pub const REPORT_PERF_COUNT: u32 = 0x28;
 /// MI_LOAD_REGISTER_MEM.
 pub const LOAD_REGISTER_MEM: u32 = 0x29;
+/// MI_CLFLUSH.
+pub const CLFLUSH: u32 = 0x27;
 /// MI_LOAD_REGISTER_REG.
 pub const LOAD_REGISTER_REG: u32 = 0x2a;
 /// MI_COPY_MEM_MEM.
@@ -56,6 +72,9 @@ pub const ATOMIC: u32 = 0x2f;
 pub const BATCH_BUFFER_START: u32 = 0x31;
 /// MI_CONDITIONAL_BATCH_BUFFER_END.
 pub const CONDITIONAL_BATCH_BUFFER_END: u32 = 0x36;
+
+/// First opcode of the commands that carry a length; those below are one dword.
+pub const FIRST_LONG_OPCODE: u32 = 0x10;
 
 /// Header of an MI command with this opcode and these low bits (flags and length − 2).
 pub const fn header(opcode: u32, low: u32) -> u32 {
@@ -78,6 +97,20 @@ pub const BATCH_PPGTT: u32 = 1 << 8;
 pub const BATCH_SECOND_LEVEL: u32 = 1 << 22;
 /// BATCH_BUFFER_START bit 15: predicated.
 pub const BATCH_PREDICATED: u32 = 1 << 15;
+/// BATCH_BUFFER_START bit 16: BB_OFFSET is added to the address.
+pub const BATCH_ADD_OFFSET: u32 = 1 << 16;
+/// STORE_REGISTER_MEM bit 21: only if the predicate is set.
+pub const STORE_REGISTER_PREDICATED: u32 = 1 << 21;
+/// COPY_MEM_MEM bit 22: the source is in the GGTT.
+pub const COPY_SOURCE_GGTT: u32 = 1 << 22;
+/// COPY_MEM_MEM bit 21: the destination is in the GGTT.
+pub const COPY_DESTINATION_GGTT: u32 = 1 << 21;
+/// ARB_ON_OFF bit 0: preemption is allowed.
+pub const ARB_ENABLE: u32 = 1 << 0;
+/// NOOP: the identification number, 21:0.
+pub const NOOP_ID_MASK: u32 = 0x003f_ffff;
+/// STORE_DATA_INDEX: offset in the status page, 11:2.
+pub const INDEX_MASK: u32 = 0xffc;
 /// NOOP bit 22: load NOPID.
 pub const NOOP_WRITE_ID: u32 = 1 << 22;
 
@@ -91,6 +124,8 @@ pub mod flush_dw {
     pub const POST_SYNC_WRITE: u32 = 1 << 14;
     /// Bits 15:14: the post-sync field.
     pub const POST_SYNC_MASK: u32 = 3 << 14;
+    /// Bits 15:14 = 3: write the timestamp.
+    pub const TIMESTAMP_WRITE: u32 = 3 << 14;
     /// Bit 8: notify interrupt.
     pub const NOTIFY: u32 = 1 << 8;
     /// Bit 7: invalidate the video pipeline cache (VCS). Not part of the length.
@@ -117,6 +152,110 @@ pub mod semaphore {
     pub const SAD_EQ_SDD: u32 = 4;
     /// SAD != SDD.
     pub const SAD_NEQ_SDD: u32 = 5;
+}
+
+/// Fields of MI_ATOMIC's header and its operations (genxml `MI_ATOMIC`).
+pub mod atomic {
+    /// Bits 20:19: operand size.
+    pub const SIZE_MASK: u32 = 3 << 19;
+    /// Size: a dword.
+    pub const SIZE_DWORD: u32 = 0;
+    /// Size: a qword.
+    pub const SIZE_QWORD: u32 = 1 << 19;
+    /// Bit 18: operands follow in the command, else they come from the general-purpose registers.
+    pub const INLINE: u32 = 1 << 18;
+    /// Bit 16: the old value goes to general-purpose register 0.
+    pub const RETURN: u32 = 1 << 16;
+    /// Shift of the operation, 15:8.
+    pub const OPERATION_SHIFT: u32 = 8;
+    /// Bits of the operation without its size.
+    pub const OPERATION_MASK: u32 = 0x1f;
+    /// Dwords with inline operands.
+    pub const INLINE_DWORDS: u32 = 11;
+    /// AND.
+    pub const AND: u32 = 0x01;
+    /// OR.
+    pub const OR: u32 = 0x02;
+    /// XOR.
+    pub const XOR: u32 = 0x03;
+    /// Store operand 1.
+    pub const MOVE: u32 = 0x04;
+    /// Increment.
+    pub const INC: u32 = 0x05;
+    /// Decrement.
+    pub const DEC: u32 = 0x06;
+    /// Add operand 1.
+    pub const ADD: u32 = 0x07;
+    /// Subtract operand 1.
+    pub const SUB: u32 = 0x08;
+    /// Operand 1 less memory.
+    pub const RSUB: u32 = 0x09;
+    /// Signed maximum.
+    pub const IMAX: u32 = 0x0a;
+    /// Signed minimum.
+    pub const IMIN: u32 = 0x0b;
+    /// Unsigned maximum.
+    pub const UMAX: u32 = 0x0c;
+    /// Unsigned minimum.
+    pub const UMIN: u32 = 0x0d;
+    /// Store operand 2 if memory equals operand 1.
+    pub const CMPWR: u32 = 0x0e;
+    /// Decrement; the value returned is the new one.
+    pub const PREDEC: u32 = 0x0f;
+}
+
+/// Fields of MI_PREDICATE's header (genxml `MI_PREDICATE`).
+pub mod predicate {
+    /// Compare operation, 1:0: 0 true, 1 false, 2 sources equal, 3 their difference equals data.
+    pub const COMPARE_MASK: u32 = 3;
+    /// Shift of the combine operation, 4:3: 0 set, 1 and, 2 or, 3 xor.
+    pub const COMBINE_SHIFT: u32 = 3;
+    /// Shift of the load operation, 7:6: 0 keep, 2 load, 3 load inverted.
+    pub const LOAD_SHIFT: u32 = 6;
+}
+
+/// ALU instructions of MI_MATH (genxml `MI_MATH_ALU_INSTRUCTION`; PRM Vol 2a).
+pub mod math {
+    /// Shift of the operation, 31:20.
+    pub const OPERATION_SHIFT: u32 = 20;
+    /// Shift of operand 1, 19:10.
+    pub const OPERAND1_SHIFT: u32 = 10;
+    /// Bits of an operand.
+    pub const OPERAND_MASK: u32 = 0x3ff;
+    /// No operation.
+    pub const NOOP: u32 = 0x000;
+    /// Operand 1 := operand 2.
+    pub const LOAD: u32 = 0x080;
+    /// Operand 1 := not operand 2.
+    pub const LOADINV: u32 = 0x480;
+    /// Operand 1 := 0.
+    pub const LOAD0: u32 = 0x081;
+    /// Operand 1 := all ones.
+    pub const LOAD1: u32 = 0x481;
+    /// ACCU := SRCA + SRCB.
+    pub const ADD: u32 = 0x100;
+    /// ACCU := SRCA − SRCB.
+    pub const SUB: u32 = 0x101;
+    /// ACCU := SRCA and SRCB.
+    pub const AND: u32 = 0x102;
+    /// ACCU := SRCA or SRCB.
+    pub const OR: u32 = 0x103;
+    /// ACCU := SRCA xor SRCB.
+    pub const XOR: u32 = 0x104;
+    /// Register operand 1 := operand 2.
+    pub const STORE: u32 = 0x180;
+    /// Register operand 1 := not operand 2.
+    pub const STOREINV: u32 = 0x580;
+    /// Operand: SRCA.
+    pub const SRCA: u32 = 0x20;
+    /// Operand: SRCB.
+    pub const SRCB: u32 = 0x21;
+    /// Operand: accumulator.
+    pub const ACCU: u32 = 0x31;
+    /// Operand: zero flag.
+    pub const ZF: u32 = 0x32;
+    /// Operand: carry flag.
+    pub const CF: u32 = 0x33;
 }
 
 /// Fields of MI_SET_CONTEXT's address dword.

@@ -2,6 +2,10 @@
 
 /// Header with its length.
 pub const HEADER: u32 = 0x7a00_0004;
+/// Upper half of the header.
+pub const OPCODE: u32 = HEADER >> 16;
+/// Length in dwords.
+pub const DWORDS: u32 = 6;
 /// Dword 1 bit 0: depth cache flush.
 pub const DEPTH_CACHE_FLUSH: u32 = 1 << 0;
 /// Bit 2: state cache invalidate.

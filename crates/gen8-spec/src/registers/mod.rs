@@ -3,9 +3,11 @@
 //! The tables name every register that drivers of this hardware touch and that is not described
 //! elsewhere in this crate ([`crate::mmio`], [`crate::interrupts`]).
 
+pub mod context;
 pub mod display;
 pub mod gt;
 pub mod power;
+pub mod ring;
 
 use crate::masked_apply;
 

@@ -1,22 +1,97 @@
 //! An engine: ring registers, execlists or legacy ring submission, and a command streamer.
+//!
+//! Register accesses only change state; everything that touches memory happens in
+//! [`Engine::step`], in slices. What stops an engine (a page fault, an undecodable command, a
+//! context that makes no sense) holds it at the command until a reset, as on the hardware.
+
+mod command_streamer;
+mod context_image;
+mod context_switch;
+mod execlists;
+mod parser;
+mod registers;
+mod ring;
+mod translate;
 
 use gen8_spec::engine::EngineId;
+use gen8_spec::interrupts as irq;
+use gen8_spec::mmio::{self, ring as reg};
+use gen8_spec::registers::ring::RULES;
 
-use crate::bus::{Bus, StepReport};
+use crate::bus::{Bus, EngineActivity};
 use crate::config::GpuConfig;
+use crate::registers::RegisterFile;
 use crate::tlb::Tlb;
+use execlists::Execlists;
+use parser::Parser;
+use ring::Ring;
+use translate::{AddressSpace, FetchPage};
 
-/// One engine. It runs only in [`Engine::step`]; register accesses change its state and return.
+pub(crate) use command_streamer::{Command, Flow};
+pub(crate) use parser::{Batch, Level};
+pub(crate) use translate::Space;
+
+/// Dwords of the general-purpose registers.
+const GPR_DWORDS: usize = 2 * reg::GPR_COUNT as usize;
+
+/// Why an engine stopped. The event and the registers that tell of it were set where it arose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// A translation failed ("fault and hang").
+    PageFault,
+    /// A command could not be decoded or is wrong in itself.
+    Instruction,
+    /// A context image or ring makes no sense.
+    Context,
+}
+
+/// One engine.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    id: EngineId,
+    pub(crate) id: EngineId,
+    /// Registers that are storage.
+    pub(crate) registers: RegisterFile,
+    /// General-purpose registers.
+    pub(crate) gprs: [u32; GPR_DWORDS],
+    pub(crate) ring: Ring,
+    execlists: Execlists,
+    pub(crate) parser: Parser,
+    space: AddressSpace,
     tlb: Tlb,
+    fetch_page: FetchPage,
+    stop: Option<Stop>,
+    /// GFX_MODE: contexts come by ELSP. A copy of the register's bit for the hot path.
+    execlists_mode: bool,
+    /// MI_MODE: STOP_RING. A copy of the register's bit for the hot path.
+    stop_ring: bool,
+    /// CONTEXT_CONTROL value of the running context's image, mask bits included.
+    control_image: u32,
+    /// CTX_TIMESTAMP when the running context was restored.
+    context_ticks: u32,
+    /// Device time of that.
+    context_since_ns: u64,
 }
 
 impl Engine {
     /// An engine after reset.
     pub fn new(id: EngineId, config: &GpuConfig) -> Engine {
-        Engine { id, tlb: Tlb::new(config.mutations.tlb_never_invalidates) }
+        Engine {
+            id,
+            registers: RegisterFile::new(RULES),
+            gprs: [0; GPR_DWORDS],
+            ring: Ring::default(),
+            execlists: Execlists::new(),
+            parser: Parser::new(),
+            space: AddressSpace::default(),
+            tlb: Tlb::new(config.mutations.tlb_never_invalidates),
+            fetch_page: FetchPage::NONE,
+            stop: None,
+            execlists_mode: false,
+            stop_ring: false,
+            control_image: 0,
+            context_ticks: 0,
+            context_since_ns: 0,
+        }
     }
 
     /// Which engine this is.
@@ -24,33 +99,138 @@ impl Engine {
         self.id
     }
 
-    /// Reads the register at `offset` from the engine's base; `None` if there is none.
-    pub fn read(&mut self, _offset: u32, _bus: &mut Bus<'_>) -> Option<u32> {
-        None
-    }
-
-    /// Writes the register at `offset` from the engine's base; `false` if there is none.
-    pub fn write(&mut self, _offset: u32, _value: u32, _bus: &mut Bus<'_>) -> bool {
-        false
-    }
-
-    /// Executes at most `budget` commands. Never blocks.
-    pub fn step(&mut self, _budget: u32, _bus: &mut Bus<'_>) -> StepReport {
-        StepReport::IDLE
-    }
-
-    /// Domain reset by GDRST.
+    /// Domain reset by GDRST: the engine stops, its queue is empty, its registers are at their
+    /// reset values. The address of the status page stays (it is not part of the domain).
     pub fn reset(&mut self) {
-        self.tlb.invalidate();
+        let status_page = self.registers.get(reg::HWS_PGA);
+        self.registers.reset();
+        self.registers.set(reg::HWS_PGA, status_page);
+        self.gprs = [0; GPR_DWORDS];
+        self.ring = Ring::default();
+        self.execlists = Execlists::new();
+        self.parser = Parser::new();
+        self.space = AddressSpace::default();
+        self.stop = None;
+        self.refresh_modes();
+        self.control_image = 0;
+        self.context_ticks = 0;
+        self.flush_tlb();
     }
 
     /// Write to this engine's TLB-invalidate register (RTCR, BTCR, M1TCR, M2TCR, VTCR).
     pub fn invalidate_tlb(&mut self) {
-        self.tlb.invalidate();
+        self.flush_tlb();
     }
 
     /// RESET_CTL's ready bit: software requested a reset of this engine.
     pub fn reset_ready(&self) -> bool {
-        false
+        self.registers.get(reg::RESET_CTL) & reg::RESET_CTL_REQUEST != 0
+    }
+
+    /// What the engine would do in a slice.
+    pub fn activity(&self) -> EngineActivity {
+        if self.stop_ring || !self.has_work() {
+            EngineActivity::Idle
+        } else if self.stop.is_some() || self.parser.waiting {
+            EngineActivity::Waiting
+        } else {
+            EngineActivity::Busy
+        }
+    }
+
+    /// Takes the mode bits over from their registers.
+    fn refresh_modes(&mut self) {
+        let gfx_mode = self.registers.get(reg::GFX_MODE);
+        self.execlists_mode = gfx_mode & reg::GFX_MODE_EXECLISTS != 0;
+        self.stop_ring = self.registers.get(reg::MI_MODE) & reg::MI_MODE_STOP_RING != 0;
+    }
+
+    /// Whether there are commands to run, whatever may hold them.
+    fn has_work(&self) -> bool {
+        if self.execlists_mode { !self.execlists.is_idle() } else { self.has_legacy_work() }
+    }
+
+    /// Whether the legacy ring has commands or is in a batch.
+    fn has_legacy_work(&self) -> bool {
+        self.ring.defect().is_none() && (self.parser.level != Level::Ring || !self.ring.is_empty())
+    }
+
+    /// MI_MODE's idle bit.
+    fn is_idle(&self) -> bool {
+        self.stop_ring || !self.has_work()
+    }
+
+    /// Whether the running context has page tables of its own.
+    #[inline]
+    pub(crate) fn has_ppgtt(&self) -> bool {
+        self.space.levels.is_some()
+    }
+
+    /// Address space that an access means: `ggtt` is the command's bit, which only privileged
+    /// commands may use; for others the access goes to the PPGTT.
+    pub(crate) fn data_space(&self, ggtt: bool) -> Space {
+        let global = ggtt && self.parser.is_privileged();
+        if global || !self.has_ppgtt() { Space::Ggtt } else { Space::Ppgtt }
+    }
+
+    /// GGTT address of the status page that store-index operations mean: the running context's own
+    /// in execlists mode, else the global one.
+    pub(crate) fn index_page(&self) -> u64 {
+        match self.execlists.current() {
+            Some(context) if self.execlists_mode => u64::from(context.lrca()),
+            _ => self.status_page(),
+        }
+    }
+
+    /// GGTT address of the global status page.
+    pub(crate) fn status_page(&self) -> u64 {
+        u64::from(self.registers.get(reg::HWS_PGA))
+    }
+
+    /// Raises interrupt bits, unless the ring's mask register holds them back.
+    pub(crate) fn raise(&self, bits: u32, bus: &mut Bus<'_>) {
+        let shift = self.id.interrupt_shift();
+        let passed = (bits << shift & !self.registers.get(reg::IMR)) >> shift;
+        if passed != 0 {
+            bus.interrupts.raise_engine(self.id, passed);
+        }
+    }
+
+    /// Sets error bits in EIR; those that EMR lets through interrupt.
+    pub(crate) fn raise_error(&mut self, bits: u32, bus: &mut Bus<'_>) {
+        self.registers.set(reg::EIR, self.registers.get(reg::EIR) | bits);
+        if bits & !self.registers.get(reg::EMR) != 0 {
+            self.raise(irq::CS_ERROR, bus);
+        }
+    }
+
+    /// Whether contexts come by ELSP.
+    pub(crate) fn is_in_execlists_mode(&self) -> bool {
+        self.execlists_mode
+    }
+
+    /// The parser enters or leaves a batch: unless GFX_MODE keeps them, translations are forgotten.
+    pub(crate) fn leave_translations(&mut self) {
+        if self.registers.get(reg::GFX_MODE) & reg::GFX_MODE_TLB_EXPLICIT == 0 {
+            self.flush_tlb();
+        }
+    }
+
+    /// Translates the next fetch anew.
+    pub(crate) fn forget_fetch_page(&mut self) {
+        self.fetch_page = FetchPage::NONE;
+    }
+
+    /// Id of the running context in execlists mode, CCID in legacy mode.
+    pub(crate) fn context_id(&self) -> u32 {
+        match self.execlists.current() {
+            Some(context) if self.execlists_mode => context.context_id(),
+            _ => self.registers.get(reg::CCID),
+        }
+    }
+
+    /// The command-streamer timestamp.
+    pub(crate) fn timestamp(bus: &Bus<'_>) -> u64 {
+        (bus.now_ns / mmio::TIMESTAMP_TICK_NS) & ((1 << mmio::TIMESTAMP_BITS) - 1)
     }
 }

@@ -1,0 +1,97 @@
+//! Entering and leaving batches.
+
+use gen8_spec::commands::mi as op;
+use gen8_spec::mmio::ring as reg;
+use ppgtt::VA_BITS;
+
+use crate::bus::Bus;
+use crate::engine::{Batch, Command, Engine, Flow, Level, Stop};
+use crate::event::Event;
+
+/// Address bits of a batch: dwords, 47:2.
+const ADDRESS_MASK: u64 = ((1 << VA_BITS) - 1) & !3;
+
+/// MI_BATCH_BUFFER_START. From the ring it starts a batch; in a batch it chains, or with bit 22
+/// calls a second level, one deep.
+pub(super) fn start(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    let header = command.header;
+    if header & op::BATCH_PREDICATED != 0 && engine.registers.get(reg::PREDICATE_RESULT) & 1 == 0 {
+        return Ok(Flow::Next);
+    }
+    let mut address = engine.operand_address(command, 1, bus)?;
+    if header & op::BATCH_ADD_OFFSET != 0 {
+        address = address.wrapping_add(u64::from(engine.registers.get(reg::BB_OFFSET)));
+    }
+    // A batch without privilege cannot start one that has it.
+    let user = header & op::BATCH_PPGTT != 0 || !engine.parser.is_privileged();
+    let target = Batch { address: address & ADDRESS_MASK, user, valid: true };
+    let second = header & op::BATCH_SECOND_LEVEL != 0;
+    match engine.parser.level {
+        Level::Restore => return Err(Stop::Instruction),
+        Level::Ring => {
+            engine.advance(command.dwords, bus);
+            engine.parser.batch = target;
+            engine.parser.level = Level::Batch;
+        }
+        Level::Batch if second => {
+            engine.advance(command.dwords, bus);
+            engine.parser.second = target;
+            engine.parser.level = Level::Second;
+        }
+        Level::Second if second => {
+            let rule = "a second-level batch starts no further level";
+            bus.events.emit(|| Event::GuestError { rule, detail: address });
+            engine.parser.second = target;
+        }
+        Level::Batch | Level::Second => {
+            engine.parser.second.valid = false;
+            engine.parser.batch = target;
+            engine.parser.level = Level::Batch;
+        }
+    }
+    engine.leave_translations();
+    Ok(Flow::Jumped)
+}
+
+/// MI_BATCH_BUFFER_END: back to the caller. In the ring it has no effect.
+pub(super) fn end(engine: &mut Engine, _: &Command, bus: &mut Bus<'_>) -> Result<Flow, Stop> {
+    match engine.parser.level {
+        Level::Ring => {
+            let rule = "MI_BATCH_BUFFER_END stands in a batch";
+            let detail = u64::from(engine.ring.head());
+            bus.events.emit(|| Event::GuestError { rule, detail });
+            return Ok(Flow::Next);
+        }
+        Level::Restore => engine.parser.end_restore(),
+        Level::Second => {
+            engine.parser.second.valid = false;
+            engine.parser.level = Level::Batch;
+        }
+        Level::Batch => {
+            engine.parser.batch.valid = false;
+            engine.parser.level = Level::Ring;
+        }
+    }
+    engine.leave_translations();
+    Ok(Flow::Jumped)
+}
+
+/// MI_CONDITIONAL_BATCH_BUFFER_END: goes on only if memory is greater than the data.
+pub(super) fn conditional_end(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    let data = engine.operand(command, 1, bus)?;
+    let address = engine.operand_address(command, 2, bus)?;
+    let space = engine.data_space(command.header & op::USE_GGTT != 0);
+    if engine.load(space, address, bus)? > data {
+        Ok(Flow::Next)
+    } else {
+        end(engine, command, bus)
+    }
+}

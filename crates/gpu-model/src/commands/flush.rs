@@ -1,0 +1,63 @@
+//! MI_FLUSH_DW.
+
+use gen8_spec::commands::mi::{INDEX_MASK, flush_dw as field};
+use gen8_spec::interrupts as irq;
+
+use super::store::qword;
+use crate::bus::Bus;
+use crate::engine::{Command, Engine, Flow, Space, Stop};
+use crate::event::Event;
+
+/// Address bits of the address operand; the low ones are flags.
+const ADDRESS_MASK: u64 = !7;
+
+/// MI_FLUSH_DW: caches are coherent here, so what is left is the TLB, the post-sync write and the
+/// interrupt, in this order.
+pub(super) fn flush_dw(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    let header = command.header;
+    let post_sync = header & field::POST_SYNC_MASK;
+    if header & field::TLB_INVALIDATE != 0 {
+        if post_sync == 0 {
+            let rule = "MI_FLUSH_DW invalidates the TLB only with a post-sync operation";
+            bus.events.emit(|| Event::GuestError { rule, detail: header.into() });
+        } else {
+            engine.flush_tlb();
+        }
+    }
+    if post_sync != 0 {
+        post_sync_write(engine, command, bus)?;
+    }
+    if header & field::NOTIFY != 0 {
+        engine.raise(irq::FLUSH_NOTIFY, bus);
+    }
+    Ok(Flow::Next)
+}
+
+fn post_sync_write(engine: &mut Engine, command: &Command, bus: &mut Bus<'_>) -> Result<(), Stop> {
+    let operand = engine.operand_address(command, 1, bus)?;
+    let (space, address) = if command.header & field::STORE_INDEX != 0 {
+        (Space::Ggtt, engine.index_page() + (operand & u64::from(INDEX_MASK) & ADDRESS_MASK))
+    } else {
+        let ggtt = operand & u64::from(field::ADDRESS_GGTT) != 0;
+        (engine.data_space(ggtt), operand & ADDRESS_MASK)
+    };
+    match command.header & field::POST_SYNC_MASK {
+        field::POST_SYNC_WRITE if command.dwords >= 5 => {
+            let value = qword(engine, command, 3, bus)?;
+            engine.store_qword(space, address, value, bus)
+        }
+        field::POST_SYNC_WRITE if command.dwords == 4 => {
+            let value = engine.operand(command, 3, bus)?;
+            engine.store(space, address, value, bus)
+        }
+        field::TIMESTAMP_WRITE => {
+            let value = Engine::timestamp(bus);
+            engine.store_qword(space, address, value, bus)
+        }
+        _ => Err(Stop::Instruction),
+    }
+}

@@ -1,0 +1,64 @@
+//! PIPE_CONTROL.
+
+use gen8_spec::commands::mi::INDEX_MASK;
+use gen8_spec::commands::pipe_control as field;
+use gen8_spec::interrupts as irq;
+use gen8_spec::mmio::ring as reg;
+
+use super::store::qword;
+use crate::bus::Bus;
+use crate::engine::{Command, Engine, Flow, Space, Stop};
+use crate::event::Event;
+
+/// PIPE_CONTROL: caches are coherent here and nothing runs beside the streamer, so what is left is
+/// the TLB, the post-sync operation and the interrupt, in this order.
+pub(super) fn pipe_control(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    if command.dwords < field::DWORDS {
+        return Err(Stop::Instruction);
+    }
+    let flags = engine.operand(command, 1, bus)?;
+    if flags & field::TLB_INVALIDATE != 0 {
+        if flags & field::CS_STALL == 0 {
+            let rule = "PIPE_CONTROL invalidates the TLB only with CS stall";
+            bus.events.emit(|| Event::GuestError { rule, detail: flags.into() });
+        } else {
+            engine.flush_tlb();
+        }
+    }
+    if flags & field::LRI_POST_SYNC != 0 {
+        let register = engine.operand(command, 2, bus)? & reg::ADDRESS_MASK;
+        let value = engine.operand(command, 4, bus)?;
+        engine.command_write(register, value, bus);
+    } else if flags & field::POST_SYNC_MASK != 0 {
+        post_sync_write(engine, command, flags, bus)?;
+    }
+    if flags & field::NOTIFY != 0 {
+        engine.raise(irq::FLUSH_NOTIFY, bus);
+    }
+    Ok(Flow::Next)
+}
+
+fn post_sync_write(
+    engine: &mut Engine,
+    command: &Command,
+    flags: u32,
+    bus: &mut Bus<'_>,
+) -> Result<(), Stop> {
+    let operand = engine.operand_address(command, 2, bus)?;
+    let (space, address) = if flags & field::STORE_DATA_INDEX != 0 {
+        (Space::Ggtt, engine.index_page() + (operand & u64::from(INDEX_MASK)))
+    } else {
+        (engine.data_space(flags & field::GLOBAL_GTT != 0), operand)
+    };
+    let value = match flags & field::POST_SYNC_MASK {
+        field::QW_WRITE => qword(engine, command, 4, bus)?,
+        field::TIMESTAMP_WRITE => Engine::timestamp(bus),
+        // PS depth count: no pixel is ever drawn.
+        _ => 0,
+    };
+    engine.store_qword(space, address, value, bus)
+}

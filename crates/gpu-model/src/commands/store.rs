@@ -1,0 +1,104 @@
+//! MI commands that write memory.
+
+use gen8_spec::commands::mi as op;
+use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
+
+use crate::bus::Bus;
+use crate::engine::{Command, Engine, Flow, Space, Stop};
+use crate::event::Event;
+
+/// MI_STORE_DATA_IMM: a dword, a qword, or an array of either.
+pub(super) fn data_imm(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    let mut address = engine.operand_address(command, 1, bus)?;
+    let space = engine.data_space(command.header & op::USE_GGTT != 0);
+    if command.header & op::STORE_QWORD == 0 {
+        for n in 3..command.dwords {
+            let value = engine.operand(command, n, bus)?;
+            engine.store(space, address, value, bus)?;
+            address += 4;
+        }
+        return Ok(Flow::Next);
+    }
+    if command.dwords < 5 {
+        return Err(Stop::Instruction);
+    }
+    for n in (3..command.dwords - 1).step_by(2) {
+        let value = qword(engine, command, n, bus)?;
+        engine.store_qword(space, address, value, bus)?;
+        address += 8;
+    }
+    Ok(Flow::Next)
+}
+
+/// MI_STORE_DATA_INDEX: to the status page, the context's own with bit 21.
+pub(super) fn data_index(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    let offset = u64::from(engine.operand(command, 1, bus)? & op::INDEX_MASK);
+    let page = if command.header & op::INDEX_PPHWSP != 0 {
+        engine.index_page()
+    } else {
+        engine.status_page()
+    };
+    if command.dwords > 3 {
+        let value = qword(engine, command, 2, bus)?;
+        engine.store_qword(Space::Ggtt, page + offset, value, bus)?;
+    } else {
+        let value = engine.operand(command, 2, bus)?;
+        engine.store(Space::Ggtt, page + offset, value, bus)?;
+    }
+    Ok(Flow::Next)
+}
+
+/// MI_COPY_MEM_MEM: one dword.
+pub(super) fn copy(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    let to = engine.operand_address(command, 1, bus)?;
+    let from = engine.operand_address(command, 3, bus)?;
+    let source = engine.data_space(command.header & op::COPY_SOURCE_GGTT != 0);
+    let destination = engine.data_space(command.header & op::COPY_DESTINATION_GGTT != 0);
+    let value = engine.load(source, from, bus)?;
+    engine.store(destination, to, value, bus)?;
+    Ok(Flow::Next)
+}
+
+/// MI_UPDATE_GTT: GGTT PTEs, qwords, from the page in operand 1. Dropped without privilege.
+pub(super) fn update_gtt(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    let address = u64::from(engine.operand(command, 1, bus)?) & !(PAGE_SIZE - 1);
+    if !engine.parser.is_privileged() {
+        let rule = "MI_UPDATE_GTT stands in privileged commands";
+        bus.events.emit(|| Event::GuestError { rule, detail: address });
+        return Ok(Flow::Next);
+    }
+    for (index, n) in (2..command.dwords - 1).step_by(2).enumerate() {
+        let pte = qword(engine, command, n, bus)?;
+        bus.ggtt.write_pte((address >> PAGE_SHIFT) + index as u64, pte);
+    }
+    engine.forget_fetch_page();
+    Ok(Flow::Next)
+}
+
+/// The qword in operands `n` (low) and `n + 1`.
+pub(super) fn qword(
+    engine: &mut Engine,
+    command: &Command,
+    n: u32,
+    bus: &mut Bus<'_>,
+) -> Result<u64, Stop> {
+    let low = engine.operand(command, n, bus)?;
+    let high = engine.operand(command, n + 1, bus)?;
+    Ok(u64::from(high) << 32 | u64::from(low))
+}

@@ -1,0 +1,326 @@
+//! Carrying out what the execlists scheduler decides: saving and restoring contexts, reporting
+//! status.
+
+use gen8_spec::context_image::{STATE_PAGE, control};
+use gen8_spec::engine::EngineId;
+use gen8_spec::execlists::{Addressing, ContextDescriptor};
+use gen8_spec::mmio::{self, ring as reg};
+use gen8_spec::registers::context as saved;
+use gen8_spec::{PAGE_SIZE, hwsp, interrupts as irq, masked_apply};
+use ppgtt::{Levels, PhysicalMemory};
+
+use super::context_image::{ContextState, ExtraBlock, StatePage, extra_place};
+use super::execlists::{Action, Transition};
+use super::parser::{Batch, RestoreBatch};
+use super::ring::Ring;
+use super::translate::AddressSpace;
+use super::{Engine, Stop};
+use crate::bus::Bus;
+use crate::event::Event;
+
+/// Bytes in a cache line, the unit of the indirect-context batch.
+const CACHE_LINE: u64 = 64;
+/// GGTT page of an address register.
+const PAGE_MASK: u32 = !(PAGE_SIZE as u32 - 1);
+/// Bits of an MI_MODE image value that a restore takes: STOP_RING is the engine's, not the
+/// context's.
+const MI_MODE_CONTEXT: u32 = 0xffff & !(reg::MI_MODE_STOP_RING | reg::MI_MODE_IDLE);
+
+impl Engine {
+    /// Carries out a scheduling decision. The status is reported after the save and before the
+    /// restore, so that whoever reads it finds the saved image.
+    pub(super) fn perform(
+        &mut self,
+        transition: Transition,
+        leaving: Option<ContextDescriptor>,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Stop> {
+        if let (Action::Switch(_) | Action::Stop, Some(context)) = (transition.action, leaving) {
+            self.save(context, bus)?;
+        }
+        self.report_status(transition.status, transition.context, bus);
+        match transition.action {
+            Action::Start(next) | Action::Switch(next) => self.restore(next, bus),
+            Action::LiteRestore(next) => self.reread_tail(next, bus),
+            Action::Stop => Ok(()),
+        }
+    }
+
+    /// Writes a context status entry: to the status page, then to the registers, then the index
+    /// in the status page, then the interrupt.
+    fn report_status(&mut self, status: u32, context: u32, bus: &mut Bus<'_>) {
+        let slot = self.execlists.push_status(status, context);
+        let page = self.status_page();
+        let entry = u64::from(context) << 32 | u64::from(status);
+        if let Some(at) = self.locate_ggtt(page + hwsp::CSB + 8 * u64::from(slot), true, bus) {
+            bus.memory.write_u64(at, entry);
+        }
+        if let Some(at) = self.locate_ggtt(page + hwsp::CSB_WRITE_INDEX, true, bus) {
+            bus.memory.write_u32(at, slot);
+        }
+        bus.events.emit(|| Event::ContextSwitch { engine: self.id, status, context });
+        self.raise(irq::CONTEXT_SWITCH, bus);
+    }
+
+    /// Loads a context from its image.
+    fn restore(&mut self, context: ContextDescriptor, bus: &mut Bus<'_>) -> Result<(), Stop> {
+        let page = self.image_page(context, STATE_PAGE, false, bus)?;
+        let Some(image) = StatePage::new(bus.memory, page, self.id).load() else {
+            return Err(self.bad_context("context image lies outside RAM", context, bus));
+        };
+        self.ring = Ring::new(image.head, image.tail, image.start, image.ctl);
+        if let Some(rule) = self.ring.defect() {
+            return Err(self.bad_context(rule, context, bus));
+        }
+        let Ok(levels) = levels(context) else {
+            return Err(self.bad_context("context uses an advanced address mode", context, bus));
+        };
+        let space = AddressSpace { pdps: image.pdps, levels };
+        let force = context.force_pd_restore() || !self.keeps_tlb();
+        self.load_address_space(space, force, context.context_id(), bus);
+        self.restore_registers(context, &image, bus)?;
+        self.parser.resume(
+            Batch::from_registers(image.batch, image.batch_state),
+            Batch::from_registers(image.second, image.second_state),
+        );
+        self.parser.restore = [indirect_batch(&image), per_context_batch(&image)];
+        self.parser.enter();
+        Ok(())
+    }
+
+    /// The registers of a context, apart from ring, batch and page tables.
+    fn restore_registers(
+        &mut self,
+        context: ContextDescriptor,
+        image: &ContextState,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Stop> {
+        self.control_image = image.control;
+        let control = masked_apply(0, image.control);
+        self.registers.set(reg::CONTEXT_CONTROL, control);
+        self.context_ticks = image.timestamp;
+        self.context_since_ns = bus.now_ns;
+        self.reset_context_registers(bus);
+        if self.id == EngineId::Rcs {
+            self.registers.set(reg::R_PWR_CLK_STATE, image.power);
+            self.registers.set(reg::BB_PER_CTX_PTR, image.per_ctx);
+            self.registers.set(reg::INDIRECT_CTX, image.indirect);
+            self.registers.set(reg::INDIRECT_CTX_OFFSET, image.indirect_offset);
+        }
+        if control & control::RESTORE_INHIBIT != 0 {
+            return Ok(());
+        }
+        if self.id == EngineId::Rcs {
+            self.registers.set(reg::BB_OFFSET, image.batch_offset);
+            let mode = masked_apply(self.registers.get(reg::MI_MODE), image.mi_mode);
+            let kept = self.registers.get(reg::MI_MODE) & !MI_MODE_CONTEXT;
+            self.registers.set(reg::MI_MODE, kept | mode & MI_MODE_CONTEXT);
+            self.gprs = image.gprs;
+        }
+        let (number, offset) = extra_place(self.id);
+        let page = self.image_page(context, number, false, bus)?;
+        self.load_extra(page, offset, bus);
+        Ok(())
+    }
+
+    /// Writes the running context back to its image.
+    fn save(&mut self, context: ContextDescriptor, bus: &mut Bus<'_>) -> Result<(), Stop> {
+        let page = self.image_page(context, STATE_PAGE, true, bus)?;
+        let mode = self.registers.get(reg::MI_MODE) & MI_MODE_CONTEXT;
+        let image = ContextState {
+            // The next restore shall load what this save wrote.
+            control: self.control_image & !control::RESTORE_INHIBIT,
+            head: self.ring.head(),
+            batch: self.parser.batch.address_register(),
+            batch_state: self.parser.batch.state_register(),
+            second: self.parser.second.address_register(),
+            second_state: self.parser.second.state_register(),
+            timestamp: self.context_timestamp(bus),
+            power: self.registers.get(reg::R_PWR_CLK_STATE),
+            mi_mode: MI_MODE_CONTEXT << 16 | mode,
+            batch_offset: self.registers.get(reg::BB_OFFSET),
+            gprs: self.gprs,
+            ..ContextState::default()
+        };
+        if !StatePage::new(bus.memory, page, self.id).store(&image) {
+            return Err(self.bad_context("context image lies outside RAM", context, bus));
+        }
+        if self.registers.get(reg::CONTEXT_CONTROL) & control::SAVE_INHIBIT == 0 {
+            let (number, offset) = extra_place(self.id);
+            let page = self.image_page(context, number, true, bus)?;
+            self.store_extra(page, offset, bus);
+        }
+        Ok(())
+    }
+
+    /// A lite restore: only TAIL is taken from the image.
+    fn reread_tail(&mut self, context: ContextDescriptor, bus: &mut Bus<'_>) -> Result<(), Stop> {
+        let page = self.image_page(context, STATE_PAGE, false, bus)?;
+        let Some(tail) = StatePage::new(bus.memory, page, self.id).tail() else {
+            return Err(self.bad_context("context image lies outside RAM", context, bus));
+        };
+        self.ring.set_tail(tail);
+        if let Some(rule) = self.ring.defect() {
+            return Err(self.bad_context(rule, context, bus));
+        }
+        if context.force_pd_restore() {
+            self.flush_tlb();
+        }
+        Ok(())
+    }
+
+    /// Physical address of a page of a context image.
+    fn image_page(
+        &self,
+        context: ContextDescriptor,
+        page: u64,
+        write: bool,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Stop> {
+        let address = u64::from(context.lrca()) + page * PAGE_SIZE;
+        self.locate_ggtt(address, write, bus).ok_or(Stop::Context)
+    }
+
+    fn bad_context(
+        &self,
+        rule: &'static str,
+        context: ContextDescriptor,
+        bus: &mut Bus<'_>,
+    ) -> Stop {
+        bus.events.emit(|| Event::GuestError { rule, detail: context.0 });
+        Stop::Context
+    }
+
+    /// CTX_TIMESTAMP: ticks that the running context has run.
+    pub(super) fn context_timestamp(&self, bus: &Bus<'_>) -> u32 {
+        if self.execlists.current().is_none() {
+            return self.context_ticks;
+        }
+        let ticks = bus.now_ns.saturating_sub(self.context_since_ns) / mmio::TIMESTAMP_TICK_NS;
+        self.context_ticks.wrapping_add(ticks as u32)
+    }
+
+    /// GFX_MODE: TLB entries outlive batches and contexts.
+    pub(crate) fn keeps_tlb(&self) -> bool {
+        self.registers.get(reg::GFX_MODE) & reg::GFX_MODE_TLB_EXPLICIT != 0
+    }
+
+    /// Registers of the context at their reset values.
+    pub(crate) fn reset_context_registers(&mut self, bus: &mut Bus<'_>) {
+        self.gprs = [0; super::GPR_DWORDS];
+        for offset in self.context_offsets() {
+            if let Some(rule) = self.context_rule(offset, bus) {
+                self.set_context_register(offset, rule.reset, bus);
+            }
+        }
+    }
+
+    /// Saves the registers that have no documented place, as far as they differ from reset.
+    pub(crate) fn store_extra(&mut self, page: u64, offset: u64, bus: &mut Bus<'_>) {
+        let base = self.id.mmio_base();
+        let gprs = (0..).zip(self.gprs).map(|(n, value)| (base + reg::GPR0 + 4 * n, value));
+        let others = self.context_offsets().filter_map(|register| {
+            let rule = self.context_rule(register, bus)?;
+            let value = self.context_register(register, bus);
+            (value != rule.reset).then_some((register, value))
+        });
+        let pairs = gprs.filter(|&(_, value)| value != 0).chain(others);
+        ExtraBlock::new(bus.memory, page, offset).store(pairs);
+    }
+
+    /// Takes back what [`Engine::store_extra`] saved. The block lies in guest memory: only
+    /// registers of the context are taken, and only their writable bits.
+    pub(crate) fn load_extra(&mut self, page: u64, offset: u64, bus: &mut Bus<'_>) {
+        let base = self.id.mmio_base();
+        let mut pairs = [(0, 0); MAX_PAIRS];
+        let mut count = 0;
+        ExtraBlock::new(bus.memory, page, offset).load(|register, value| {
+            if let Some(slot) = pairs.get_mut(count) {
+                *slot = (register, value);
+                count += 1;
+            }
+        });
+        for &(register, value) in pairs.iter().take(count) {
+            let gpr = register.wrapping_sub(base + reg::GPR0);
+            if let Some(slot) = self.gprs.get_mut(gpr as usize / 4) {
+                *slot = value;
+            } else if self.is_context_register(register)
+                && let Some(rule) = self.context_rule(register, bus)
+            {
+                self.set_context_register(register, value & rule.writable, bus);
+            }
+        }
+    }
+
+    /// Registers of the context other than the general-purpose ones.
+    fn context_offsets(&self) -> impl Iterator<Item = u32> + use<> {
+        let [first, second] = context_runs(self.id);
+        saved::offsets(first).chain(saved::offsets(second))
+    }
+
+    fn is_context_register(&self, register: u32) -> bool {
+        context_runs(self.id).iter().any(|runs| saved::contains(runs, register))
+    }
+
+    fn context_rule(
+        &self,
+        register: u32,
+        bus: &Bus<'_>,
+    ) -> Option<&'static gen8_spec::registers::Rule> {
+        self.registers
+            .rule(register.wrapping_sub(self.id.mmio_base()))
+            .or_else(|| bus.registers.rule(register))
+    }
+
+    fn context_register(&self, register: u32, bus: &Bus<'_>) -> u32 {
+        self.registers
+            .read(register.wrapping_sub(self.id.mmio_base()))
+            .unwrap_or_else(|| bus.registers.get(register))
+    }
+
+    fn set_context_register(&mut self, register: u32, value: u32, bus: &mut Bus<'_>) {
+        let own = register.wrapping_sub(self.id.mmio_base());
+        if self.registers.read(own).is_some() {
+            self.registers.set(own, value);
+        } else {
+            bus.registers.set(register, value);
+        }
+    }
+}
+
+/// More pairs than a save writes: general-purpose registers and the longest list.
+const MAX_PAIRS: usize = 256;
+
+/// Lists of the registers that belong to contexts of `engine`.
+fn context_runs(engine: EngineId) -> [&'static [saved::Run]; 2] {
+    match engine {
+        EngineId::Rcs => [saved::RENDER_USER, saved::RENDER_PRIVILEGED],
+        EngineId::Bcs => [saved::BLITTER_USER, &[]],
+        _ => [&[], &[]],
+    }
+}
+
+/// Levels of the context's page tables, `None` without PPGTT.
+fn levels(context: ContextDescriptor) -> Result<Option<Levels>, ()> {
+    if context.0 & ContextDescriptor::PPGTT == 0 {
+        return Ok(None);
+    }
+    match context.addressing() {
+        Addressing::Legacy32 => Ok(Some(Levels::Three)),
+        Addressing::Legacy64 => Ok(Some(Levels::Four)),
+        Addressing::Advanced32 | Addressing::Advanced64 => Err(()),
+    }
+}
+
+/// The indirect-context batch of an image: so many cache lines, no end command.
+fn indirect_batch(image: &ContextState) -> Option<RestoreBatch> {
+    let lines = u64::from(image.indirect & reg::INDIRECT_CTX_LINES);
+    let address = u64::from(image.indirect & !reg::INDIRECT_CTX_LINES);
+    (lines != 0).then_some(RestoreBatch { address, end: Some(address + lines * CACHE_LINE) })
+}
+
+/// The per-context batch of an image: ends by MI_BATCH_BUFFER_END.
+fn per_context_batch(image: &ContextState) -> Option<RestoreBatch> {
+    let address = u64::from(image.per_ctx & PAGE_MASK);
+    (image.per_ctx & reg::BB_PER_CTX_VALID != 0).then_some(RestoreBatch { address, end: None })
+}

@@ -1,0 +1,404 @@
+//! The execlists scheduler of one engine: submit port, running and pending list, context status
+//! buffer. Pure state: it decides transitions, the engine carries them out.
+
+use gen8_spec::execlists::{ContextDescriptor, csb, status};
+use gen8_spec::hwsp::CSB_ENTRIES;
+use gen8_spec::masked_apply;
+use gen8_spec::mmio::ring::{CSB_PTR_READ_SHIFT, CSB_PTR_WRITE_MASK};
+
+/// Dword writes that make a submission: element 1 upper, lower, element 0 upper, lower.
+const PORT_WRITES: usize = 4;
+
+/// Two elements that were submitted together. Element 0 is valid.
+type Elements = [ContextDescriptor; 2];
+
+/// The list that the engine works on.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    elements: Elements,
+    /// 0 or 1.
+    current: usize,
+}
+
+/// What a write to ELSP did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PortWrite {
+    /// The submission is not complete yet.
+    Collecting,
+    /// The list is pending.
+    Accepted,
+    /// The list is pending, and replaced one that hardware had not looked at.
+    Overwrote,
+    /// Element 0 was not valid: nothing was submitted.
+    Rejected,
+}
+
+/// What the engine does with its contexts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Restore this context; nothing ran before.
+    Start(ContextDescriptor),
+    /// Save the running context, restore this one.
+    Switch(ContextDescriptor),
+    /// Save the running context; nothing follows.
+    Stop,
+    /// Keep running, with TAIL read again from the context image.
+    LiteRestore(ContextDescriptor),
+}
+
+/// A scheduling decision and the status that reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Transition {
+    /// What to do.
+    pub(crate) action: Action,
+    /// CSB entry, low dword.
+    pub(crate) status: u32,
+    /// CSB entry, high dword: id of the context that left, 0 if none did.
+    pub(crate) context: u32,
+}
+
+/// The execlists state of one engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Execlists {
+    port: [u32; PORT_WRITES],
+    written: usize,
+    running: Option<Running>,
+    pending: Option<Elements>,
+    entries: [(u32, u32); CSB_ENTRIES as usize],
+    pointers: u32,
+    last_reason: u32,
+}
+
+impl Execlists {
+    /// The state after reset: nothing submitted, write pointer 7.
+    pub(crate) fn new() -> Execlists {
+        Execlists {
+            port: [0; PORT_WRITES],
+            written: 0,
+            running: None,
+            pending: None,
+            entries: [(0, 0); CSB_ENTRIES as usize],
+            pointers: csb::WRITE_POINTER_RESET,
+            last_reason: 0,
+        }
+    }
+
+    /// One dword written to ELSP.
+    pub(crate) fn write_port(&mut self, value: u32) -> PortWrite {
+        self.port[self.written] = value;
+        self.written += 1;
+        if self.written < PORT_WRITES {
+            return PortWrite::Collecting;
+        }
+        self.written = 0;
+        let [upper1, lower1, upper0, lower0] = self.port;
+        let elements = [descriptor(upper0, lower0), descriptor(upper1, lower1)];
+        if !elements[0].is_valid() {
+            return PortWrite::Rejected;
+        }
+        match self.pending.replace(elements) {
+            None => PortWrite::Accepted,
+            Some(_) => PortWrite::Overwrote,
+        }
+    }
+
+    /// Descriptor of the running context.
+    pub(crate) fn current(&self) -> Option<ContextDescriptor> {
+        self.running.map(|list| list.elements[list.current])
+    }
+
+    /// Whether a list waits for hardware to look at it.
+    #[inline]
+    pub(crate) fn has_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Whether nothing runs and nothing is pending.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.is_none() && self.pending.is_none()
+    }
+
+    /// Starts the pending list on an idle engine.
+    pub(crate) fn start(&mut self) -> Option<Transition> {
+        if self.running.is_some() {
+            return None;
+        }
+        let elements = self.pending.take()?;
+        self.running = Some(Running { elements, current: 0 });
+        Some(Transition {
+            action: Action::Start(elements[0]),
+            status: csb::IDLE_ACTIVE,
+            context: 0,
+        })
+    }
+
+    /// An arbitration point inside the running context: takes the pending list, by lite restore if
+    /// it begins with the running context.
+    pub(crate) fn arbitrate(&mut self) -> Option<Transition> {
+        let current = self.current()?;
+        let elements = self.pending.take()?;
+        self.running = Some(Running { elements, current: 0 });
+        Some(if is_lite(current, elements[0]) {
+            Transition {
+                action: Action::LiteRestore(elements[0]),
+                status: csb::PREEMPTED | csb::LITE_RESTORE,
+                context: current.context_id(),
+            }
+        } else {
+            Transition {
+                action: Action::Switch(elements[0]),
+                status: csb::PREEMPTED,
+                context: current.context_id(),
+            }
+        })
+    }
+
+    /// The running context reached HEAD == TAIL.
+    pub(crate) fn complete(&mut self) -> Option<Transition> {
+        let list = self.running?;
+        let current = list.elements[list.current];
+        if self.pending.is_some_and(|pending| is_lite(current, pending[0])) {
+            return self.arbitrate();
+        }
+        let context = current.context_id();
+        let next = list.elements[1];
+        if list.current == 0 && next.is_valid() {
+            self.running = Some(Running { current: 1, ..list });
+            return Some(Transition {
+                action: Action::Switch(next),
+                status: csb::ELEMENT_SWITCH | csb::COMPLETE,
+                context,
+            });
+        }
+        // A pending list starts from idle afterwards: two events, as i915 expects them.
+        self.running = None;
+        Some(Transition { action: Action::Stop, status: csb::ACTIVE_IDLE | csb::COMPLETE, context })
+    }
+
+    /// Stores a CSB entry in the next slot and returns the slot.
+    pub(crate) fn push_status(&mut self, status: u32, context: u32) -> u32 {
+        let last = self.pointers & CSB_PTR_WRITE_MASK;
+        let slot = if last + 1 < CSB_ENTRIES { last + 1 } else { 0 };
+        if let Some(entry) = self.entries.get_mut(slot as usize) {
+            *entry = (status, context);
+        }
+        self.pointers = (self.pointers & !CSB_PTR_WRITE_MASK) | slot;
+        self.last_reason = status & status::SWITCH_REASON_MASK;
+        slot
+    }
+
+    /// CSB entry `n` (status, context id), as MMIO shows it.
+    pub(crate) fn entry(&self, n: u32) -> (u32, u32) {
+        self.entries.get(n as usize).copied().unwrap_or_default()
+    }
+
+    /// CSB pointer register.
+    pub(crate) fn pointers(&self) -> u32 {
+        self.pointers
+    }
+
+    /// Software writes the CSB pointer register: a masked write of both pointers.
+    pub(crate) fn write_pointers(&mut self, value: u32) {
+        let fields = CSB_PTR_WRITE_MASK | CSB_PTR_WRITE_MASK << CSB_PTR_READ_SHIFT;
+        self.pointers = masked_apply(self.pointers, value) & fields;
+    }
+
+    /// EXECLIST_STATUS, low dword.
+    pub(crate) fn status(&self, arbitration: bool) -> u32 {
+        let mut value = self.last_reason << status::SWITCH_REASON_SHIFT;
+        if arbitration {
+            value |= status::ARB_ENABLED;
+        }
+        if self.pending.is_some() {
+            value |= status::QUEUE_FULL;
+        }
+        let Some(list) = self.running else {
+            return value;
+        };
+        if list.current == 0 {
+            value |= status::ELEMENT0_VALID | status::ELEMENT0_ACTIVE;
+        } else {
+            value |= status::ELEMENT1_ACTIVE;
+        }
+        if list.elements[1].is_valid() {
+            value |= status::ELEMENT1_VALID;
+        }
+        value | (list.current as u32 + 1) << status::CURRENT_SHIFT
+    }
+}
+
+fn descriptor(upper: u32, lower: u32) -> ContextDescriptor {
+    ContextDescriptor(u64::from(upper) << 32 | u64::from(lower))
+}
+
+/// Whether `next` continues `current` instead of replacing it.
+fn is_lite(current: ContextDescriptor, next: ContextDescriptor) -> bool {
+    current.context_id() == next.context_id()
+        && current.lrca() == next.lrca()
+        && !next.force_restore()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gen8_spec::execlists::Addressing;
+
+    const NONE: ContextDescriptor = ContextDescriptor(0);
+
+    fn context(id: u32) -> ContextDescriptor {
+        ContextDescriptor::new(id << 16, id, Addressing::Legacy64)
+    }
+
+    fn submit(e: &mut Execlists, first: ContextDescriptor, second: ContextDescriptor) -> PortWrite {
+        e.write_port(second.upper());
+        e.write_port(second.lower());
+        e.write_port(first.upper());
+        e.write_port(first.lower())
+    }
+
+    fn status_of(t: Option<Transition>) -> (u32, u32) {
+        t.map(|t| (t.status, t.context)).unwrap()
+    }
+
+    #[test]
+    fn fourth_write_submits() {
+        let mut e = Execlists::new();
+        assert_eq!(e.write_port(0), PortWrite::Collecting);
+        assert!(!e.has_pending());
+        e.write_port(0);
+        e.write_port(1);
+        assert_eq!(e.write_port(context(1).lower()), PortWrite::Accepted);
+        assert!(e.has_pending());
+    }
+
+    #[test]
+    fn single_context_reports_0x1_then_0x18() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(5), NONE);
+        assert_eq!(status_of(e.start()), (0x1, 0));
+        assert_eq!(e.current(), Some(context(5)));
+        assert_eq!(status_of(e.complete()), (0x18, 5));
+        assert!(e.is_idle());
+    }
+
+    #[test]
+    fn two_elements_report_0x1_0x14_0x18() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(1), context(2));
+        assert_eq!(status_of(e.start()), (0x1, 0));
+        assert_eq!(status_of(e.complete()), (0x14, 1));
+        assert_eq!(e.current(), Some(context(2)));
+        assert_eq!(status_of(e.complete()), (0x18, 2));
+    }
+
+    #[test]
+    fn same_context_is_a_lite_restore_0x8002() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(1), NONE);
+        e.start();
+        submit(&mut e, context(1), context(2));
+        let t = e.arbitrate().unwrap();
+        assert_eq!((t.status, t.context), (0x8002, 1));
+        assert_eq!(t.action, Action::LiteRestore(context(1)));
+    }
+
+    #[test]
+    fn lite_restore_is_taken_at_ring_idle_before_any_switch() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(1), context(2));
+        e.start();
+        submit(&mut e, context(1), context(3));
+        assert_eq!(status_of(e.complete()), (0x8002, 1));
+        assert_eq!(status_of(e.complete()), (0x14, 1));
+        assert_eq!(e.current(), Some(context(3)));
+    }
+
+    #[test]
+    fn force_restore_makes_it_a_true_preemption() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(1), NONE);
+        e.start();
+        let forced = ContextDescriptor(context(1).0 | ContextDescriptor::FORCE_RESTORE);
+        submit(&mut e, forced, NONE);
+        let t = e.arbitrate().unwrap();
+        assert_eq!((t.status, t.action), (0x2, Action::Switch(forced)));
+    }
+
+    #[test]
+    fn other_context_preempts_0x2() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(1), NONE);
+        e.start();
+        submit(&mut e, context(2), NONE);
+        assert_eq!(status_of(e.arbitrate()), (0x2, 1));
+        assert_eq!(e.arbitrate(), None);
+    }
+
+    #[test]
+    fn completion_with_another_list_pending_reports_0x18_then_0x1() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(1), NONE);
+        e.start();
+        submit(&mut e, context(2), NONE);
+        assert_eq!(status_of(e.complete()), (0x18, 1));
+        assert_eq!(status_of(e.start()), (0x1, 0));
+    }
+
+    #[test]
+    fn third_list_overwrites_the_pending_one_and_says_so() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(1), NONE);
+        e.start();
+        assert_eq!(submit(&mut e, context(2), NONE), PortWrite::Accepted);
+        assert_eq!(submit(&mut e, context(3), NONE), PortWrite::Overwrote);
+        e.arbitrate();
+        assert_eq!(e.current(), Some(context(3)));
+    }
+
+    #[test]
+    fn list_without_element_0_is_rejected() {
+        let mut e = Execlists::new();
+        assert_eq!(submit(&mut e, NONE, context(1)), PortWrite::Rejected);
+        assert!(e.is_idle());
+    }
+
+    #[test]
+    fn first_entry_lands_in_slot_0_after_reset_and_after_software_wrote_5() {
+        let mut e = Execlists::new();
+        assert_eq!(e.pointers() & 7, 7);
+        assert_eq!(e.push_status(1, 0), 0);
+        e.write_pointers(0xffff_0505);
+        assert_eq!(e.pointers(), 0x505);
+        assert_eq!(e.push_status(1, 0), 0);
+        assert_eq!(e.pointers(), 0x500);
+    }
+
+    #[test]
+    fn slots_wrap_from_5_to_0_and_keep_their_entries() {
+        let mut e = Execlists::new();
+        let slots: Vec<u32> = (0..8).map(|n| e.push_status(n, n)).collect();
+        assert_eq!(slots, [0, 1, 2, 3, 4, 5, 0, 1]);
+        assert_eq!((e.entry(1), e.entry(2)), ((7, 7), (2, 2)));
+    }
+
+    #[test]
+    fn pointer_write_touches_only_masked_bits() {
+        let mut e = Execlists::new();
+        e.write_pointers(0x0700_0300);
+        assert_eq!(e.pointers(), 0x307);
+    }
+
+    #[test]
+    fn status_names_queue_and_current_element() {
+        let mut e = Execlists::new();
+        submit(&mut e, context(1), context(2));
+        assert_eq!(e.status(false), status::QUEUE_FULL);
+        e.start();
+        let first = e.status(true);
+        assert_eq!(first >> status::CURRENT_SHIFT & 3, 1);
+        assert_ne!(first & status::ELEMENT0_ACTIVE, 0);
+        assert_ne!(first & status::ARB_ENABLED, 0);
+        e.complete();
+        assert_eq!(e.status(true) >> status::CURRENT_SHIFT & 3, 2);
+    }
+}

@@ -1,0 +1,336 @@
+//! How an engine reaches memory: PPGTT through its TLB, GGTT on every use.
+
+use gen8_spec::PAGE_SIZE;
+use ppgtt::{Access, Levels, PageTableRoot, PhysicalMemory, VA_BITS, walk};
+
+use super::{Engine, Stop};
+use crate::bus::Bus;
+use crate::event::Event;
+use crate::fault::GpuFault;
+use crate::tlb::TlbEntry;
+
+/// Address bits that count; hardware ignores 63:48.
+const VA_MASK: u64 = (1 << VA_BITS) - 1;
+/// Offset in a page.
+const OFFSET_MASK: u64 = PAGE_SIZE - 1;
+/// Dwords and qwords are accessed aligned: the low bits of an address field mean something else.
+const DWORD: u64 = !3;
+const QWORD: u64 = !7;
+
+/// Which address space an access goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Space {
+    /// The global GTT.
+    Ggtt,
+    /// The address space of the running context.
+    Ppgtt,
+}
+
+/// The page tables that the engine has loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AddressSpace {
+    /// PDP0..3 registers.
+    pub(crate) pdps: [u64; 4],
+    /// Three or four levels; `None`: no PPGTT, everything goes to the GGTT.
+    pub(crate) levels: Option<Levels>,
+}
+
+/// The page that commands were fetched from last, translated. Emptied with the TLB, at context
+/// switches and at the start of every slice, so that GGTT changes are seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FetchPage {
+    /// Page address; bit 0 set for the PPGTT.
+    key: u64,
+    /// Physical page.
+    frame: u64,
+}
+
+impl FetchPage {
+    /// Matches no address.
+    pub(crate) const NONE: FetchPage = FetchPage { key: u64::MAX, frame: 0 };
+}
+
+impl Engine {
+    /// Fetches a command dword. Unlike data, commands that cannot be read stop the engine in
+    /// either space.
+    #[inline]
+    pub(crate) fn fetch(
+        &mut self,
+        space: Space,
+        address: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<u32, Stop> {
+        let address = address & VA_MASK & DWORD;
+        let key = (address & !OFFSET_MASK) | u64::from(space == Space::Ppgtt);
+        if key != self.fetch_page.key {
+            let physical = self.translate_fetch(space, address, bus)?;
+            self.fetch_page = FetchPage { key, frame: physical & !OFFSET_MASK };
+        }
+        let physical = self.fetch_page.frame | (address & OFFSET_MASK);
+        match bus.memory.read_u32(physical) {
+            Some(value) => Ok(value),
+            None => Err(self.outside_ram(space, address, physical, false, bus)),
+        }
+    }
+
+    fn translate_fetch(
+        &mut self,
+        space: Space,
+        address: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Stop> {
+        match space {
+            Space::Ppgtt => self.translate(address, Access::Read, bus).map(|entry| entry.page),
+            Space::Ggtt => bus.ggtt.translate(address).map_err(|fault| {
+                bus.fault(GpuFault {
+                    engine: Some(self.id),
+                    ggtt: true,
+                    address,
+                    write: false,
+                    level: 0,
+                    entry: fault.entry(),
+                });
+                Stop::PageFault
+            }),
+        }
+    }
+
+    /// Reads a dword of data. A GGTT fault is latched and reads 0; a PPGTT fault stops the engine.
+    pub(crate) fn load(
+        &mut self,
+        space: Space,
+        address: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<u32, Stop> {
+        let address = address & VA_MASK & DWORD;
+        let Some(physical) = self.locate(space, address, Access::Read, bus)? else {
+            return Ok(0);
+        };
+        match (bus.memory.read_u32(physical), space) {
+            (Some(value), _) => Ok(value),
+            (None, Space::Ggtt) => {
+                self.outside_ram(space, address, physical, false, bus);
+                Ok(0)
+            }
+            (None, Space::Ppgtt) => Err(self.outside_ram(space, address, physical, false, bus)),
+        }
+    }
+
+    /// Reads a qword of data; faults as in [`Engine::load`].
+    pub(crate) fn load_qword(
+        &mut self,
+        space: Space,
+        address: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Stop> {
+        let address = address & QWORD;
+        let low = self.load(space, address, bus)?;
+        let high = self.load(space, address + 4, bus)?;
+        Ok(u64::from(high) << 32 | u64::from(low))
+    }
+
+    /// Writes a dword of data. A write to a read-only page is dropped silently; a GGTT fault is
+    /// latched and drops the write; a PPGTT fault stops the engine.
+    pub(crate) fn store(
+        &mut self,
+        space: Space,
+        address: u64,
+        value: u32,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Stop> {
+        self.store_with(space, address & VA_MASK & DWORD, bus, |bus, physical| {
+            bus.memory.write_u32(physical, value)
+        })
+    }
+
+    /// Writes a qword of data in one access; faults as in [`Engine::store`].
+    pub(crate) fn store_qword(
+        &mut self,
+        space: Space,
+        address: u64,
+        value: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Stop> {
+        self.store_with(space, address & VA_MASK & QWORD, bus, |bus, physical| {
+            bus.memory.write_u64(physical, value)
+        })
+    }
+
+    #[inline]
+    fn store_with(
+        &mut self,
+        space: Space,
+        address: u64,
+        bus: &mut Bus<'_>,
+        write: impl FnOnce(&Bus<'_>, u64) -> bool,
+    ) -> Result<(), Stop> {
+        let Some(physical) = self.locate(space, address, Access::Write, bus)? else {
+            return Ok(());
+        };
+        if write(bus, physical) {
+            return Ok(());
+        }
+        let stop = self.outside_ram(space, address, physical, true, bus);
+        if space == Space::Ggtt { Ok(()) } else { Err(stop) }
+    }
+
+    /// Physical address of a data access; `None` when the access is dropped.
+    #[inline]
+    fn locate(
+        &mut self,
+        space: Space,
+        address: u64,
+        access: Access,
+        bus: &mut Bus<'_>,
+    ) -> Result<Option<u64>, Stop> {
+        match space {
+            Space::Ggtt => Ok(self.locate_ggtt(address, access == Access::Write, bus)),
+            Space::Ppgtt => {
+                let entry = self.translate(address, access, bus)?;
+                let dropped = access == Access::Write && !entry.writable;
+                Ok((!dropped).then_some(entry.page | (address & OFFSET_MASK)))
+            }
+        }
+    }
+
+    /// Physical address behind a GGTT address; a fault is latched, the engine goes on.
+    pub(crate) fn locate_ggtt(&self, address: u64, write: bool, bus: &mut Bus<'_>) -> Option<u64> {
+        match bus.ggtt.translate(address) {
+            Ok(physical) => Some(physical),
+            Err(fault) => {
+                bus.fault(GpuFault {
+                    engine: Some(self.id),
+                    ggtt: true,
+                    address,
+                    write,
+                    level: 0,
+                    entry: fault.entry(),
+                });
+                None
+            }
+        }
+    }
+
+    /// Translates a PPGTT address through the TLB.
+    #[inline]
+    fn translate(
+        &mut self,
+        address: u64,
+        access: Access,
+        bus: &mut Bus<'_>,
+    ) -> Result<TlbEntry, Stop> {
+        match self.tlb.lookup(address) {
+            Some(entry) => {
+                if bus.events.is_observed() {
+                    self.report_if_stale(address, entry, bus);
+                }
+                Ok(entry)
+            }
+            None => self.miss(address, access, bus),
+        }
+    }
+
+    fn miss(&mut self, address: u64, access: Access, bus: &mut Bus<'_>) -> Result<TlbEntry, Stop> {
+        // Without PPGTT nothing asks for this space; walking empty tables faults if something does.
+        let root = self.space.root();
+        match walk(bus.memory, &root, address, Access::Read) {
+            Ok(found) => {
+                let page = found.physical & !OFFSET_MASK;
+                let entry = TlbEntry { page, writable: found.writable };
+                self.tlb.insert(address, entry);
+                Ok(entry)
+            }
+            Err(fault) => {
+                bus.fault(GpuFault {
+                    engine: Some(self.id),
+                    ggtt: false,
+                    address,
+                    write: access == Access::Write,
+                    level: fault.level(),
+                    entry: fault.entry(),
+                });
+                Err(Stop::PageFault)
+            }
+        }
+    }
+
+    /// Compares a TLB hit with a fresh walk and reports a difference. The hit is used all the same,
+    /// as hardware would.
+    #[cold]
+    fn report_if_stale(&self, address: u64, entry: TlbEntry, bus: &mut Bus<'_>) {
+        let fresh = walk(bus.memory, &self.space.root(), address, Access::Read).ok();
+        let current = fresh.map(|found| found.physical & !OFFSET_MASK);
+        let same_rights = fresh.is_none_or(|found| found.writable == entry.writable);
+        if current != Some(entry.page) || !same_rights {
+            bus.events.emit(|| Event::StaleTlb {
+                engine: self.id,
+                address: address & !OFFSET_MASK,
+                used: entry.page,
+                current,
+            });
+        }
+    }
+
+    /// A translation led to memory that is not there.
+    #[cold]
+    fn outside_ram(
+        &self,
+        space: Space,
+        address: u64,
+        physical: u64,
+        write: bool,
+        bus: &mut Bus<'_>,
+    ) -> Stop {
+        bus.fault(GpuFault {
+            engine: Some(self.id),
+            ggtt: space == Space::Ggtt,
+            address,
+            write,
+            level: 0,
+            entry: physical,
+        });
+        Stop::PageFault
+    }
+
+    /// Loads page-directory pointers, as a context restore does: other tables than before, or
+    /// `force`, invalidate the TLB.
+    pub(crate) fn load_address_space(
+        &mut self,
+        space: AddressSpace,
+        force: bool,
+        context: u32,
+        bus: &mut Bus<'_>,
+    ) {
+        if force || space != self.space {
+            self.flush_tlb();
+        }
+        self.space = space;
+        self.report_pdps(context, bus);
+    }
+
+    /// Tells the observer which page tables are loaded.
+    pub(crate) fn report_pdps(&self, context: u32, bus: &mut Bus<'_>) {
+        let Some(levels) = self.space.levels else {
+            return;
+        };
+        bus.events.emit(|| Event::PdpLoaded {
+            engine: self.id,
+            levels: levels.number(),
+            pdps: self.space.pdps,
+            context,
+        });
+    }
+
+    /// Forgets every translation.
+    pub(crate) fn flush_tlb(&mut self) {
+        self.tlb.invalidate();
+        self.fetch_page = FetchPage::NONE;
+    }
+}
+
+impl AddressSpace {
+    /// Where a walk begins.
+    fn root(&self) -> PageTableRoot {
+        PageTableRoot::from_pdps(self.levels.unwrap_or(Levels::Three), self.pdps)
+    }
+}
