@@ -1,219 +1,134 @@
-//! The client's interface: one method per ioctl, debugfs file and worker.
+//! Bringing the driver up and down.
 
-use alloc::string::String;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use gen8_spec::debug_page::Hint;
-use gen8_spec::engine::EngineId;
 
-use crate::api::{CpuAction, Domain, DropCaches, ExecBuffer, ExecResult, FaultInjection};
-use crate::config::Config;
-use crate::counters::Counters;
+use crate::config::{Config, PpgttMode};
+use crate::engine::Engine;
 use crate::error::Error;
-use crate::findings::Finding;
-use crate::gt::{Gt, GtConfig, ProbeError};
-use crate::ids::{ClientId, ContextId, DmaBuf, FbId, Handle, Name};
+use crate::gem::{Gem, MemoryLists, Names, Numbers};
+use crate::gt::{Gt, GtConfig, KERNEL_CONTEXT, ProbeError};
+use crate::hardware::Hardware;
+use crate::lock::StructMutex;
 use crate::platform::Platform;
+use crate::slab::Slab;
+use crate::worker::Timers;
 
-/// One driver instance on one GPU.
-pub struct Driver<P: Platform> {
-    gt: Gt<P>,
-    config: Config,
-    findings: Vec<Finding>,
-}
+/// The driver over a machine's GPU.
+pub type Driver<P> = Gem<Gt<P>>;
 
-impl<P: Platform> Driver<P> {
+impl<P: Platform> Gem<Gt<P>> {
     /// Probes the device and brings it up.
     pub fn new(platform: P, config: Config) -> Result<Self, ProbeError> {
-        let gt = Gt::probe(
-            platform,
-            GtConfig { submission: config.submission, levels: config.levels, hints: config.hints },
-        )?;
-        Ok(Driver { gt, config, findings: Vec::new() })
+        let gt_config =
+            GtConfig { submission: config.submission, levels: config.levels, hints: config.hints };
+        Ok(Gem::over(Gt::probe(platform, gt_config)?, config))
     }
+
     /// Closes every client, waits, frees everything and returns the machine.
-    pub fn shutdown(self) -> P {
-        self.gt.shutdown()
+    pub fn shutdown(mut self) -> P {
+        self.teardown();
+        self.hw.shutdown()
     }
+
     /// The machine.
     pub fn platform_mut(&mut self) -> &mut P {
-        self.gt.platform_mut()
+        self.hw.platform_mut()
     }
-    /// The knobs.
-    pub fn config(&self) -> &Config {
-        &self.config
+}
+
+impl<H: Hardware> Gem<H> {
+    /// A driver over hardware that is up.
+    pub(crate) fn over(hw: H, config: Config) -> Self {
+        let mut vms = Slab::new("address space");
+        let ggtt = vms.insert(Self::ggtt_record());
+        let engines = hw.engines().iter().map(|&id| Engine::new(id)).collect();
+        let mut gem = Gem {
+            hw,
+            config,
+            clients: BTreeMap::new(),
+            objects: Slab::new("object"),
+            vmas: Slab::new("VMA"),
+            vms,
+            contexts: Slab::new("context"),
+            requests: Slab::new("request"),
+            engines,
+            images: BTreeMap::new(),
+            ggtt_nodes: BTreeMap::new(),
+            ggtt,
+            aliasing: None,
+            shared_scratch: None,
+            mm: MemoryLists::default(),
+            names: Names::default(),
+            numbers: Numbers::default(),
+            lock: StructMutex::default(),
+            findings: Vec::new(),
+            actions: VecDeque::new(),
+            faults: Vec::new(),
+            timers: Timers::default(),
+            reset_pending: Vec::new(),
+            wedged: false,
+        };
+        if config.ppgtt == PpgttMode::Aliasing {
+            gem.create_aliasing();
+        }
+        gem
     }
-    /// Engines of this GPU.
-    pub fn engines(&self) -> &[EngineId] {
-        self.gt.engines()
+
+    /// The kernel's context holds the aliasing PPGTT for as long as the driver runs. Without pages
+    /// for it, the driver goes on without PPGTT.
+    fn create_aliasing(&mut self) {
+        match self.vm_create(None) {
+            Ok(vm) => {
+                self.aliasing = Some(vm);
+                let vm = self.vms.get(vm).map_or(0, |vm| vm.number);
+                self.hw.hint(Hint::ContextCreated { context: KERNEL_CONTEXT, vm });
+            }
+            Err(_) => self.config.ppgtt = PpgttMode::None,
+        }
     }
-    /// Opens the device node: a client with its default context.
-    pub fn open(&mut self) -> Result<ClientId, Error> {
-        Err(Error::NoDevice)
+
+    /// Frees everything that clients and the kernel hold. What a policy leaked goes here too, with
+    /// the objects that it hangs on.
+    pub(crate) fn teardown(&mut self) {
+        self.quiesce();
+        if !self.is_idle() {
+            self.force_idle();
+        }
+        let freed = self.free_all();
+        let _ = self.note(freed);
+        self.settle();
+        if let Some(aliasing) = self.aliasing.take() {
+            let put = self.locked("teardown", |gem| gem.vm_put(aliasing));
+            let _ = put.and_then(|()| self.run_release_worker());
+        }
+        self.free_shared_scratch();
     }
-    /// Closes a client: first its contexts (preclose), then its handles.
-    pub fn close(&mut self, _client: ClientId) -> Result<(), Error> {
-        Err(Error::NoEntry)
+
+    /// Nobody is left who could feed the GPU: resets what still hangs.
+    fn force_idle(&mut self) {
+        for index in 0..self.engines.len() {
+            let engine = self.engines[index].id;
+            // One reset skips one request; a context's later ones go with it.
+            for _ in 0..self.engines[index].requests.len() {
+                if self.engines[index].requests.is_empty() || self.wedged {
+                    break;
+                }
+                let _ = self.locked("reset", |gem| gem.reset(engine));
+                let _ = self.wait_idle();
+            }
+        }
+        let _ = self.wait_idle();
     }
-    /// Creates an object of `size` bytes (rounded up to pages).
-    pub fn gem_create(&mut self, _client: ClientId, _size: u64) -> Result<Handle, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Closes a handle.
-    pub fn gem_close(&mut self, _client: ClientId, _handle: Handle) -> Result<(), Error> {
-        Err(Error::NoEntry)
-    }
-    /// Gives the object a global name (the same one at every call).
-    pub fn gem_flink(&mut self, _client: ClientId, _handle: Handle) -> Result<Name, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Opens a named object: a new handle at every call.
-    pub fn gem_open(&mut self, _client: ClientId, _name: Name) -> Result<Handle, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Exports an object as a dma-buf, which holds a reference until `dma_buf_close`.
-    pub fn prime_export(&mut self, _client: ClientId, _handle: Handle) -> Result<DmaBuf, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Imports a dma-buf of this device: the same object.
-    pub fn prime_import(&mut self, _client: ClientId, _buf: DmaBuf) -> Result<Handle, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Closes an exported dma-buf.
-    pub fn dma_buf_close(&mut self, _buf: DmaBuf) -> Result<(), Error> {
-        Err(Error::NoEntry)
-    }
-    /// Creates fbcon's frame buffer: kernel-owned, pinned in the GGTT for scan-out, with a name.
-    pub fn fb_create(&mut self, _size: u64) -> Result<(FbId, Name), Error> {
-        Err(Error::NoMemory)
-    }
-    /// Writes dwords (pwrite ioctl: waits for the GPU's reads and writes first).
-    pub fn pwrite(
-        &mut self,
-        _c: ClientId,
-        _h: Handle,
-        _offset: u64,
-        _dwords: &[u32],
-    ) -> Result<(), Error> {
-        Err(Error::NoEntry)
-    }
-    /// Reads `count` dwords (pread ioctl: waits for the GPU's writes first).
-    pub fn pread(
-        &mut self,
-        _c: ClientId,
-        _h: Handle,
-        _offset: u64,
-        _count: usize,
-    ) -> Result<Vec<u32>, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Writes a dword through a CPU mmap: no lock, no waiting.
-    pub fn cpu_mmap_write(
-        &mut self,
-        _c: ClientId,
-        _h: Handle,
-        _offset: u64,
-        _value: u32,
-    ) -> Result<(), Error> {
-        Err(Error::NoEntry)
-    }
-    /// Reads a dword through a CPU mmap: no lock, no waiting.
-    pub fn cpu_mmap_read(&mut self, _c: ClientId, _h: Handle, _offset: u64) -> Result<u32, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Moves the object to a domain; waits for the GPU.
-    pub fn set_domain(
-        &mut self,
-        _c: ClientId,
-        _h: Handle,
-        _domain: Domain,
-        _write: bool,
-    ) -> Result<(), Error> {
-        Err(Error::NoEntry)
-    }
-    /// Whether the GPU still uses the object.
-    pub fn gem_busy(&mut self, _c: ClientId, _h: Handle) -> Result<bool, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Waits until the GPU is done with the object; the lock is dropped meanwhile. `None` = no limit.
-    pub fn gem_wait(
-        &mut self,
-        _c: ClientId,
-        _h: Handle,
-        _timeout_ns: Option<u64>,
-    ) -> Result<(), Error> {
-        Err(Error::NoEntry)
-    }
-    /// Creates a context with an address space of its own (full PPGTT).
-    pub fn context_create(&mut self, _client: ClientId) -> Result<ContextId, Error> {
-        Err(Error::NoEntry)
-    }
-    /// Destroys a context; the default context cannot be destroyed.
-    pub fn context_destroy(&mut self, _client: ClientId, _context: ContextId) -> Result<(), Error> {
-        Err(Error::NoEntry)
-    }
-    /// Submits a batch.
-    pub fn execbuffer(
-        &mut self,
-        _client: ClientId,
-        _exec: &ExecBuffer,
-    ) -> Result<ExecResult, Error> {
-        Err(Error::NoEntry)
-    }
-    /// `i915_gem_drop_caches`.
-    pub fn drop_caches(&mut self, _flags: DropCaches) -> Result<(), Error> {
-        Ok(())
-    }
-    /// `i915_gem_gtt`: one line per bound object, then the total.
-    pub fn debugfs_gem_gtt(&self) -> String {
-        String::new()
-    }
-    /// Address of the object's VMA in a context's address space; `None` if not bound there.
-    pub fn vma_offset(
-        &self,
-        _client: ClientId,
-        _context: ContextId,
-        _handle: Handle,
-    ) -> Option<u64> {
-        None
-    }
-    /// Number of live VMAs of the object in all address spaces.
-    pub fn vma_count(&self, _client: ClientId, _handle: Handle) -> usize {
-        0
-    }
-    /// Whether any VMA of the object is bound.
-    pub fn is_bound(&self, _client: ClientId, _handle: Handle) -> bool {
-        false
-    }
-    /// Driver-wide number of the object (as in hints and the census).
-    pub fn object_id(&self, _client: ClientId, _handle: Handle) -> Option<u32> {
-        None
-    }
-    /// Driver-wide number of a context's address space (as in hints and the census).
-    pub fn vm_id(&self, _client: ClientId, _context: ContextId) -> Option<u32> {
-        None
-    }
-    /// Queues an action of another client (deadlock model).
-    pub fn queue_action(&mut self, _action: CpuAction) {}
-    /// Lets an injected failure happen once.
-    pub fn inject(&mut self, _fault: FaultInjection) {}
-    /// Gives a hint to the debug page (scenarios: `Hint::Checkpoint`).
-    pub fn hint(&mut self, _hint: Hint) {}
-    /// One turn of the interrupt handler and the timers (retire worker, idle worker, hangcheck).
-    pub fn poll(&mut self) {}
-    /// Retires what has completed.
-    pub fn retire(&mut self) {}
-    /// Runs pending actions, waits until the GPU is idle, retires, runs the workers, parks. The
-    /// engines keep the context that they ran last (unless the era's parking switches it).
-    pub fn quiesce(&mut self) {}
-    /// `quiesce`, then switches every engine to the kernel's context and quiesces again.
-    pub fn settle(&mut self) {}
-    /// What lives now.
-    pub fn counters(&self) -> Counters {
-        Counters::default()
-    }
-    /// What the driver noticed about itself.
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
+
+    fn free_all(&mut self) -> Result<(), Error> {
+        let clients: Vec<_> = self.clients.keys().copied().collect();
+        clients.into_iter().try_for_each(|client| self.close(client))?;
+        let bufs: Vec<_> = self.names.dma_bufs.keys().copied().collect();
+        bufs.into_iter().try_for_each(|buf| self.dma_buf_close(buf))?;
+        let fbs: Vec<_> = self.names.frame_buffers.keys().copied().collect();
+        fbs.into_iter().try_for_each(|fb| self.fb_destroy(fb))
     }
 }

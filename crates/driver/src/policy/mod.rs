@@ -1,8 +1,60 @@
 //! What happens to the VMAs of a dying context: one file per policy, the wrong ones beside the
 //! right one.
 
+mod close_tracking49;
+mod lazy_close418;
+mod lut_open_count414;
+mod none;
+mod v1_retire_hook;
+mod v2_wait_unbind;
+mod v3_no_wait;
+mod v4_no_wait;
+mod v4_relaxed;
+mod vendor_vma_list;
+mod vm_weak61;
+mod walk;
+
 use core::fmt;
 use core::str::FromStr;
+
+use crate::address_space::Vm;
+use crate::context::Context;
+use crate::gem::Gem;
+use crate::hardware::Hardware;
+use crate::object::Object;
+use crate::slab::Id;
+
+/// Where a cleanup policy can act. Every hook runs with struct_mutex held and does nothing unless
+/// the policy says otherwise. What a handle close and parking do are knobs of their own
+/// ([`CloseHook`](crate::CloseHook), [`CloseTiming`](crate::CloseTiming)).
+pub(crate) trait CleanupPolicy<H: Hardware> {
+    /// The user destroys a context or closes its file; work may still be in flight.
+    fn context_close(&self, _gem: &mut Gem<H>, _context: Id<Context>) {}
+
+    /// The last reference of a context is gone, and it is about to drop its reference on `vm`.
+    /// Runs inside ioctls, workers and retirement.
+    fn context_free(&self, _gem: &mut Gem<H>, _vm: Option<Id<Vm>>) {}
+
+    /// The last engine retired its last read of an object, whose VMAs are all inactive now.
+    fn object_idle(&self, _gem: &mut Gem<H>, _object: Id<Object>) {}
+}
+
+/// The behaviour of a policy.
+pub(crate) fn policy_of<'a, H: Hardware + 'a>(policy: Policy) -> &'a dyn CleanupPolicy<H> {
+    match policy {
+        Policy::None => &none::None,
+        Policy::VendorVmaList => &vendor_vma_list::VendorVmaList,
+        Policy::V1RetireHook => &v1_retire_hook::V1RetireHook,
+        Policy::V2WaitUnbind => &v2_wait_unbind::V2WaitUnbind,
+        Policy::V3NoWait => &v3_no_wait::V3NoWait,
+        Policy::V4NoWait => &v4_no_wait::V4NoWait,
+        Policy::V4Relaxed => &v4_relaxed::V4Relaxed,
+        Policy::CloseTracking49 => &close_tracking49::CloseTracking49,
+        Policy::LutOpenCount414 => &lut_open_count414::LutOpenCount414,
+        Policy::LazyClose418 => &lazy_close418::LazyClose418,
+        Policy::VmWeak61 => &vm_weak61::VmWeak61,
+    }
+}
 
 /// A cleanup policy, in the order of history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

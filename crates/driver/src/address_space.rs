@@ -1,0 +1,347 @@
+//! Address spaces: who holds them, what is bound where, and their page tables.
+
+use alloc::vec::Vec;
+
+use gen8_spec::debug_page::{Hint, PageKind};
+use gen8_spec::pte::CacheLevel;
+use ppgtt::{AddressSpace, Levels, MapError, PageAllocator, PageTableRoot, ScratchTree};
+
+use crate::api::FaultInjection;
+use crate::config::Scratch;
+use crate::error::Error;
+use crate::findings::Finding;
+use crate::gem::{Gem, next};
+use crate::gt::PtLevels;
+use crate::hardware::Hardware;
+use crate::ids::ClientId;
+use crate::object::Object;
+use crate::range_allocator::RangeAllocator;
+use crate::slab::Id;
+use crate::unbind::Wait;
+use crate::vma::{VmList, Vma};
+
+/// An address space: a PPGTT, or the GGTT.
+#[derive(Debug)]
+pub(crate) struct Vm {
+    /// Driver-wide number, as in hints; 0 = the GGTT.
+    pub(crate) number: u32,
+    /// References: contexts, and until 4.18 every VMA.
+    pub(crate) refs: u32,
+    /// Living contexts that use it. Not a count of its own in the kernel: it answers "is the
+    /// VMA's context dead?" for v1's hook.
+    pub(crate) context_users: u32,
+    /// The file that created it (4.9); not counted.
+    pub(crate) file: Option<ClientId>,
+    /// Page tables; `None` for the GGTT, whose tables belong to the hardware half.
+    pub(crate) tables: Option<AddressSpace>,
+    pub(crate) ranges: RangeAllocator,
+    /// Bound VMAs in use by the GPU, least recently used first.
+    pub(crate) active: Vec<Id<Vma>>,
+    /// Bound VMAs not in use.
+    pub(crate) inactive: Vec<Id<Vma>>,
+    /// VMAs without a binding (4.9).
+    pub(crate) unbound: Vec<Id<Vma>>,
+    /// Every VMA, whatever its state, in order of creation. The vendor tree's `ppgtt.vma_list`;
+    /// 6.x has the same as `vm->bound_list` and `vm->unbound_list`.
+    pub(crate) all: Vec<Id<Vma>>,
+    /// The owning context is gone: page tables need no more clearing (4.9).
+    pub(crate) closed: bool,
+    /// Engines that must reload the PDPs (i915 `pd_dirty_rings`), by engine number.
+    pub(crate) dirty_engines: u32,
+}
+
+impl Vm {
+    /// Page-table pages, scratch included.
+    pub(crate) fn page_count(&self) -> usize {
+        self.tables.as_ref().map_or(0, AddressSpace::page_count)
+    }
+}
+
+/// Gives page-table code pages from a small stock, since memory and allocator are one platform,
+/// which cannot be borrowed twice. Use is hinted afterwards.
+#[derive(Default)]
+struct Stock {
+    pages: Vec<u64>,
+    used: Vec<(u64, PageKind)>,
+    freed: Vec<u64>,
+}
+
+impl PageAllocator for Stock {
+    fn alloc(&mut self, kind: PageKind) -> Option<u64> {
+        let page = self.pages.pop()?;
+        self.used.push((page, kind));
+        Some(page)
+    }
+
+    fn free(&mut self, page: u64, _kind: PageKind) {
+        match self.used.iter().position(|&(used, _)| used == page) {
+            Some(index) => {
+                self.used.swap_remove(index);
+                self.pages.push(page);
+            }
+            None => self.freed.push(page),
+        }
+    }
+}
+
+/// Depth as `ppgtt` names it.
+const fn levels_of(levels: PtLevels) -> Levels {
+    match levels {
+        PtLevels::Three => Levels::Three,
+        PtLevels::Four => Levels::Four,
+    }
+}
+
+/// Pages of an empty address space at most: the scratch tree and the top.
+const EMPTY_PAGES: u64 = 5;
+
+/// Tables that `[start, start + size)` can need at most, in any depth.
+const fn tables_for(start: u64, size: u64) -> u64 {
+    let last = start + size - 1;
+    let mut tables = 0;
+    let mut shift = 21;
+    while shift <= 39 {
+        tables += (last >> shift) - (start >> shift) + 1;
+        shift += 9;
+    }
+    tables
+}
+
+impl From<MapError> for Error {
+    fn from(error: MapError) -> Self {
+        match error {
+            MapError::OutOfMemory => Error::NoMemory,
+            _ => Error::Invalid,
+        }
+    }
+}
+
+impl<H: Hardware> Gem<H> {
+    /// Runs page-table code with a stock of `count` pages; what it used is hinted as `vm`'s, the
+    /// rest goes back.
+    fn with_stock<R>(
+        &mut self,
+        vm: u32,
+        count: u64,
+        body: impl FnOnce(&H::Memory, &mut Stock) -> Result<R, MapError>,
+    ) -> Result<R, Error> {
+        let mut stock = Stock::default();
+        for _ in 0..count {
+            let Some(page) = self.hw.alloc_page(PageKind::Global, 0) else { break };
+            stock.pages.push(page);
+        }
+        let result = body(self.hw.memory(), &mut stock);
+        for (page, kind) in stock.used {
+            self.hw.hint(Hint::PageOwned { page, kind, owner: vm });
+        }
+        for page in stock.pages.into_iter().chain(stock.freed) {
+            self.hw.free_page(page);
+        }
+        Ok(result?)
+    }
+
+    /// The record of the GGTT. Its ranges belong to the hardware half.
+    pub(crate) fn ggtt_record() -> Vm {
+        Vm {
+            number: 0,
+            refs: 1,
+            context_users: 0,
+            file: None,
+            tables: None,
+            ranges: RangeAllocator::new(0),
+            active: Vec::new(),
+            inactive: Vec::new(),
+            unbound: Vec::new(),
+            all: Vec::new(),
+            closed: false,
+            dirty_engines: 0,
+        }
+    }
+
+    /// Creates a PPGTT with one reference, owned by the caller.
+    pub(crate) fn vm_create(&mut self, file: Option<ClientId>) -> Result<Id<Vm>, Error> {
+        let number = next(&mut self.numbers.vm);
+        let levels = levels_of(self.config.levels);
+        let tables = match self.config.scratch {
+            Scratch::PerVm => {
+                self.with_stock(number, EMPTY_PAGES, |m, s| AddressSpace::new(m, s, levels))?
+            }
+            Scratch::Shared => {
+                let scratch = self.shared_scratch(levels)?;
+                self.with_stock(number, 1, |m, s| {
+                    AddressSpace::with_shared_scratch(m, s, &scratch)
+                })?
+            }
+        };
+        let total = self.config.vm_size.unwrap_or(u64::MAX).min(tables.total());
+        let root = match tables.root() {
+            PageTableRoot::FourLevel(pml4) => pml4,
+            PageTableRoot::ThreeLevel(_) => 0,
+        };
+        self.hw.hint(Hint::VmCreated { root, vm: number, levels: self.config.levels.count() });
+        Ok(self.vms.insert(Vm {
+            number,
+            file,
+            tables: Some(tables),
+            ranges: RangeAllocator::new(total),
+            dirty_engines: u32::MAX,
+            ..Self::ggtt_record()
+        }))
+    }
+
+    fn shared_scratch(&mut self, levels: Levels) -> Result<ScratchTree, Error> {
+        if let Some(scratch) = self.shared_scratch {
+            return Ok(scratch);
+        }
+        let scratch =
+            self.with_stock(0, EMPTY_PAGES, |m, s| ScratchTree::build(m, s, levels, true))?;
+        self.shared_scratch = Some(scratch);
+        Ok(scratch)
+    }
+
+    /// Frees the shared scratch tree; no address space may be left.
+    pub(crate) fn free_shared_scratch(&mut self) {
+        if let Some(scratch) = self.shared_scratch.take() {
+            let mut stock = Stock::default();
+            scratch.free(&mut stock);
+            stock.freed.into_iter().for_each(|page| self.hw.free_page(page));
+        }
+    }
+
+    /// Takes a reference.
+    pub(crate) fn vm_get(&mut self, vm: Id<Vm>) -> Result<(), Error> {
+        self.vms.get_mut(vm)?.refs += 1;
+        Ok(())
+    }
+
+    /// Drops a reference. The last one releases the address space: at once until 4.18, by a worker
+    /// later, since the VMAs are destroyed then as well.
+    pub(crate) fn vm_put(&mut self, vm: Id<Vm>) -> Result<(), Error> {
+        let record = self.vms.get_mut(vm)?;
+        record.refs -= 1;
+        if record.refs > 0 {
+            return Ok(());
+        }
+        if self.config.vma_holds_vm_ref {
+            self.vm_release(vm)
+        } else {
+            self.mm.dying_vms.push(vm);
+            Ok(())
+        }
+    }
+
+    /// Destroys every VMA that is left in a dying address space (6.x), then releases it.
+    pub(crate) fn vm_release_worker(&mut self, vm: Id<Vm>) -> Result<(), Error> {
+        for vma in self.vms.get(vm)?.all.clone() {
+            let Ok(record) = self.vmas.get_mut(vma) else { continue };
+            record.pin_count = 0;
+            record.closed = true;
+            // Nobody can use the address space any more, so there is nothing to wait for.
+            self.unbind(vma, Wait::No)?;
+            if self.vmas.contains(vma) {
+                self.vma_destroy(vma)?;
+            }
+        }
+        self.vm_release(vm)
+    }
+
+    /// i915 `i915_ppgtt_release`: page tables go, top down, then scratch.
+    fn vm_release(&mut self, vm: Id<Vm>) -> Result<(), Error> {
+        self.lock.enter_destructor();
+        let record = self.vms.remove(vm);
+        self.lock.leave_destructor();
+        let record = record?;
+        if !record.active.is_empty() || !record.inactive.is_empty() {
+            self.warn("address space released with VMAs on its lists");
+        }
+        if !record.ranges.is_empty() {
+            self.warn("address space released with ranges allocated");
+        }
+        if let Some(tables) = record.tables {
+            let mut stock = Stock::default();
+            if self.config.mutations.leak_one_table_page {
+                tables.release_except_one(&mut stock);
+            } else {
+                tables.release(&mut stock);
+            }
+            stock.freed.into_iter().for_each(|page| self.hw.free_page(page));
+        }
+        self.hw.hint(Hint::VmReleased { vm: record.number });
+        Ok(())
+    }
+
+    /// Page tables for `[start, start + size)`: allocated on demand, never given back before the
+    /// address space goes.
+    pub(crate) fn vm_map(
+        &mut self,
+        vm: Id<Vm>,
+        object: Id<Object>,
+        start: u64,
+        size: u64,
+    ) -> Result<(), Error> {
+        if self.take_fault(FaultInjection::PageTableAlloc) {
+            return Err(Error::NoMemory);
+        }
+        let number = self.vms.get(vm)?.number;
+        let mut tables = self.vms.get_mut(vm)?.tables.take().ok_or(Error::Invalid)?;
+        let pages = &self.objects.get(object)?.backing.clone();
+        let covered = tables.allocate_range(self.hw.memory(), &mut Stock::default(), start, size);
+        let result = match covered {
+            Err(MapError::OutOfMemory) => {
+                self.with_stock(number, tables_for(start, size), |m, s| {
+                    tables.allocate_range(m, s, start, size)
+                })
+            }
+            other => other.map_err(Error::from),
+        };
+        let mapped = result.and_then(|new| {
+            let pages = pages.iter().copied();
+            tables.insert(self.hw.memory(), start, pages, CacheLevel::Llc, false)?;
+            Ok(new)
+        });
+        let record = self.vms.get_mut(vm)?;
+        record.tables = Some(tables);
+        if mapped? > 0 {
+            record.dirty_engines = u32::MAX;
+        }
+        Ok(())
+    }
+
+    /// Points the PTEs of a range at scratch. The page-table pages stay.
+    pub(crate) fn vm_clear(&mut self, vm: Id<Vm>, start: u64, size: u64) {
+        if self.config.mutations.skip_pte_clear {
+            return;
+        }
+        let Ok(record) = self.vms.get_mut(vm) else { return };
+        let cleared = record
+            .tables
+            .as_mut()
+            .map_or(Ok(()), |tables| tables.clear_range(self.hw.memory(), start, size));
+        if cleared.is_err() {
+            self.report(Finding::Assertion("clear_range outside the address space"));
+        }
+    }
+
+    /// The VMAs on a list of an address space, oldest first.
+    pub(crate) fn vm_list(&self, vm: Id<Vm>, list: VmList) -> Vec<Id<Vma>> {
+        let Ok(vm) = self.vms.get(vm) else { return Vec::new() };
+        match list {
+            VmList::Active => vm.active.clone(),
+            VmList::Inactive => vm.inactive.clone(),
+            VmList::Unbound => vm.unbound.clone(),
+            VmList::None => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tables_for;
+
+    #[test]
+    fn one_page_needs_one_table_per_level_and_a_boundary_one_more() {
+        assert_eq!(tables_for(0x4_0000, 0x1000), 3);
+        assert_eq!(tables_for(0x1f_f000, 0x2000), 4);
+        assert_eq!(tables_for(0x3fff_f000, 0x2000), 5);
+    }
+}
