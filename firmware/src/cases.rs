@@ -6,12 +6,17 @@ use scenarios::{Case, CaseReport, Options};
 
 use crate::arch::interrupts;
 use crate::console;
+use crate::misbehave;
 use crate::platform::BareMetal;
 
 /// Runs one case a line and answers each with one JSON line. What is no case is logged; the VMM
 /// then misses its report.
 pub(crate) fn run_all(machine: &mut BareMetal, command_line: &str) {
     for line in command_line.lines() {
+        if let Some(kind) = line.strip_prefix(misbehave::WORD) {
+            misbehave::misbehave(kind);
+            continue;
+        }
         match line.parse() {
             Ok(case) => answer(&run(machine, &case)),
             Err(error) => log::error!("{error}"),
@@ -22,11 +27,14 @@ pub(crate) fn run_all(machine: &mut BareMetal, command_line: &str) {
 fn run(machine: &mut BareMetal, case: &Case) -> CaseReport {
     let start = machine.elapsed_ns();
     let interrupts = interrupts::msi_count();
-    let pages = machine.pages_in_use();
+    let (pages, wrong_frees) = (machine.pages().used(), machine.pages().wrong_frees());
     let mut report = scenarios::run(machine, case, &Options::default());
-    let kept = machine.pages_in_use().saturating_sub(pages);
-    if kept > 0 && report.error.is_none() {
-        report.error = Some(format!("the driver kept {kept} DMA pages after its shutdown"));
+    let kept = machine.pages().used().saturating_sub(pages);
+    let wrong_frees = machine.pages().wrong_frees() - wrong_frees;
+    if kept + wrong_frees > 0 && report.error.is_none() {
+        report.error = Some(format!(
+            "{kept} DMA pages were never freed, {wrong_frees} frees of pages not allocated"
+        ));
     }
     let interrupts = interrupts::msi_count().wrapping_sub(interrupts);
     log::info!("{case}: {} us, {interrupts} interrupts", (machine.elapsed_ns() - start) / 1000);

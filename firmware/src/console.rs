@@ -36,9 +36,23 @@ pub(crate) fn line(text: &str) {
     let _ = Com1.write_str("\n");
 }
 
-/// Prints a message without using the heap, for panics and exceptions.
+/// Prints a message as one line, without using the heap, for panics and exceptions.
 pub(crate) fn emergency(message: fmt::Arguments<'_>) {
-    let _ = writeln!(Com1, "firmware: {message}");
+    let _ = write!(OneLine, "firmware: {message}");
+    let _ = Com1.write_str("\n");
+}
+
+/// COM1, with spaces for ends of lines.
+struct OneLine;
+
+impl Write for OneLine {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for (index, part) in text.split('\n').enumerate() {
+            Com1.write_str(if index == 0 { "" } else { " " })?;
+            Com1.write_str(part)?;
+        }
+        Ok(())
+    }
 }
 
 /// Sends log records of at most `level` to COM1.

@@ -10,8 +10,9 @@ use crate::memory::DmaMemory;
 
 /// Qwords of a page.
 const PAGE_QWORDS: usize = (PAGE_SIZE / 8) as usize;
-/// Freed pages are filled with this, so that whoever still uses one is seen.
-const POISON: u64 = 0x6b6b_6b6b_6b6b_6b6b;
+/// Freed pages are filled with this, so that whoever still uses one is seen: as a page-table entry
+/// it is not present, as a command it is of a reserved class.
+const POISON: u64 = 0xdead_beee_dead_beee;
 
 /// Pages of the DMA memory: a stack of free ones over the never-used rest.
 pub(crate) struct DmaPages {
@@ -23,6 +24,8 @@ pub(crate) struct DmaPages {
     in_use: Vec<bool>,
     /// How many marks are set.
     used: usize,
+    /// Frees of what was not handed out.
+    wrong_frees: usize,
 }
 
 impl DmaPages {
@@ -36,6 +39,7 @@ impl DmaPages {
             free: Vec::new(),
             in_use: vec![false; count],
             used: 0,
+            wrong_frees: 0,
         }
     }
 
@@ -63,6 +67,7 @@ impl DmaPages {
             Some(mark) if *mark => *mark = false,
             _ => {
                 log::error!("DMA page {page:#x} was freed but is not in use");
+                self.wrong_frees += 1;
                 return;
             }
         }
@@ -74,6 +79,11 @@ impl DmaPages {
     /// Pages handed out.
     pub(crate) fn used(&self) -> usize {
         self.used
+    }
+
+    /// Frees of pages that were not handed out, since the start.
+    pub(crate) fn wrong_frees(&self) -> usize {
+        self.wrong_frees
     }
 
     fn take_fresh(&mut self) -> Option<u64> {

@@ -22,6 +22,8 @@ mod heap;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
+mod misbehave;
+#[cfg(target_os = "none")]
 mod pci;
 #[cfg(target_os = "none")]
 mod platform;

@@ -24,9 +24,9 @@ impl BareMetal {
         BareMetal { gpu, pages, clock }
     }
 
-    /// DMA pages that are handed out.
-    pub(crate) fn pages_in_use(&self) -> usize {
-        self.pages.used()
+    /// The DMA pages.
+    pub(crate) fn pages(&self) -> &DmaPages {
+        &self.pages
     }
 
     /// Nanoseconds since the start.

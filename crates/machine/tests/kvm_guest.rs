@@ -1,0 +1,111 @@
+//! The firmware as a guest of the KVM machine.
+//!
+//! Where KVM does not execute guests, or no image was built (`cargo xtask test` builds one and names
+//! it in `GEN8EMU_FIRMWARE`), each test says so in one line and is skipped.
+
+use std::time::Duration;
+
+use gpu_model::GpuConfig;
+use machine::kvm::{BootOptions, KvmError, boot, probe};
+
+/// The image, if tests can run here.
+fn firmware() -> Option<Vec<u8>> {
+    if let Err(reason) = probe() {
+        println!("skipped: {reason}");
+        return None;
+    }
+    let Some(path) = std::env::var_os("GEN8EMU_FIRMWARE") else {
+        println!("skipped: GEN8EMU_FIRMWARE names no image; `cargo xtask test` builds one");
+        return None;
+    };
+    Some(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+fn options(device_id: u16) -> BootOptions {
+    BootOptions {
+        log_level: log::LevelFilter::Info,
+        ..BootOptions::new(GpuConfig::by_device_id(device_id).expect("a Broadwell"))
+    }
+}
+
+/// Boots `command_line`; how the guest ended, and its lines.
+fn run(
+    firmware: &[u8],
+    command_line: &str,
+    options: &BootOptions,
+) -> (Result<(), KvmError>, Vec<String>) {
+    let mut lines = Vec::new();
+    let end = boot(firmware, command_line, options, |line| lines.push(line.text));
+    (end, lines)
+}
+
+#[test]
+fn a_guest_without_cases_finds_the_gpu_of_every_gt_class_and_ends_well() {
+    let Some(firmware) = firmware() else { return };
+    for device_id in [0x1606, 0x1616, 0x1626] {
+        let (end, lines) = run(&firmware, "", &options(device_id));
+        end.unwrap();
+        let found = lines.iter().any(|line| line.contains("BAR0 at 0xc0000000"));
+        assert!(found, "{device_id:#x}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_panic_is_told_in_one_line_with_its_message() {
+    let Some(firmware) = firmware() else { return };
+    let (end, _) = run(&firmware, "misbehave panic", &options(0x1616));
+    let Err(KvmError::ExitStatus { status, last_line, .. }) = end else { panic!("{end:?}") };
+    assert_eq!(status, board::EXIT_PANIC);
+    assert!(last_line.starts_with("firmware: panicked at "), "{last_line}");
+    assert!(last_line.ends_with("told to"), "{last_line}");
+}
+
+#[test]
+fn a_wild_pointer_is_told_with_its_address() {
+    let Some(firmware) = firmware() else { return };
+    let (end, _) = run(&firmware, "misbehave page-fault", &options(0x1616));
+    let Err(KvmError::ExitStatus { status, last_line, .. }) = end else { panic!("{end:?}") };
+    assert_eq!(status, board::EXIT_EXCEPTION);
+    assert!(last_line.contains("page fault"), "{last_line}");
+    assert!(last_line.contains("0x480000000000"), "{last_line}");
+}
+
+#[test]
+fn a_stack_overflow_is_told_from_a_stack_of_its_own() {
+    let Some(firmware) = firmware() else { return };
+    let (end, _) = run(&firmware, "misbehave stack-overflow", &options(0x1616));
+    let Err(KvmError::ExitStatus { status, last_line, .. }) = end else { panic!("{end:?}") };
+    assert_eq!(status, board::EXIT_EXCEPTION);
+    assert!(last_line.contains("double fault"), "{last_line}");
+}
+
+#[test]
+fn a_silent_guest_is_ended_at_the_limit_and_its_place_is_told() {
+    let Some(firmware) = firmware() else { return };
+    let limit = Duration::from_secs(2);
+    let options = BootOptions { silence_limit: limit, ..options(0x1616) };
+    let (end, _) = run(&firmware, "misbehave silence", &options);
+    let Err(KvmError::TimeLimit { rip, .. }) = end else { panic!("{end:?}") };
+    assert!((board::FIRMWARE_BASE..board::FIRMWARE_BASE + (4 << 20)).contains(&rip), "{rip:#x}");
+}
+
+#[test]
+fn too_little_ram_is_refused_by_the_firmware() {
+    let Some(firmware) = firmware() else { return };
+    let options = BootOptions { ram_size: 32 << 20, ..options(0x1616) };
+    let (end, _) = run(&firmware, "", &options);
+    let Err(KvmError::ExitStatus { status, last_line, .. }) = end else { panic!("{end:?}") };
+    assert_eq!(status, board::EXIT_BAD_MACHINE);
+    assert!(last_line.contains("too little RAM"), "{last_line}");
+}
+
+#[test]
+fn a_line_that_is_no_case_is_told_and_skipped() {
+    let Some(firmware) = firmware() else { return };
+    let (end, lines) = run(&firmware, "no case at all, really", &options(0x1616));
+    end.unwrap();
+    let told = lines.iter().any(|line| line.contains("is no case"));
+    assert!(told, "{lines:?}");
+    let reports = lines.iter().filter(|line| line.starts_with('{')).count();
+    assert_eq!(reports, 0);
+}
