@@ -5,6 +5,7 @@
 
 mod command;
 mod commands;
+mod context;
 mod execlists;
 mod limits;
 mod measure;
@@ -86,6 +87,7 @@ pub(crate) const ALL: &[Bench] = &[
     commands::MI_NOOP,
     commands::MI_STORE_DATA_IMM,
     execlists::ELSP_TO_CSB,
+    context::CONTEXT_CYCLE,
 ];
 
 impl Bench {
