@@ -40,9 +40,9 @@ pub enum MemoryError {
 /// A run of guest memory that is contiguous in the host as well.
 #[derive(Clone, Copy)]
 struct Region {
-    /// Guest-physical start.
+    /// Guest-physical start, page-aligned.
     base: u64,
-    /// Bytes.
+    /// Bytes, whole pages.
     len: u64,
     /// Host address of the first byte, page-aligned.
     host: *mut u8,
@@ -58,6 +58,18 @@ impl Region {
         }
         // SAFETY: `offset < self.len`, so the result stays inside the mapping that `host` starts.
         Some(unsafe { self.host.add(offset as usize) })
+    }
+
+    /// Host pointer to an aligned word at `address`, if it is inside. One comparison: since regions
+    /// are whole pages, an aligned word that starts inside ends inside.
+    #[inline]
+    fn word<T>(&self, address: u64) -> Option<*mut T> {
+        let offset = address.wrapping_sub(self.base);
+        if offset >= self.len || !address.is_multiple_of(size_of::<T>() as u64) {
+            return None;
+        }
+        // SAFETY: `offset < self.len`, so the result stays inside the mapping that `host` starts.
+        Some(unsafe { self.host.add(offset as usize) }.cast())
     }
 }
 
@@ -89,7 +101,7 @@ impl GuestRam {
             let host = region
                 .get_host_address(MemoryRegionAddress(0))
                 .map_err(|_| MemoryError::Region { base })?;
-            if !base.is_multiple_of(PAGE_SIZE) || !(host as u64).is_multiple_of(PAGE_SIZE) {
+            if [base, len, host as u64].iter().any(|value| !value.is_multiple_of(PAGE_SIZE)) {
                 return Err(MemoryError::Region { base });
             }
             regions.push(Region { base, len, host });
@@ -131,17 +143,26 @@ impl GuestRam {
 
     #[cold]
     fn pointer_elsewhere(&self, address: u64, len: u64) -> Option<*mut u8> {
+        self.region_of(address)?.pointer(address, len)
+    }
+
+    /// The region with the highest start that is not above `address`.
+    fn region_of(&self, address: u64) -> Option<&Region> {
         let next = self.regions.partition_point(|region| region.base <= address);
-        self.regions.get(next.checked_sub(1)?)?.pointer(address, len)
+        self.regions.get(next.checked_sub(1)?)
     }
 
     #[inline]
     fn aligned<T>(&self, address: u64) -> Option<*mut T> {
-        let size = size_of::<T>() as u64;
-        if address & (size - 1) != 0 {
-            return None;
+        match self.main.word(address) {
+            Some(pointer) => Some(pointer),
+            None => self.aligned_elsewhere(address),
         }
-        Some(self.pointer(address, size)?.cast())
+    }
+
+    #[cold]
+    fn aligned_elsewhere<T>(&self, address: u64) -> Option<*mut T> {
+        self.region_of(address)?.word(address)
     }
 
     /// The page that holds `address`, for many accesses after one check; `None` outside RAM.
@@ -358,6 +379,11 @@ mod tests {
             assert_eq!(memory.read_u64(outside), None, "{outside:#x}");
             assert!(!memory.write_u64(outside, 0), "{outside:#x}");
         }
+    }
+
+    #[test]
+    fn memory_of_broken_pages_is_refused() {
+        assert!(matches!(GuestRam::anonymous(0x1800), Err(MemoryError::Region { base: 0 })));
     }
 
     #[test]

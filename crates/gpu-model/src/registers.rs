@@ -9,7 +9,7 @@ pub use gen8_spec::registers::Rule;
 ///
 /// Registers are found by binary search: tables have some hundred entries, and the hot path of the
 /// device (the command streamer) does not come here.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RegisterFile {
     rules: &'static [Rule],
     /// Sorted offsets; the same index in `owner` and `values`.
@@ -82,6 +82,19 @@ impl RegisterFile {
     }
 }
 
+/// Shows the registers that do not hold their reset value.
+impl core::fmt::Debug for RegisterFile {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut map = f.debug_map();
+        for (&offset, &value) in self.offsets.iter().zip(&self.values) {
+            if let Some(rule) = self.rule(offset).filter(|rule| rule.reset != value) {
+                map.entry(&format_args!("{} {offset:#x}", rule.name), &format_args!("{value:#x}"));
+            }
+        }
+        map.finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +115,13 @@ mod tests {
         assert_eq!(file.read(0x50), Some(0));
         assert_eq!(file.read(0x44), None);
         assert_eq!(file.rule(0x48).map(|rule| rule.name), Some("ARRAY"));
+    }
+
+    #[test]
+    fn debug_shows_what_software_changed() {
+        let mut file = RegisterFile::new(&RULES);
+        file.write(0x48, 0x17);
+        assert_eq!(format!("{file:?}"), "{ARRAY 0x48: 0x17}");
     }
 
     #[test]

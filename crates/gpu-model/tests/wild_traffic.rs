@@ -1,9 +1,10 @@
 //! No sequence of accesses, of any size, in any order, mixed with steps, panics the device or lets
 //! it reach beyond guest RAM.
 
+use gen8_spec::commands::{mi, pipe_control};
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::{self, ring};
-use gen8_spec::{interrupts, pci};
+use gen8_spec::{PAGE_SIZE, context_image, interrupts, masked_enable, pci, pte};
 use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Observer};
 use ppgtt::PhysicalMemory;
 use proptest::prelude::*;
@@ -76,12 +77,22 @@ fn offset() -> impl Strategy<Value = u64> {
 fn value() -> impl Strategy<Value = u64> {
     prop_oneof![
         any::<u64>(),
-        (0u64..40, 0u64..0x1000).prop_map(|(page, low)| page << 12 | low),
-        (0u64..40).prop_map(|page| page << 12 | 0x139),
-        (0u64..40).prop_map(|page| page << 12 | 0x13d),
+        (0..PAGES, 0u64..0x1000).prop_map(|(page, low)| page << 12 | low),
+        (0..PAGES).prop_map(|page| page << 12 | 0x139),
+        (0..PAGES).prop_map(|page| page << 12 | 0x13d),
         any::<u16>().prop_map(|low| u64::from(low) << 16 | u64::from(low)),
         Just(u64::MAX),
         Just(0),
+    ]
+}
+
+/// Dwords that look like MI commands of any opcode and a small length, or PIPE_CONTROL.
+fn command() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        6 => (0u32..0x40, 0u32..6).prop_map(|(opcode, low)| mi::header(opcode, low)),
+        2 => (0u32..0x40, any::<u32>())
+            .prop_map(|(opcode, low)| mi::header(opcode, low & 0x7f_ffff)),
+        1 => Just(pipe_control::HEADER),
     ]
 }
 
@@ -96,12 +107,57 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(o, s, v)| Action::ConfigWrite(o, s, v)),
         6 => (bar(), offset(), size()).prop_map(|(b, o, s)| Action::Read(b, o, s)),
         20 => (bar(), offset(), size(), value()).prop_map(|(b, o, s, v)| Action::Write(b, o, s, v)),
-        6 => (0u64..0x2_0000, value()).prop_map(|(at, v)| Action::Poke(at & !3, v as u32)),
+        6 => (0..PAGES * PAGE_SIZE, value()).prop_map(|(at, v)| Action::Poke(at & !3, v as u32)),
+        8 => (0..PAGES, 0u64..0x100, command()).prop_map(|(page, dword, v)| {
+            Action::Poke(page * PAGE_SIZE + 4 * dword, v)
+        }),
         6 => (0u32..3000).prop_map(Action::Step),
         2 => any::<u64>().prop_map(Action::Advance),
         2 => Just(Action::TakeInterrupt),
         1 => Just(Action::Reset),
     ]
+}
+
+/// A device, and its memory, where submissions work, if `prepared`: GGTT page `n` maps page `n`, the
+/// engines are in execlists mode, and each image that [`value`] may name has a ring with commands.
+fn device(id: u16, prepared: bool) -> (Gpu, GuestRam) {
+    let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
+    let mut config = GpuConfig::by_device_id(id).expect("a Broadwell");
+    // The smallest GGTT: less to copy and compare.
+    config.gmch_ctrl = 1 << 6;
+    let mut gpu = Gpu::new(config, memory.clone());
+    let enable = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
+    gpu.config_write(pci::CFG_COMMAND, 2, enable.into());
+    if prepared {
+        for page in 0..PAGES {
+            let entry = pte::encode_ggtt_pte(page * PAGE_SIZE);
+            gpu.bar_write(Bar::Bar0, pci::BAR0_GGTT_OFFSET + 8 * page, 8, entry);
+            write_image(&memory, page);
+        }
+        for engine in EngineId::ALL {
+            let mode = u64::from(engine.mmio_base() + ring::GFX_MODE);
+            let on = masked_enable(ring::GFX_MODE_EXECLISTS);
+            gpu.bar_write(Bar::Bar0, mode, 4, on.into());
+        }
+    }
+    (gpu, memory)
+}
+
+/// Pages that random values point at.
+const PAGES: u64 = 40;
+
+/// Makes `page` the register page of an image whose ring is a few pages on.
+fn write_image(memory: &GuestRam, page: u64) {
+    let start = (page + 3) % PAGES * PAGE_SIZE;
+    for (register, value) in [
+        (context_image::RING_HEAD, 0),
+        (context_image::RING_TAIL, 0x400),
+        (context_image::RING_START, start as u32),
+        (context_image::RING_CTL, ring::CTL_VALID),
+        (context_image::PDP3_UDW + 14, start as u32),
+    ] {
+        assert!(memory.write_u32(page * PAGE_SIZE + 4 * (register as u64 + 1), value));
+    }
 }
 
 /// Reads every event, so that building them is exercised too.
@@ -147,16 +203,15 @@ fn contents(memory: &GuestRam) -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn wild_traffic_neither_panics_nor_runs_over_its_budget(
         gt3 in any::<bool>(),
+        prepared in any::<bool>(),
         actions in prop::collection::vec(action(), 1..120),
     ) {
-        let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
-        let id = if gt3 { 0x1622 } else { 0x1612 };
-        let mut gpu = Gpu::new(GpuConfig::by_device_id(id).expect("a Broadwell"), memory.clone());
+        let (mut gpu, memory) = device(if gt3 { 0x1622 } else { 0x1612 }, prepared);
         gpu.set_observer(Some(Box::new(Reader(0))));
         for action in &actions {
             perform(&mut gpu, &memory, action);
@@ -167,8 +222,7 @@ proptest! {
     fn wild_guest_gets_the_device_back_by_a_full_reset(
         actions in prop::collection::vec(action(), 1..80),
     ) {
-        let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
-        let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1612).expect("a Broadwell"), memory.clone());
+        let (mut gpu, memory) = device(0x1612, true);
         for action in &actions {
             perform(&mut gpu, &memory, action);
         }
@@ -182,8 +236,7 @@ proptest! {
         before in prop::collection::vec(action(), 1..40),
         after in prop::collection::vec(action(), 1..40),
     ) {
-        let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
-        let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1612).expect("a Broadwell"), memory.clone());
+        let (mut gpu, memory) = device(0x1612, true);
         for action in &before {
             perform(&mut gpu, &memory, action);
         }
@@ -208,9 +261,7 @@ proptest! {
         actions in prop::collection::vec(action(), 1..60),
     ) {
         let run = || {
-            let memory = GuestRam::anonymous_regions(&RANGES).expect("memory");
-            let config = GpuConfig::by_device_id(0x1612).expect("a Broadwell");
-            let mut gpu = Gpu::new(config, memory.clone());
+            let (mut gpu, memory) = device(0x1612, true);
             for action in &actions {
                 perform(&mut gpu, &memory, action);
             }
