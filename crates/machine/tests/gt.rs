@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use driver::Platform;
 use driver::gt::{Gt, GtConfig, PtLevels, SemaphoreWait, Submission, Work};
 use gen8_spec::engine::EngineId;
+use gen8_spec::mmio::ring;
 use gpu_model::{Event, GpuConfig, Observer};
 use machine::InProcess;
+use ppgtt::PhysicalMemory;
 use support::{Client, MODES, config, machine, probe, settle};
 
 const GT3: u16 = 0x1626;
@@ -181,6 +183,88 @@ fn a_hung_batch_is_skipped_and_the_innocent_run_again() {
             gt.submit(&mut guilty_ctx, &guilty.work(4, again)).unwrap();
             settle(&mut gt, engine);
             assert_eq!(guilty.read(&gt, guilty_page), 0xaaaa, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_completed_request_does_not_run_again_after_a_reset() {
+    for (submission, levels) in MODES {
+        let engine = EngineId::Vecs;
+        let mut gt = probe(GT3, submission, levels);
+        let mut client = Client::new(&mut gt, 1, levels);
+        let mut ctx = gt.context_create(1, engine).unwrap();
+        let page = client.map_page(&mut gt, TARGET);
+        let [blocker, store] =
+            [(TARGET + 4, 900), (TARGET, 0)].map(|(va, n)| client.busy_batch(&mut gt, va, 1, n));
+        let endless = client.endless_batch(&mut gt);
+        // The first one keeps the engine busy, so that the next two become one submission.
+        gt.submit(&mut ctx, &client.work(1, blocker)).unwrap();
+        let done = gt.submit(&mut ctx, &client.work(2, store)).unwrap();
+        gt.submit(&mut ctx, &client.work(3, endless)).unwrap();
+        for _ in 0..100 {
+            gt.relax();
+            gt.poll();
+        }
+        assert_eq!(gt.completed_seqno(engine), done.seqno, "{submission:?} {levels:?}");
+        gt.platform().memory().write_u32(page, 0);
+        let report = gt.reset_engine(engine).unwrap();
+        assert_eq!((report.guilty, report.replayed), (Some(3), vec![]));
+        settle(&mut gt, engine);
+        assert_eq!(client.read(&gt, page), 0, "{submission:?} {levels:?}: it ran twice");
+    }
+}
+
+#[test]
+fn a_remapped_page_is_seen_by_the_next_request() {
+    for (submission, levels) in MODES {
+        let mut gt = probe(GT3, submission, levels);
+        for engine in gt.engines().to_vec() {
+            let what = format!("{} {submission:?} {levels:?}", engine.name());
+            let mut client = Client::new(&mut gt, 1, levels);
+            let mut ctx = gt.context_create(1, engine).unwrap();
+            let old = client.map_page(&mut gt, TARGET);
+            let [first, second] = [1, 2].map(|value| client.store_batch(&mut gt, TARGET, value));
+            gt.submit(&mut ctx, &client.work(1, first)).unwrap();
+            settle(&mut gt, engine);
+            // Same tables, same root, another page.
+            let new = client.map_page(&mut gt, TARGET);
+            gt.submit(&mut ctx, &client.work(2, second)).unwrap();
+            settle(&mut gt, engine);
+            assert_eq!((client.read(&gt, old), client.read(&gt, new)), (1, 2), "{what}");
+            gt.context_destroy(ctx);
+            client.free(&mut gt);
+        }
+    }
+}
+
+#[test]
+fn registers_belong_to_the_context() {
+    for (submission, levels) in MODES {
+        let mut gt = probe(GT3, submission, levels);
+        // A legacy ring switches contexts on the render engine only.
+        let engines = gt.engines().to_vec();
+        let with_contexts = engines
+            .into_iter()
+            .filter(|&engine| submission.uses_execlists() || engine == EngineId::Rcs);
+        for engine in with_contexts {
+            let mut clients = [1, 2].map(|id| Client::new(&mut gt, id, levels));
+            let mut contexts = [1, 2].map(|id| gt.context_create(id, engine).unwrap());
+            let pages = [0, 1].map(|n: usize| clients[n].map_page(&mut gt, TARGET));
+            let register = engine.mmio_base() + ring::GPR0 + 8;
+            for n in [0, 1] {
+                let load = clients[n].load_register_batch(&mut gt, register, 0x700 + n as u32);
+                gt.submit(&mut contexts[n], &clients[n].work(1, load)).unwrap();
+            }
+            for n in [0, 1] {
+                let store = clients[n].store_register_batch(&mut gt, register, TARGET);
+                gt.submit(&mut contexts[n], &clients[n].work(2, store)).unwrap();
+            }
+            settle(&mut gt, engine);
+            for n in [0, 1] {
+                let what = format!("{} {submission:?} {levels:?}", engine.name());
+                assert_eq!(clients[n].read(&gt, pages[n]), 0x700 + n as u32, "{what}");
+            }
         }
     }
 }

@@ -99,7 +99,7 @@ impl Client {
         self.space.as_ref().expect("not freed")
     }
 
-    /// Maps a fresh page at `va`; returns its physical address.
+    /// Maps a fresh page at `va`, in place of what is there; returns its physical address.
     pub(crate) fn map_page(&mut self, gt: &mut Gt<InProcess>, va: u64) -> u64 {
         let page = gt.alloc_page(PageKind::Object, self.id).expect("a page");
         let mut tables = Tables { gt, owner: self.id };
@@ -145,6 +145,27 @@ impl Client {
         let copy = mi::header(mi::COPY_MEM_MEM, 3);
         let commands = [copy, to as u32, (to >> 32) as u32, from as u32, (from >> 32) as u32, END];
         self.batch(gt, &commands)
+    }
+
+    /// A batch that loads `value` into a register.
+    pub(crate) fn load_register_batch(
+        &mut self,
+        gt: &mut Gt<InProcess>,
+        register: u32,
+        value: u32,
+    ) -> u64 {
+        self.batch(gt, &[mi::header(mi::LOAD_REGISTER_IMM, 1), register, value, END])
+    }
+
+    /// A batch that stores a register at `va`.
+    pub(crate) fn store_register_batch(
+        &mut self,
+        gt: &mut Gt<InProcess>,
+        register: u32,
+        va: u64,
+    ) -> u64 {
+        let store = mi::header(mi::STORE_REGISTER_MEM, 2);
+        self.batch(gt, &[store, register, va as u32, (va >> 32) as u32, END])
     }
 
     /// A batch that jumps to its own start for ever.
