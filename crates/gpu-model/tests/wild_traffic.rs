@@ -21,6 +21,8 @@ enum Action {
     Write(Bar, u64, u8, u64),
     /// A dword of guest memory changes.
     Poke(u64, u32),
+    /// A whole submission: descriptors of both elements.
+    Submit(EngineId, [u32; 2]),
     Step(u32),
     Advance(u64),
     TakeInterrupt,
@@ -96,6 +98,12 @@ fn command() -> impl Strategy<Value = u32> {
     ]
 }
 
+/// A context descriptor's low dword: any page, three or four levels, with or without force restore.
+fn descriptor() -> impl Strategy<Value = u32> {
+    (0..PAGES, prop_oneof![Just(0x139), Just(0x13d), Just(0x129), 0u32..0x1000])
+        .prop_map(|(page, low)| (page << 12) as u32 | low)
+}
+
 fn size() -> impl Strategy<Value = u8> {
     prop_oneof![8 => Just(4u8), 2 => Just(8u8), 1 => Just(1u8), 1 => Just(2u8), 1 => any::<u8>()]
 }
@@ -111,6 +119,10 @@ fn action() -> impl Strategy<Value = Action> {
         8 => (0..PAGES, 0u64..0x100, command()).prop_map(|(page, dword, v)| {
             Action::Poke(page * PAGE_SIZE + 4 * dword, v)
         }),
+        4 => (0..EngineId::ALL.len(), descriptor(), prop_oneof![Just(0), descriptor()])
+            .prop_map(|(engine, first, second)| {
+                Action::Submit(EngineId::ALL[engine], [first, second])
+            }),
         6 => (0u32..3000).prop_map(Action::Step),
         2 => any::<u64>().prop_map(Action::Advance),
         2 => Just(Action::TakeInterrupt),
@@ -176,6 +188,12 @@ fn perform(gpu: &mut Gpu, memory: &GuestRam, action: &Action) {
         Action::Read(bar, offset, size) => drop(gpu.bar_read(bar, offset, size)),
         Action::Write(bar, offset, size, value) => gpu.bar_write(bar, offset, size, value),
         Action::Poke(at, value) => drop(memory.write_u32(at, value)),
+        Action::Submit(engine, [first, second]) => {
+            let port = u64::from(engine.mmio_base() + ring::ELSP);
+            for dword in [second >> 12, second, first >> 12, first] {
+                gpu.bar_write(Bar::Bar0, port, 4, dword.into());
+            }
+        }
         Action::Step(budget) => {
             let report = gpu.step(budget);
             assert!(report.commands <= budget, "{report:?} with {budget}");
