@@ -69,6 +69,8 @@ pub(crate) struct FakeMachine {
     pub(crate) debug_page: bool,
     /// Engines that execute nothing.
     pub(crate) stuck: BTreeSet<EngineId>,
+    /// With a seed: registers read as anything, and DMA pages change by themselves.
+    pub(crate) lies: Option<u64>,
     /// RESET_CTL never reports ready.
     pub(crate) reset_broken: bool,
 }
@@ -89,6 +91,7 @@ impl FakeMachine {
             device_id: 0x1626,
             debug_page: false,
             stuck: BTreeSet::new(),
+            lies: None,
             reset_broken: false,
         }
     }
@@ -124,6 +127,25 @@ impl FakeMachine {
     fn ggtt_write(&self, address: u64, value: u32) {
         let page = self.ptes.get(&(address / PAGE_SIZE)).map_or(0, |pte| pte & ADDRESS_MASK);
         assert!(self.memory.write_u32(page + address % PAGE_SIZE, value), "GGTT {address:#x}");
+    }
+
+    /// The next lie (xorshift); `None` from an honest machine.
+    fn lie(&mut self) -> Option<u64> {
+        let seed = self.lies.as_mut()?;
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        Some(*seed)
+    }
+
+    /// Changes a dword of some DMA page: any value, or a small one, which is more often plausible.
+    fn scribble(&mut self) {
+        let (Some(place), Some(value)) = (self.lie(), self.lie()) else { return };
+        let count = self.allocated.len().max(1) as u64;
+        if let Some(&page) = self.allocated.iter().nth((place % count) as usize) {
+            let value = if value & 1 == 0 { value as u32 } else { value as u32 >> 28 };
+            self.memory.write_u32(page + (place >> 32) % 1024 * 4, value);
+        }
     }
 
     fn ring_register(&self, engine: EngineId, register: u32) -> u32 {
@@ -275,6 +297,11 @@ impl Platform for FakeMachine {
     fn config_write32(&mut self, _offset: u16, _value: u32) {}
 
     fn mmio_read32(&mut self, offset: u32) -> u32 {
+        if let Some(lie) = self.lie()
+            && lie & 0x300 != 0
+        {
+            return (lie >> 16) as u32;
+        }
         for engine in EngineId::ALL {
             if offset == engine.mmio_base() + reg::RESET_CTL && !self.reset_broken {
                 return (self.ring_register(engine, reg::RESET_CTL) & reg::RESET_CTL_REQUEST) << 1;
@@ -317,6 +344,11 @@ impl Platform for FakeMachine {
 
     fn relax(&mut self) {
         self.now += 1_000_000;
+        if self.lies.is_some() {
+            (0..64).for_each(|_| self.scribble());
+            self.interrupt = true;
+            return;
+        }
         for engine in EngineId::ALL {
             if !self.stuck.contains(&engine) {
                 self.run(engine);
