@@ -126,6 +126,8 @@ impl Engine {
     /// Writes the running context back to its image.
     fn save(&mut self, context: ContextDescriptor, bus: &mut Bus<'_>) -> Result<(), Stop> {
         let page = self.image_page(context, STATE_PAGE, true, bus)?;
+        self.context_ticks = self.ticks_since_restore(bus);
+        self.context_since_ns = bus.now_ns;
         let mode = self.registers.get(reg::MI_MODE) & MI_MODE_CONTEXT;
         let image = ContextState {
             // The next restore shall load what this save wrote.
@@ -135,7 +137,7 @@ impl Engine {
             batch_state: self.parser.batch.state_register(),
             second: self.parser.second.address_register(),
             second_state: self.parser.second.state_register(),
-            timestamp: self.context_timestamp(bus),
+            timestamp: self.context_ticks,
             power: self.registers.get(reg::R_PWR_CLK_STATE),
             mi_mode: MI_MODE_CONTEXT << 16 | mode,
             batch_offset: self.registers.get(reg::BB_OFFSET),
@@ -191,11 +193,16 @@ impl Engine {
         Stop::Context
     }
 
-    /// CTX_TIMESTAMP: ticks that the running context has run.
+    /// CTX_TIMESTAMP: ticks that the running context, or the one that ran last, has run.
     pub(super) fn context_timestamp(&self, bus: &Bus<'_>) -> u32 {
-        if self.execlists.current().is_none() {
-            return self.context_ticks;
+        match self.execlists.current() {
+            Some(_) => self.ticks_since_restore(bus),
+            None => self.context_ticks,
         }
+    }
+
+    /// Ticks of the loaded context up to now.
+    fn ticks_since_restore(&self, bus: &Bus<'_>) -> u32 {
         let ticks = bus.now_ns.saturating_sub(self.context_since_ns) / mmio::TIMESTAMP_TICK_NS;
         self.context_ticks.wrapping_add(ticks as u32)
     }

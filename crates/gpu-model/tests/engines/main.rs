@@ -1,0 +1,11 @@
+//! The engines, driven through the device's registers and guest memory as a driver does it.
+
+mod bench;
+mod commands;
+mod contexts;
+mod execlists;
+mod faults;
+mod legacy;
+mod properties;
+mod reset;
+mod tlb;
