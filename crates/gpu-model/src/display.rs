@@ -3,7 +3,7 @@
 
 use gen8_spec::registers::display as regs;
 
-use crate::registers::{RegisterFile, Rule};
+use crate::registers::RegisterFile;
 
 /// The display block.
 #[derive(Clone, Debug)]
@@ -15,11 +15,6 @@ impl Display {
     /// The block after power-on.
     pub fn new() -> Self {
         Self { file: RegisterFile::new(regs::RULES) }
-    }
-
-    /// The rule of the register at `offset`, if it is one of this block's.
-    pub fn rule(&self, offset: u32) -> Option<&'static Rule> {
-        self.file.rule(offset)
     }
 
     /// Register read; `None` when `offset` is not one of this block's.

@@ -163,14 +163,14 @@ impl Gpu {
         }
     }
 
-    /// What a narrow write leaves in the bytes that it does not name.
+    /// What a narrow write leaves in the bytes that it does not name: their value, or nothing where a
+    /// one would clear an event that is not meant.
     fn untouched(&mut self, offset: u32) -> u32 {
-        let display_events = self.state.display.rule(offset).map_or(0, |rule| rule.w1c);
         let engine_event = self.engine_at(offset).is_some_and(|(_, at)| at == ring::EIR);
         if engine_event || interrupts::is_identity(offset) {
             return 0;
         }
-        self.peek(offset).unwrap_or(0) & !display_events
+        self.peek(offset).unwrap_or(0)
     }
 
     /// Index of the engine whose register block holds `offset`, and the offset in the block.

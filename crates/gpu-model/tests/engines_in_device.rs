@@ -4,7 +4,7 @@ use gen8_spec::commands::mi;
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::{self, ring};
 use gen8_spec::{PAGE_SIZE, context_image, interrupts, masked_disable, masked_enable, pci, pte};
-use gpu_model::{Bar, EngineActivity, Gpu, GpuConfig, GuestRam, InterruptMessage};
+use gpu_model::{Bar, EngineActivity, Gpu, GpuConfig, GuestRam, InterruptMessage, StepReport};
 use ppgtt::PhysicalMemory;
 
 const GT2: u16 = 0x1616;
@@ -200,19 +200,19 @@ fn ring_timestamp_ticks_every_80_ns_of_the_machines_time() {
     assert_eq!(read(&mut gpu, EngineId::Rcs.mmio_base() + ring::TIMESTAMP), 100_000);
 }
 
-#[test]
-fn endless_batch_of_one_engine_leaves_the_others_their_share() {
-    let mut gpu = running(GT2, EngineId::Rcs);
+/// A device whose render engine runs an endless batch, and whose blitter has a short submission.
+fn endless_render_and_short_blit() -> Gpu {
+    let (rcs, bcs) = (EngineId::Rcs, EngineId::Bcs);
+    let mut gpu = running(GT2, rcs);
     // A batch in the GGTT that starts itself over and over.
     let batch = 0x3_0000;
-    let start = mi::header(mi::BATCH_BUFFER_START, 1);
-    let memory = gpu.memory().clone();
-    for (n, dword) in [start, batch, 0].into_iter().enumerate() {
-        assert!(memory.write_u32(u64::from(batch) + 4 * n as u64, dword));
+    let start = [mi::header(mi::BATCH_BUFFER_START, 1), batch, 0];
+    for (n, dword) in start.into_iter().enumerate() {
+        assert!(gpu.memory().write_u32(u64::from(batch) + 4 * n as u64, dword));
     }
-    submit(&mut gpu, EngineId::Rcs, &[start, batch, 0, mi::header(mi::NOOP, 0)]);
-    assert_eq!(gpu.step(1000).state, EngineActivity::Busy);
-    let bcs = EngineId::Bcs;
+    submit(&mut gpu, rcs, &[start[0], batch, 0, mi::header(mi::NOOP, 0)]);
+    assert_eq!(gpu.step(100).state, EngineActivity::Busy);
+    // The render engine is in its batch for good: image and ring are free for the blitter.
     for (register, value) in [
         (ring::GFX_MODE, masked_enable(ring::GFX_MODE_EXECLISTS)),
         (ring::HWS_PGA, HWSP + 0x5000),
@@ -220,13 +220,104 @@ fn endless_batch_of_one_engine_leaves_the_others_their_share() {
     ] {
         write(&mut gpu, bcs.mmio_base() + register, value);
     }
-    // The render engine has its image and ring already; the blitter gets fresh ones in the same
-    // place once the render engine has loaded them.
     submit(&mut gpu, bcs, &user_interrupt());
-    let report = gpu.step(1000);
-    assert_eq!(report.state, EngineActivity::Busy, "the endless batch still runs");
-    let identity = read(&mut gpu, interrupts::gt_bank(0) + interrupts::IIR);
-    assert_ne!(identity & interrupts::USER_INTERRUPT << bcs.interrupt_shift(), 0);
+    gpu
+}
+
+fn blit_is_done(gpu: &mut Gpu) -> bool {
+    let identity = read(gpu, interrupts::gt_bank(0) + interrupts::IIR);
+    identity & (interrupts::USER_INTERRUPT << EngineId::Bcs.interrupt_shift()) != 0
+}
+
+#[test]
+fn one_step_serves_every_engine_whoever_goes_first() {
+    for earlier_steps in 0..4 {
+        let mut gpu = endless_render_and_short_blit();
+        for _ in 0..earlier_steps {
+            gpu.step(0);
+        }
+        let report = gpu.step(1000);
+        assert_eq!(report.state, EngineActivity::Busy, "the endless batch still runs");
+        assert!(report.commands <= 1000);
+        assert!(blit_is_done(&mut gpu), "after {earlier_steps} steps");
+    }
+}
+
+#[test]
+fn engines_take_turns_when_a_step_is_one_command() {
+    let mut gpu = endless_render_and_short_blit();
+    for _ in 0..100 {
+        assert!(gpu.step(1).commands <= 1);
+    }
+    assert!(blit_is_done(&mut gpu));
+}
+
+#[test]
+fn engines_rest_while_bus_mastering_is_off() {
+    let mut gpu = running(GT2, EngineId::Bcs);
+    submit(&mut gpu, EngineId::Bcs, &user_interrupt());
+    gpu.config_write(pci::CFG_COMMAND, 2, pci::COMMAND_MEMORY.into());
+    assert_eq!(gpu.step(100), StepReport::IDLE);
+    assert!(!blit_is_done(&mut gpu));
+    let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
+    gpu.config_write(pci::CFG_COMMAND, 2, command.into());
+    run(&mut gpu);
+    assert!(blit_is_done(&mut gpu));
+}
+
+#[test]
+fn narrow_write_of_an_identity_register_clears_only_its_bytes() {
+    let mut gpu = running(GT2, EngineId::Bcs);
+    let iir = interrupts::gt_bank(0) + interrupts::IIR;
+    submit(&mut gpu, EngineId::Bcs, &user_interrupt());
+    run(&mut gpu);
+    write(&mut gpu, iir, interrupts::CONTEXT_SWITCH << 16);
+    let both = interrupts::USER_INTERRUPT | interrupts::CONTEXT_SWITCH;
+    assert_eq!(read(&mut gpu, iir), both << 16);
+    gpu.bar_write(Bar::Bar0, u64::from(iir) + 2, 1, interrupts::USER_INTERRUPT.into());
+    assert_eq!(read(&mut gpu, iir), interrupts::CONTEXT_SWITCH << 16);
+}
+
+/// Page tables of one page: table of the level above, and the page that its first entry names.
+const TABLES: [u64; 4] = [0x5_0000, 0x5_1000, 0x5_2000, 0x5_3000];
+
+#[test]
+fn tlb_register_makes_the_next_access_walk_again() {
+    for invalidated in [false, true] {
+        let engine = EngineId::Bcs;
+        let mut gpu = running(GT2, engine);
+        let memory = gpu.memory().clone();
+        for pair in TABLES.windows(2) {
+            assert!(memory.write_u64(pair[0], pte::encode_table(pair[1])));
+        }
+        // The batch at VA 0 writes to VA 0x1000, which is moved from one page to another.
+        let (batch, first, second) = (0x6_0000, 0x7_0000, 0x7_1000);
+        let entry = |page| pte::encode_pte(page, pte::CacheLevel::Llc, false);
+        assert!(memory.write_u64(TABLES[3], entry(batch)));
+        for (n, dword) in
+            [mi::header(mi::STORE_DATA_IMM, 2), 0x1000, 0, 7, mi::header(mi::BATCH_BUFFER_END, 0)]
+                .into_iter()
+                .enumerate()
+        {
+            assert!(memory.write_u32(batch + 4 * n as u64, dword));
+        }
+        let state = u64::from(IMAGE) + context_image::STATE_PAGE * PAGE_SIZE;
+        let pml4 = state + 4 * (context_image::pdp_ldw(0) as u64 + 1);
+        assert!(memory.write_u32(pml4, TABLES[0] as u32));
+        for page in [first, second] {
+            assert!(memory.write_u64(TABLES[3] + 8, entry(page)));
+            if invalidated {
+                let register = engine.tlb_invalidate_register();
+                write(&mut gpu, register, mmio::TLB_INVALIDATE_REQUEST);
+                assert_eq!(read(&mut gpu, register), 0);
+            }
+            let start = mi::header(mi::BATCH_BUFFER_START, 1) | mi::BATCH_PPGTT;
+            submit(&mut gpu, engine, &[start, 0, 0, mi::header(mi::NOOP, 0)]);
+            run(&mut gpu);
+        }
+        assert_eq!(memory.read_u32(first), Some(7));
+        assert_eq!(memory.read_u32(second), Some(if invalidated { 7 } else { 0 }));
+    }
 }
 
 #[test]
