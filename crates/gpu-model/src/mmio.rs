@@ -67,7 +67,6 @@ impl Gpu {
                 }
             }
         }
-        self.update_interrupt_output();
     }
 
     /// Whether the function answers an access of this size and place; tells the observer if not.
@@ -153,6 +152,7 @@ impl Gpu {
         if !self.poke(offset, value) {
             self.events.emit(|| Event::UnknownRegister { offset, written: Some(value) });
         }
+        self.update_interrupt_output();
     }
 
     /// Real hardware loses accesses to a sleeping well. The model serves them and tells.
