@@ -165,13 +165,6 @@ impl GuestRam {
         self.region_of(address)?.word(address)
     }
 
-    /// The page that holds `address`, for many accesses after one check; `None` outside RAM.
-    #[inline]
-    pub fn page(&self, address: u64) -> Option<GuestPage<'_>> {
-        let pointer = self.pointer(address & !(PAGE_SIZE - 1), PAGE_SIZE)?;
-        Some(GuestPage { pointer, memory: core::marker::PhantomData })
-    }
-
     /// Copies `buffer.len()` bytes from `address`; false (and nothing copied) unless all are in one
     /// region. Whole qwords are loaded at once.
     pub fn read_bytes(&self, address: u64, buffer: &mut [u8]) -> bool {
@@ -335,31 +328,6 @@ impl fmt::Debug for GuestRam {
     }
 }
 
-/// One page of guest memory, checked once. It borrows the [`GuestRam`] that it lies in.
-#[derive(Clone, Copy)]
-pub struct GuestPage<'a> {
-    pointer: *mut u8,
-    memory: core::marker::PhantomData<&'a GuestRam>,
-}
-
-impl GuestPage<'_> {
-    /// The dword at byte `offset`; the low two bits and everything from bit 12 are ignored.
-    #[inline]
-    pub fn read_u32(self, offset: u64) -> u32 {
-        let offset = (offset & (PAGE_SIZE - 4)) as usize;
-        // SAFETY: `offset` is at most 4092 and the pointer covers a page.
-        let source = unsafe { self.pointer.add(offset) }.cast::<u32>();
-        // SAFETY: as above; the page is aligned and `offset` a multiple of four.
-        u32::from_le(unsafe { source.read_volatile() })
-    }
-}
-
-impl fmt::Debug for GuestPage<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuestPage").finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,16 +391,6 @@ mod tests {
         let mut buffer = [9; 8];
         assert!(!memory.read_bytes(0x1ffc, &mut buffer));
         assert_eq!(buffer, [9; 8]);
-    }
-
-    #[test]
-    fn page_reads_dwords_and_masks_its_offset() {
-        let memory = holed();
-        assert!(memory.write_u32(0x10_1ffc, 5));
-        let page = memory.page(0x10_1234).expect("RAM");
-        assert_eq!(page.read_u32(0xffc), 5);
-        assert_eq!(page.read_u32(0x1_0fff), 5);
-        assert!(memory.page(0x2000).is_none());
     }
 
     #[test]
