@@ -92,9 +92,14 @@ impl<P: Platform> World<'_, P> {
     /// As [`World::end_batch_object`], with another size.
     pub(crate) fn end_batch_object_of(&mut self, client: ClientId, size: u64) -> Outcome<Handle> {
         let handle = self.driver.gem_create(client, size)?;
-        let (dwords, _) = Batch::<Handle>::new().end();
-        self.driver.pwrite(client, handle, 0, &dwords)?;
+        self.write_end(client, handle)?;
         Ok(handle)
+    }
+
+    /// Makes the object a batch that ends at once.
+    pub(crate) fn write_end(&mut self, client: ClientId, handle: Handle) -> Outcome {
+        let (dwords, _) = Batch::<Handle>::new().end();
+        self.driver.pwrite(client, handle, 0, &dwords)
     }
 
     /// Executes `handle` as its own batch; the address that it got.

@@ -70,6 +70,11 @@ pub(crate) fn flink_and_exit<P: Platform>(world: &mut World<'_, P>, close_handle
 /// C: the exporter is the kernel's console; its frame buffer is pinned in the GGTT for scan-out.
 pub(crate) fn xserver_restart<P: Platform>(world: &mut World<'_, P>) -> Outcome {
     let (_, name) = world.driver.fb_create(PAGE)?;
+    // A black picture is a batch of NOOPs without an end: the GPU would run on through scratch.
+    let painter = world.driver.open()?;
+    let picture = world.driver.gem_open(painter, name)?;
+    world.write_end(painter, picture)?;
+    world.driver.close(painter)?;
     let bystander = world.bystander()?;
     world.settled_checkpoint(label::BEFORE);
     for run in 0..RESTARTS {
