@@ -7,7 +7,14 @@ pub(crate) fn table(head: &[&str], first_number: usize) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(head.to_vec());
     // A line under the head is enough; lines between rows only keep the eye from comparing.
-    table.remove_style(TableComponent::HorizontalLines);
+    for line in [
+        TableComponent::HorizontalLines,
+        TableComponent::MiddleIntersections,
+        TableComponent::LeftBorderIntersections,
+        TableComponent::RightBorderIntersections,
+    ] {
+        table.remove_style(line);
+    }
     for column in table.column_iter_mut().skip(first_number) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -24,7 +24,7 @@ pub(super) const MI_STORE_DATA_IMM: Bench = Bench {
     about: "MI_STORE_DATA_IMMs of an endless batch",
     limit: "plain stores of the same dwords from the same list",
     unit: Unit::MillionPerSecond,
-    target: Target::Ratio(30.0),
+    target: Target::Ratio(60.0),
     run: mi_store_data_imm,
 };
 
