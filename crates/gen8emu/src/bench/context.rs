@@ -20,7 +20,7 @@ pub(super) const CONTEXT_CYCLE: Bench = Bench {
     about: "a context created, its first batch run, destroyed, through the driver",
     limit: "as many pages as the context has, written twice",
     unit: Unit::Microseconds,
-    target: Target::Ratio(30.0),
+    target: Target::Ratio(15.0),
     run: context_cycle,
 };
 
