@@ -52,8 +52,8 @@ pub(super) fn text(cases: &[Case], results: &[CaseResult], time: Duration) -> St
 fn grid(pairs: &Pairs<'_>) -> String {
     let scenarios = each_once(pairs.iter().map(|(case, _)| case.scenario));
     let policies: Vec<Policy> = each_once(pairs.iter().map(|(case, _)| case.policy));
-    let mut head = vec!["scenario"];
-    head.extend(policies.iter().map(|policy| policy.name()));
+    let mut head = vec!["scenario".to_owned()];
+    head.extend(policies.iter().map(|policy| in_two_lines(policy.name())));
     let mut table = table::table(&head, head.len());
     for &scenario in &scenarios {
         let mut row = vec![format!("{:<2} {}", scenario.letter(), scenario.name())];
@@ -61,6 +61,16 @@ fn grid(pairs: &Pairs<'_>) -> String {
         table.add_row(row);
     }
     table.to_string()
+}
+
+/// Breaks a long name at the hyphen nearest to its middle: columns are as wide as their head.
+fn in_two_lines(name: &str) -> String {
+    let middle = name.len() / 2;
+    let hyphen = name.match_indices('-').map(|(at, _)| at).min_by_key(|at| at.abs_diff(middle));
+    match hyphen {
+        Some(at) => format!("{}\n{}", &name[..=at], &name[at + 1..]),
+        None => name.to_owned(),
+    }
 }
 
 fn each_once<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
@@ -129,6 +139,12 @@ mod tests {
         assert_eq!(cell(&[&leak(5), &leak(8)]), "1/1/5|8");
         let clean = result("v4", Excess::default(), Excess::default());
         assert_eq!(cell(&[&clean, &clean]), "✔");
+    }
+
+    #[test]
+    fn a_long_name_breaks_near_its_middle() {
+        assert_eq!(in_two_lines("v4"), "v4");
+        assert_eq!(in_two_lines("lut-open-count414"), "lut-open-\ncount414");
     }
 
     #[test]
