@@ -151,11 +151,9 @@ impl Gpu {
     }
 
     /// Lets the engines run, `budget` commands at most in all. Each gets its share, and they take
-    /// turns at being first, so that no engine waits for another's endless batch.
+    /// turns at being first, so that no engine waits for another's endless batch. Engines with work
+    /// wait while bus mastering is off.
     pub fn step(&mut self, budget: u32) -> StepReport {
-        if !self.state.pci.bus_master() {
-            return StepReport::IDLE;
-        }
         let count = self.state.engines.len();
         let first = self.state.turn;
         let mut left = budget;
