@@ -340,6 +340,39 @@ fn switching_to_the_kernel_context_frees_the_client_context() {
 }
 
 #[test]
+fn an_engine_in_the_kernel_context_has_no_client_tables_loaded() {
+    for (submission, levels) in MODES {
+        let mut gt = probe(GT3, submission, levels);
+        for engine in gt.engines().to_vec() {
+            let mut client = Client::new(&mut gt, 1, levels);
+            let mut ctx = gt.context_create(1, engine).unwrap();
+            client.map_page(&mut gt, TARGET);
+            let batch = client.store_batch(&mut gt, TARGET, 1);
+            let work = client.work(1, batch);
+            gt.submit(&mut ctx, &work).unwrap();
+            settle(&mut gt, engine);
+            let pdps = |gt: &mut Gt<InProcess>| {
+                [0, 1, 2, 3].map(|n| {
+                    let register = engine.mmio_base() + 8 * n;
+                    let low = gt.platform_mut().mmio_read32(register + ring::PDP0_LDW);
+                    let high = gt.platform_mut().mmio_read32(register + ring::PDP0_UDW);
+                    u64::from(high) << 32 | u64::from(low)
+                })
+            };
+            let client_pdps = work.address_space.unwrap().pdps();
+            assert_eq!(pdps(&mut gt)[0], client_pdps[0], "{} {submission:?}", engine.name());
+            gt.switch_to_kernel_context(engine, 2).unwrap();
+            settle(&mut gt, engine);
+            let loaded = pdps(&mut gt);
+            let left = client_pdps.iter().filter(|&&pdp| pdp != 0 && loaded.contains(&pdp));
+            assert_eq!(left.count(), 0, "{} {submission:?} {levels:?}", engine.name());
+            gt.context_destroy(ctx);
+            client.free(&mut gt);
+        }
+    }
+}
+
+#[test]
 fn the_same_run_gives_the_same_time() {
     let run = || {
         let mut gt = probe(GT3, Submission::Execlists, PtLevels::Four);

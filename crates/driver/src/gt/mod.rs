@@ -138,13 +138,25 @@ impl<P: Platform> Gt<P> {
         self.submit_in(ctx.engine, ctx.context, work)
     }
 
-    /// Submits an empty request of the kernel context, so that the engine leaves every other one.
+    /// Submits an empty request of the kernel context, so that the engine leaves every other one
+    /// and its page tables.
     pub fn switch_to_kernel_context(
         &mut self,
         engine: EngineId,
         token: u64,
     ) -> Result<Submitted, SubmitError> {
-        self.submit_in(engine, KERNEL_CONTEXT, &Work::empty(token))
+        let address_space = Some(self.empty_root());
+        self.submit_in(engine, KERNEL_CONTEXT, &Work { address_space, ..Work::empty(token) })
+    }
+
+    /// Page tables that translate nothing: the scratch page holds zeros only. A register that
+    /// names a page of ours can never reach a table that somebody else freed.
+    fn empty_root(&self) -> PageTableRoot {
+        let scratch = self.ggtt.scratch();
+        match self.config.levels {
+            PtLevels::Three => PageTableRoot::ThreeLevel([scratch; 4]),
+            PtLevels::Four => PageTableRoot::FourLevel(scratch),
+        }
     }
 
     fn submit_in(

@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::error::{OutOfMemory, ProbeError};
 use super::ggtt::Ggtt;
 use super::hardware::Hardware;
-use super::types::{GLOBAL_OWNER, GtConfig, KERNEL_CONTEXT, Work};
+use super::types::{GLOBAL_OWNER, GtConfig, KERNEL_CONTEXT};
 use super::{Gt, forcewake, interrupts, reset};
 use crate::Platform;
 
@@ -80,7 +80,7 @@ impl<P: Platform> Gt<P> {
     /// An engine that executes nothing is found here and not by the first client.
     fn run_first_request(&mut self, id: EngineId) -> Result<(), ProbeError> {
         let dead = ProbeError::EngineDead(id);
-        self.submit_in(id, KERNEL_CONTEXT, &Work::empty(PROBE_TOKEN)).map_err(|_| dead)?;
+        self.switch_to_kernel_context(id, PROBE_TOKEN).map_err(|_| dead)?;
         let start = self.hw.platform.now_ns();
         while !(self.is_complete(id) && self.queue_idle(id)) {
             if self.hw.platform.now_ns().saturating_sub(start) > FIRST_REQUEST_LIMIT_NS {
