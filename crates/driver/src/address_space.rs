@@ -161,6 +161,15 @@ impl<H: Hardware> Gem<H> {
     /// Creates a PPGTT with one reference, owned by the caller.
     pub(crate) fn vm_create(&mut self, file: Option<ClientId>) -> Result<Id<Vm>, Error> {
         let number = next(&mut self.numbers.vm);
+        self.vm_create_as(number, file)
+    }
+
+    /// The same under a number of its own: 0 for the driver's, the aliasing PPGTT.
+    pub(crate) fn vm_create_as(
+        &mut self,
+        number: u32,
+        file: Option<ClientId>,
+    ) -> Result<Id<Vm>, Error> {
         let levels = levels_of(self.config.levels);
         let tables = match self.config.scratch {
             Scratch::PerVm => {

@@ -3,13 +3,11 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use gen8_spec::debug_page::Hint;
-
 use crate::config::{Config, PpgttMode};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::gem::{Gem, MemoryLists, Names, Numbers};
-use crate::gt::{Gt, GtConfig, KERNEL_CONTEXT, ProbeError};
+use crate::gt::{Gt, GtConfig, ProbeError};
 use crate::hardware::Hardware;
 use crate::lock::StructMutex;
 use crate::platform::Platform;
@@ -77,15 +75,12 @@ impl<H: Hardware> Gem<H> {
         gem
     }
 
-    /// The kernel's context holds the aliasing PPGTT for as long as the driver runs. Without pages
-    /// for it, the driver goes on without PPGTT.
+    /// The driver holds the aliasing PPGTT for as long as it runs. It is VM 0 as the GGTT is, whose
+    /// bindings it repeats without VMAs of its own. Without pages for it, the driver goes on
+    /// without PPGTT.
     fn create_aliasing(&mut self) {
-        match self.vm_create(None) {
-            Ok(vm) => {
-                self.aliasing = Some(vm);
-                let vm = self.vms.get(vm).map_or(0, |vm| vm.number);
-                self.hw.hint(Hint::ContextCreated { context: KERNEL_CONTEXT, vm });
-            }
+        match self.vm_create_as(0, None) {
+            Ok(vm) => self.aliasing = Some(vm),
             Err(_) => self.config.ppgtt = PpgttMode::None,
         }
     }
