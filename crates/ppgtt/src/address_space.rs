@@ -134,8 +134,8 @@ impl AddressSpace {
         for &(level, number, page) in &new {
             self.tables[level as usize].insert(number, page);
         }
-        // Children before parents: no walk ever meets a half-built subtree.
-        for &(level, number, page) in new.iter().rev() {
+        // All are filled with scratch by now: whoever walks meanwhile meets no half-built table.
+        for &(level, number, page) in &new {
             self.link(memory, level, number, encode_table(page))?;
         }
         Ok(new.len())

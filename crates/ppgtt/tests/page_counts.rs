@@ -2,10 +2,13 @@
 
 mod support;
 
+use std::cell::Cell;
+
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::pte::CacheLevel;
 use ppgtt::{
-    Access, AddressSpace, Levels, MapError, PageTableRoot, ScratchTree, TableCounts, census, walk,
+    Access, AddressSpace, Levels, MapError, PageTableRoot, PhysicalMemory, ScratchTree,
+    TableCounts, census, walk,
 };
 use support::{Pages, Ram};
 
@@ -222,6 +225,55 @@ fn failure_at_every_allocation_leaves_the_state_as_it_was() {
         }
         space.release(&mut pages);
         assert!(pages.out.is_empty());
+    }
+}
+
+/// RAM that makes a device walk after every single write.
+struct Watched<'a> {
+    ram: &'a Ram,
+    root: PageTableRoot,
+    walks: Cell<usize>,
+}
+
+impl PhysicalMemory for Watched<'_> {
+    fn read_u64(&self, address: u64) -> Option<u64> {
+        self.ram.read_u64(address)
+    }
+    fn write_u64(&self, address: u64, value: u64) -> bool {
+        let written = self.ram.write_u64(address, value);
+        for va in [0, BATCH, 0x20_0000, 0x4000_0000, 0xffff_f000] {
+            let walked = walk(self.ram, &self.root, va, Access::Read);
+            assert!(walked.is_ok(), "{va:#x} while {address:#x} is written: {walked:?}");
+            self.walks.set(self.walks.get() + 1);
+        }
+        written
+    }
+    fn read_u32(&self, _address: u64) -> Option<u32> {
+        unreachable!("page tables are made of qwords")
+    }
+    fn write_u32(&self, _address: u64, _value: u32) -> bool {
+        unreachable!("page tables are made of qwords")
+    }
+}
+
+#[test]
+fn a_walk_between_any_two_writes_meets_no_half_built_table() {
+    for levels in LEVELS {
+        let ram = Ram::new(32);
+        let mut pages = Pages::default();
+        let mut space = AddressSpace::new(&ram, &mut pages, levels).expect("RAM suffices");
+        bind(&ram, &mut pages, &mut space, BATCH, PAGE);
+        let watched = Watched { ram: &ram, root: space.root(), walks: Cell::new(0) };
+        for va in [0x20_0000, 0x4000_0000] {
+            space.allocate_range(&watched, &mut pages, va, PAGE).expect("RAM suffices");
+            let done = space.insert(&watched, va, [0x5000], CacheLevel::Llc, false);
+            assert_eq!(done, Ok(PAGE));
+            space.clear_range(&watched, va, PAGE).expect("the range is in the address space");
+        }
+        let tables = space.page_count();
+        let freed = space.reclaim_empty(&watched, &mut pages).expect("tables in RAM");
+        assert_eq!(space.page_count(), tables - freed);
+        assert!(watched.walks.get() > 3 * 512, "each entry of each new table is a write");
     }
 }
 
