@@ -1,8 +1,8 @@
 //! The bare-metal guest of the KVM board: boots to long mode, finds the GPU, runs the cases that
 //! the command line names with the driver, and answers with one JSON line a case on COM1.
 //!
-//! Rooms: [`arch`] is the x86 machine, the rest is the board and the work. It is one CPU and one
-//! thread; the only other code that runs is the interrupt handlers in [`arch::interrupts`], which
+//! Rooms: `arch` is the x86 machine, the rest is the board and the work. It is one CPU and one
+//! thread; the only other code that runs is the interrupt handlers in `arch::interrupts`, which
 //! touch nothing but a counter and the local APIC.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 

@@ -1,7 +1,7 @@
 //! The in-process machine: driver and device in one thread, with virtual time.
 //!
 //! Nothing happens behind the driver's back: the device runs only inside
-//! [`Platform::relax`](driver::Platform::relax), for a bounded number of commands, and time moves
+//! [`Platform::relax`], for a bounded number of commands, and time moves
 //! only there. The same calls give the same result in every run.
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Gen8 page tables over a [`PhysicalMemory`]: walk, build, map, unmap, reclaim, census.
 //!
-//! * [`walk`] translates as an engine does, with a [`WalkFault`] for every way to fail.
+//! * [`walk()`] translates as an engine does, with a [`WalkFault`] for every way to fail.
 //! * [`AddressSpace`] builds and owns the tables of one address space, as the driver of 2015 did.
 //! * [`census`](census()) finds from a root alone which table pages exist and what is mapped.
 #![no_std]
