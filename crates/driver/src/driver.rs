@@ -96,8 +96,7 @@ impl<H: Hardware> Gem<H> {
         let _ = self.note(freed);
         self.settle();
         if let Some(aliasing) = self.aliasing.take() {
-            let put = self.locked("teardown", |gem| gem.vm_put(aliasing));
-            let _ = put.and_then(|()| self.run_release_worker());
+            let _ = self.locked("teardown", |gem| gem.vm_put(aliasing));
         }
         self.free_shared_scratch();
     }

@@ -121,6 +121,10 @@ impl<H: Hardware> Gem<H> {
         }
         let result = body(self);
         self.lock.release();
+        // The release worker is queued, not delayed: it runs as soon as the lock is free.
+        if !self.mm.dying_vms.is_empty() {
+            self.run_release_worker();
+        }
         self.note(result)
     }
 

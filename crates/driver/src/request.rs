@@ -40,7 +40,13 @@ pub(crate) struct Request {
 pub(crate) struct Stillness {
     samples: Vec<HangSample>,
     since_ns: u64,
+    /// Quiescence times in a row without a movement.
+    windows: u32,
 }
+
+/// A request that nobody can help is given up after so many quiescence times without a movement.
+/// Far more than one: under KVM the device is a thread of a busy host.
+const HANG_WINDOWS: u32 = 100;
 
 impl<H: Hardware> Gem<H> {
     /// A request with one reference, owned by the caller. Takes a context reference.
@@ -138,18 +144,21 @@ impl<H: Hardware> Gem<H> {
                 continue;
             }
             if self.stands_still(&mut still, now) {
-                self.on_quiescence(request, timeout_ns.is_some())?;
-                still = self.look(now);
+                let patient = timeout_ns.is_some() || still.windows < HANG_WINDOWS;
+                if self.on_quiescence(request, patient)? {
+                    still = self.look(now);
+                }
             }
             self.hw.relax();
         }
     }
 
-    /// The GPU stands still before `request` is complete: somebody else must act.
-    fn on_quiescence(&mut self, request: Id<Request>, limited: bool) -> Result<(), Error> {
+    /// The GPU stands still before `request` is complete: somebody else must act. Returns whether
+    /// somebody did; fails if nobody is left who could and the waiter is not `patient`.
+    fn on_quiescence(&mut self, request: Id<Request>, patient: bool) -> Result<bool, Error> {
         let holder = self.lock.holder();
         if self.run_one_action(holder.is_none()) {
-            return Ok(());
+            return Ok(true);
         }
         let awaited = self.requests.get(request)?.number;
         if let (Some(waiter), Some(action)) = (holder, self.actions.front()) {
@@ -158,10 +167,10 @@ impl<H: Hardware> Gem<H> {
             // A real machine stops here for ever. To let the scenario end, the blocked action runs
             // as if the lock had been dropped; the finding stays.
             self.run_one_action(true);
-            return Ok(());
+            return Ok(true);
         }
-        if self.config.hangcheck.is_some() || limited {
-            return Ok(());
+        if self.config.hangcheck.is_some() || patient {
+            return Ok(false);
         }
         self.report(Finding::HangDetected { request: awaited });
         Err(Error::Io)
@@ -169,7 +178,7 @@ impl<H: Hardware> Gem<H> {
 
     /// Samples all engines.
     fn look(&mut self, now: u64) -> Stillness {
-        Stillness { samples: self.samples(), since_ns: now }
+        Stillness { samples: self.samples(), since_ns: now, windows: 0 }
     }
 
     fn samples(&mut self) -> Vec<HangSample> {
@@ -185,7 +194,8 @@ impl<H: Hardware> Gem<H> {
         }
         let samples = self.samples();
         let same = samples == still.samples;
-        *still = Stillness { samples, since_ns: now };
+        let windows = if same { still.windows + 1 } else { 0 };
+        *still = Stillness { samples, since_ns: now, windows };
         same
     }
 

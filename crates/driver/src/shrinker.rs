@@ -67,7 +67,6 @@ impl<H: Hardware> Gem<H> {
             let bound = all || flags.contains(DropCaches::BOUND);
             gem.shrink(unbound, bound, all)
         })?;
-        self.run_release_worker()?;
         if flags.contains(DropCaches::IDLE) {
             self.quiesce();
         }

@@ -53,7 +53,6 @@ impl<H: Hardware> Gem<H> {
         if now >= self.timers.retire_at {
             self.timers.retire_at = now.saturating_add(RETIRE_PERIOD_NS);
             self.retire();
-            let _ = self.run_release_worker();
             if self.is_idle() && self.timers.idle_at.is_none() {
                 self.timers.idle_at = Some(now.saturating_add(IDLE_DELAY_NS));
             }
@@ -74,13 +73,11 @@ impl<H: Hardware> Gem<H> {
     }
 
     /// Runs the release worker of address spaces (6.x).
-    pub(crate) fn run_release_worker(&mut self) -> Result<(), Error> {
-        self.locked("vm_release_worker", |gem| {
-            for vm in core::mem::take(&mut gem.mm.dying_vms) {
-                gem.vm_release_worker(vm)?;
-            }
-            Ok(())
-        })
+    pub(crate) fn run_release_worker(&mut self) {
+        while let Some(vm) = self.mm.dying_vms.pop() {
+            // What is stale has become a finding; the other address spaces go nevertheless.
+            let _ = self.locked("vm_release_worker", |gem| gem.vm_release_worker(vm));
+        }
     }
 
     /// The GT goes idle.
@@ -89,8 +86,7 @@ impl<H: Hardware> Gem<H> {
             self.switch_to_kernel_contexts()?;
             self.wait_idle()?;
         }
-        self.locked("park", Self::destroy_closed_vmas)?;
-        self.run_release_worker()
+        self.locked("park", Self::destroy_closed_vmas)
     }
 
     /// Waits for every request, without the lock, then retires.
@@ -214,8 +210,7 @@ impl<H: Hardware> Gem<H> {
     /// engines keep the context that they ran last (unless the era's parking switches it).
     pub fn quiesce(&mut self) {
         while self.run_one_action(true) {}
-        let rested = self.wait_idle().and_then(|()| self.run_release_worker());
-        let rested = rested.and_then(|()| self.park());
+        let rested = self.wait_idle().and_then(|()| self.park());
         if let Err(error) = rested {
             log::warn!("quiesce: {error}");
         }

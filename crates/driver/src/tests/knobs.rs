@@ -156,6 +156,26 @@ fn lazily_closed_vmas_stay_until_the_gt_parks_and_can_be_opened_again() {
 }
 
 #[test]
+fn a_dead_context_frees_its_address_space_before_the_gt_parks_only_if_vmas_do_not_hold_it() {
+    for (policy, left) in [(LazyClose418, 1), (VmWeak61, 0)] {
+        let mut gem = with_policy(policy);
+        let a = gem.open().unwrap();
+        let (x, y) = (gem.gem_create(a, PAGE).unwrap(), gem.gem_create(a, PAGE).unwrap());
+        let c = gem.context_create(a).unwrap();
+        gem.exec(a, c, RCS, &[x]).unwrap();
+        gem.sync(a, x);
+        gem.context_destroy(a, c).unwrap();
+        gem.exec(a, DEFAULT, RCS, &[y]).unwrap();
+        gem.sync(a, y);
+        gem.retire();
+        assert_eq!(gem.counters().vms - 1, left, "{policy}");
+        gem.settle();
+        assert_eq!(gem.counters().vms, 1, "{policy}");
+        gem.end();
+    }
+}
+
+#[test]
 fn two_handles_close_one_vma_twice_without_the_open_count() {
     for (open_count, asserts) in [(false, true), (true, false)] {
         let mut gem = gem(Config { open_count, ..Config::for_policy(LutOpenCount414) });
