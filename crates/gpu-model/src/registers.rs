@@ -49,6 +49,23 @@ impl RegisterFile {
         self.offsets.binary_search(&offset).ok()
     }
 
+    /// Place of a register in every file of the same rules, for who comes often.
+    pub(crate) fn slot(&self, offset: u32) -> Option<usize> {
+        self.index(offset)
+    }
+
+    /// The value at `slot`.
+    pub(crate) fn value_at(&self, slot: usize) -> u32 {
+        self.values.get(slot).copied().unwrap_or(0)
+    }
+
+    /// Hardware sets the register at `slot`, past its rule.
+    pub(crate) fn set_at(&mut self, slot: usize, value: u32) {
+        if let Some(register) = self.values.get_mut(slot) {
+            *register = value;
+        }
+    }
+
     /// The rule of the register at `offset`.
     pub fn rule(&self, offset: u32) -> Option<&'static Rule> {
         self.rules.get(usize::from(*self.owner.get(self.index(offset)?)?))

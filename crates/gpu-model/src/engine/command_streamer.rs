@@ -87,14 +87,16 @@ impl Engine {
         if self.stop_ring {
             return Ok(Turn::Idle);
         }
-        if self.execlists_mode && self.execlists.current().is_none() {
+        if self.execlists_mode && !self.execlists.is_running() {
             return self.start(bus);
         }
-        if self.ring.defect().is_some() {
-            return self.unsound_ring(bus);
-        }
-        if self.parser.level == Level::Ring && self.ring.is_empty() {
-            return self.ring_idle(bus);
+        if self.parser.level == Level::Ring {
+            if self.ring.defect().is_some() {
+                return self.unsound_ring(bus);
+            }
+            if self.ring.is_empty() {
+                return self.ring_idle(bus);
+            }
         }
         self.execute(bus)
     }

@@ -5,11 +5,10 @@ use gen8_spec::context_image::{STATE_PAGE, control};
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::{Addressing, ContextDescriptor};
 use gen8_spec::mmio::{self, ring as reg};
-use gen8_spec::registers::context as saved;
 use gen8_spec::{PAGE_SIZE, hwsp, interrupts as irq, masked_apply};
 use ppgtt::{Levels, PhysicalMemory};
 
-use super::context_image::{ContextState, ExtraBlock, StatePage, extra_place};
+use super::context_image::{ContextState, StatePage, extra_place};
 use super::execlists::{Action, Transition};
 use super::parser::{Batch, RestoreBatch};
 use super::ring::Ring;
@@ -101,6 +100,9 @@ impl Engine {
         self.context_ticks = image.timestamp;
         self.context_since_ns = bus.now_ns;
         self.reset_context_registers(bus);
+        let mode = self.registers.get(reg::MI_MODE) & !MI_MODE_CONTEXT;
+        self.registers.set(reg::MI_MODE, mode);
+        self.registers.set(reg::BB_OFFSET, 0);
         if self.id == EngineId::Rcs {
             self.registers.set(reg::R_PWR_CLK_STATE, image.power);
             self.registers.set(reg::BB_PER_CTX_PTR, image.per_ctx);
@@ -112,9 +114,8 @@ impl Engine {
         }
         if self.id == EngineId::Rcs {
             self.registers.set(reg::BB_OFFSET, image.batch_offset);
-            let mode = masked_apply(self.registers.get(reg::MI_MODE), image.mi_mode);
-            let kept = self.registers.get(reg::MI_MODE) & !MI_MODE_CONTEXT;
-            self.registers.set(reg::MI_MODE, kept | mode & MI_MODE_CONTEXT);
+            let context_mode = masked_apply(0, image.mi_mode) & MI_MODE_CONTEXT;
+            self.registers.set(reg::MI_MODE, mode | context_mode);
             self.gprs = image.gprs;
         }
         let (number, offset) = extra_place(self.id);
@@ -210,100 +211,6 @@ impl Engine {
     /// GFX_MODE: TLB entries outlive batches and contexts.
     pub(crate) fn keeps_tlb(&self) -> bool {
         self.registers.get(reg::GFX_MODE) & reg::GFX_MODE_TLB_EXPLICIT != 0
-    }
-
-    /// Registers of the context at their reset values.
-    pub(crate) fn reset_context_registers(&mut self, bus: &mut Bus<'_>) {
-        self.gprs = [0; super::GPR_DWORDS];
-        for offset in self.context_offsets() {
-            if let Some(rule) = self.context_rule(offset, bus) {
-                self.set_context_register(offset, rule.reset, bus);
-            }
-        }
-    }
-
-    /// Saves the registers that have no documented place, as far as they differ from reset.
-    pub(crate) fn store_extra(&mut self, page: u64, offset: u64, bus: &mut Bus<'_>) {
-        let base = self.id.mmio_base();
-        let gprs = (0..).zip(self.gprs).map(|(n, value)| (base + reg::GPR0 + 4 * n, value));
-        let others = self.context_offsets().filter_map(|register| {
-            let rule = self.context_rule(register, bus)?;
-            let value = self.context_register(register, bus);
-            (value != rule.reset).then_some((register, value))
-        });
-        let pairs = gprs.filter(|&(_, value)| value != 0).chain(others);
-        ExtraBlock::new(bus.memory, page, offset).store(pairs);
-    }
-
-    /// Takes back what [`Engine::store_extra`] saved. The block lies in guest memory: only
-    /// registers of the context are taken, and only their writable bits.
-    pub(crate) fn load_extra(&mut self, page: u64, offset: u64, bus: &mut Bus<'_>) {
-        let base = self.id.mmio_base();
-        let mut pairs = [(0, 0); MAX_PAIRS];
-        let mut count = 0;
-        ExtraBlock::new(bus.memory, page, offset).load(|register, value| {
-            if let Some(slot) = pairs.get_mut(count) {
-                *slot = (register, value);
-                count += 1;
-            }
-        });
-        for &(register, value) in pairs.iter().take(count) {
-            let gpr = register.wrapping_sub(base + reg::GPR0);
-            if let Some(slot) = self.gprs.get_mut(gpr as usize / 4) {
-                *slot = value;
-            } else if self.is_context_register(register)
-                && let Some(rule) = self.context_rule(register, bus)
-            {
-                self.set_context_register(register, value & rule.writable, bus);
-            }
-        }
-    }
-
-    /// Registers of the context other than the general-purpose ones.
-    fn context_offsets(&self) -> impl Iterator<Item = u32> + use<> {
-        let [first, second] = context_runs(self.id);
-        saved::offsets(first).chain(saved::offsets(second))
-    }
-
-    fn is_context_register(&self, register: u32) -> bool {
-        context_runs(self.id).iter().any(|runs| saved::contains(runs, register))
-    }
-
-    fn context_rule(
-        &self,
-        register: u32,
-        bus: &Bus<'_>,
-    ) -> Option<&'static gen8_spec::registers::Rule> {
-        self.registers
-            .rule(register.wrapping_sub(self.id.mmio_base()))
-            .or_else(|| bus.registers.rule(register))
-    }
-
-    fn context_register(&self, register: u32, bus: &Bus<'_>) -> u32 {
-        self.registers
-            .read(register.wrapping_sub(self.id.mmio_base()))
-            .unwrap_or_else(|| bus.registers.get(register))
-    }
-
-    fn set_context_register(&mut self, register: u32, value: u32, bus: &mut Bus<'_>) {
-        let own = register.wrapping_sub(self.id.mmio_base());
-        if self.registers.read(own).is_some() {
-            self.registers.set(own, value);
-        } else {
-            bus.registers.set(register, value);
-        }
-    }
-}
-
-/// More pairs than a save writes: general-purpose registers and the longest list.
-const MAX_PAIRS: usize = 256;
-
-/// Lists of the registers that belong to contexts of `engine`.
-fn context_runs(engine: EngineId) -> [&'static [saved::Run]; 2] {
-    match engine {
-        EngineId::Rcs => [saved::RENDER_USER, saved::RENDER_PRIVILEGED],
-        EngineId::Bcs => [saved::BLITTER_USER, &[]],
-        _ => [&[], &[]],
     }
 }
 

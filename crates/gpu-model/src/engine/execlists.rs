@@ -107,6 +107,12 @@ impl Execlists {
         self.running.map(|list| list.elements[list.current])
     }
 
+    /// Whether a context runs.
+    #[inline]
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Whether a list waits for hardware to look at it.
     #[inline]
     pub(crate) fn has_pending(&self) -> bool {

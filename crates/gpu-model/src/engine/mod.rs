@@ -6,6 +6,7 @@
 
 mod command_streamer;
 mod context_image;
+mod context_registers;
 mod context_switch;
 mod execlists;
 mod parser;
@@ -22,6 +23,7 @@ use crate::bus::{Bus, EngineActivity};
 use crate::config::GpuConfig;
 use crate::registers::RegisterFile;
 use crate::tlb::Tlb;
+use context_registers::ContextRegisters;
 use execlists::Execlists;
 use parser::Parser;
 use ring::Ring;
@@ -53,6 +55,7 @@ pub struct Engine {
     pub(crate) registers: RegisterFile,
     /// General-purpose registers.
     pub(crate) gprs: [u32; GPR_DWORDS],
+    context_registers: ContextRegisters,
     pub(crate) ring: Ring,
     execlists: Execlists,
     pub(crate) parser: Parser,
@@ -79,6 +82,7 @@ impl Engine {
             id,
             registers: RegisterFile::new(RULES),
             gprs: [0; GPR_DWORDS],
+            context_registers: ContextRegisters::new(id),
             ring: Ring::default(),
             execlists: Execlists::new(),
             parser: Parser::new(),
@@ -152,7 +156,7 @@ impl Engine {
 
     /// Whether the legacy ring has commands or is in a batch.
     fn has_legacy_work(&self) -> bool {
-        self.ring.defect().is_none() && (self.parser.level != Level::Ring || !self.ring.is_empty())
+        self.parser.level != Level::Ring || (self.ring.defect().is_none() && !self.ring.is_empty())
     }
 
     /// MI_MODE's idle bit.

@@ -41,14 +41,16 @@ fn workaround_registers_of_one_context_do_not_show_in_another() {
     let vm = bench.vm(Levels::Four);
     let mut first = bench.context(EngineId::Rcs, vm, 1);
     let mut second = bench.context(EngineId::Rcs, vm, 2);
-    let registers = [0x7004, 0xe4f0, 0x20c0];
+    let registers = [0x7004, 0xe4f0, 0x20c0, 0x209c];
     for register in registers {
-        run(&mut bench, &mut first, &load_register(register, masked_enable(1 << 7)));
+        run(&mut bench, &mut first, &load_register(register, masked_enable(1 << 14)));
     }
     run(&mut bench, &mut second, &[0, 0]);
-    assert_eq!(registers.map(|register| bench.read_register(register)), [0; 3]);
+    let idle = reg::MI_MODE_IDLE;
+    assert_eq!(registers.map(|register| bench.read_register(register)), [0, 0, 0, idle]);
     run(&mut bench, &mut first, &[0, 0]);
-    assert_eq!(registers.map(|register| bench.read_register(register)), [1 << 7; 3]);
+    let set = [1 << 14, 1 << 14, 1 << 14, 1 << 14 | idle];
+    assert_eq!(registers.map(|register| bench.read_register(register)), set);
 }
 
 #[test]
