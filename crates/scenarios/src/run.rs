@@ -16,6 +16,9 @@ pub struct Options {
     pub seed: u64,
     /// Deliberate defects of the driver, for the tests that test the tests.
     pub mutations: Mutations,
+    /// Overrides the driver's `open_count` knob: without it, 4.14's look-up tables close a VMA under
+    /// the file's other handle.
+    pub open_count: Option<bool>,
 }
 
 /// The seed that is used unless another is asked for.
@@ -23,7 +26,7 @@ pub const DEFAULT_SEED: u64 = 1;
 
 impl Default for Options {
     fn default() -> Self {
-        Options { seed: DEFAULT_SEED, mutations: Mutations::default() }
+        Options { seed: DEFAULT_SEED, mutations: Mutations::default(), open_count: None }
     }
 }
 
@@ -36,6 +39,7 @@ pub fn config(case: &Case, options: &Options) -> Config {
         mutations: options.mutations,
         ..Config::for_policy(case.policy)
     };
+    config.open_count = options.open_count.unwrap_or(config.open_count);
     programs::adjust(case.scenario, &mut config);
     config
 }
