@@ -111,6 +111,10 @@ pub struct Config {
     /// Whether parking the GT switches the engines to the kernel's context (6.x), which frees the
     /// context that an engine ran last.
     pub park_switches_context: bool,
+    /// Legacy rings: whether the context that an engine leaves is kept until the first request of
+    /// the next one retires (4.11, when both submission modes came to share this), or given up when
+    /// the switch is put on the ring, before the engine gets there (hole h5).
+    pub switch_keeps_context: bool,
     /// Depth of the page tables.
     pub levels: PtLevels,
     /// Who owns scratch.
@@ -142,6 +146,7 @@ impl Config {
             open_count: true,
             close_timing: CloseTiming::Immediate,
             park_switches_context: false,
+            switch_keeps_context: false,
             levels: PtLevels::Four,
             scratch: Scratch::PerVm,
             ppgtt: PpgttMode::Full,
@@ -166,9 +171,12 @@ impl Config {
             | Policy::V4NoWait => base,
             Policy::V4Relaxed => Config { submission: Submission::ExeclistsLastCtx, ..base },
             Policy::CloseTracking49 => Config { close_hook: CloseHook::ByVmFile, ..later },
-            Policy::LutOpenCount414 => Config { close_hook: CloseHook::ByLut, ..later },
+            Policy::LutOpenCount414 => {
+                Config { close_hook: CloseHook::ByLut, switch_keeps_context: true, ..later }
+            }
             Policy::LazyClose418 => Config {
                 close_hook: CloseHook::ByLut,
+                switch_keeps_context: true,
                 close_timing: CloseTiming::LazyUntilParked,
                 ..later
             },
@@ -177,6 +185,7 @@ impl Config {
                 close_timing: CloseTiming::LazyUntilParked,
                 vma_holds_vm_ref: false,
                 park_switches_context: true,
+                switch_keeps_context: true,
                 ..later
             },
         }

@@ -174,14 +174,14 @@ impl<H: Hardware> Gem<H> {
         self.engines[index].ran_user_context |= context.is_some();
         match self.config.submission {
             Submission::Execlists => Ok(()),
-            Submission::LegacyRing => {
+            Submission::LegacyRing if !self.config.switch_keeps_context => {
                 let Some(old) = self.replace_last_context(index, context)? else { return Ok(()) };
                 if let Ok(record) = self.contexts.get_mut(old) {
                     record.left_by[engine.index()] = Some(request);
                 }
                 self.context_put(old)
             }
-            Submission::ExeclistsLastCtx => {
+            Submission::LegacyRing | Submission::ExeclistsLastCtx => {
                 let old = self.replace_last_context(index, context)?;
                 self.requests.get_mut(request)?.previous_context = old;
                 Ok(())

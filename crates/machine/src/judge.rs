@@ -142,7 +142,7 @@ fn compare(observation: &Observation, expected: &Expected, differences: &mut Vec
     }
     compare_excess(observation, label::AFTER, Some(expected.after), differences);
     compare_excess(observation, label::DURING, expected.during, differences);
-    compare_opinions(observation, differences);
+    compare_opinions(observation, expected, differences);
     compare_facts(report, expected, differences);
     compare_findings(observation, expected, differences);
     differences.extend(observation.machine_findings.iter().cloned());
@@ -188,7 +188,7 @@ fn compare_excess(
 }
 
 /// The device's and the driver's counts must agree at every checkpoint.
-fn compare_opinions(observation: &Observation, differences: &mut Vec<String>) {
+fn compare_opinions(observation: &Observation, expected: &Expected, differences: &mut Vec<String>) {
     let driver = &observation.report.checkpoints;
     if driver.len() != observation.census.len() {
         differences.push(format!(
@@ -200,10 +200,14 @@ fn compare_opinions(observation: &Observation, differences: &mut Vec<String>) {
     for (checkpoint, moment) in driver.iter().zip(&observation.census) {
         let (counts, device) = (checkpoint.counts, moment.counts);
         let at = label_name(checkpoint.label);
+        let unbooked = match checkpoint.label {
+            label::DURING => expected.unbooked_during,
+            _ => 0,
+        };
         for (what, driver, device) in [
             ("VMs", counts.vms, device.vms),
-            ("VMAs", counts.vmas, device.vmas),
-            ("bound VMAs", counts.vmas_bound, device.vmas_bound),
+            ("VMAs", counts.vmas.saturating_add(unbooked), device.vmas),
+            ("bound VMAs", counts.vmas_bound.saturating_add(unbooked), device.vmas_bound),
             ("page-table pages", counts.pages, device.pages),
         ] {
             if driver != device {

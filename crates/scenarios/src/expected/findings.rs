@@ -16,6 +16,7 @@ const WARN: &str = "Warn";
 const RESET: &str = "Reset";
 const ORPHAN_VM: &str = "OrphanVm";
 const ORPHAN_MAPPING: &str = "OrphanMapping";
+const STALE_PTE: &str = "StalePte";
 const FREED_WHILE_LOADED: &str = "PtFreedWhileLoaded";
 
 /// Fills in `required` and `allowed`.
@@ -50,13 +51,18 @@ fn from_the_device(case: &Case, row: &Row) -> Vec<&'static str> {
     if case.scenario == ScenarioId::LiveRootFree && drops_context_at_switch(case) {
         names.push(FREED_WHILE_LOADED);
     }
+    if row.unbooked_during > 0 {
+        names.push(STALE_PTE);
+    }
     names
 }
 
-/// Legacy rings until 4.8: the engine's reference on its last context goes away when the switch is
-/// put on the ring, not when the engine has done it (spec vma-cleanup §4 h5).
+/// Legacy rings until 4.9: the engine's reference on its last context goes away when the switch is
+/// put on the ring, not when the engine has done it (spec vma-cleanup §4 h5). Execlists keep the
+/// context until the next request retires from 4.5 on, legacy rings when the two ways were unified
+/// (4.11).
 fn drops_context_at_switch(case: &Case) -> bool {
-    case.submission == SubmissionMode::Legacy && case.policy <= Policy::V4Relaxed
+    case.submission == SubmissionMode::Legacy && case.policy <= Policy::CloseTracking49
 }
 
 fn from_the_driver(case: &Case) -> Vec<&'static str> {

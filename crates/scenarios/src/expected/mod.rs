@@ -34,6 +34,9 @@ pub struct Expected {
     pub after: Excess,
     /// Excess at `label::DURING`; `None` where the table says nothing.
     pub during: Option<Excess>,
+    /// Mappings that the device sees at `label::DURING` beside those in the driver's books, because
+    /// the driver destroyed a VMA and left its PTEs. 0 but for a closed address space.
+    pub unbooked_during: u32,
     /// Findings that must appear.
     pub required: Vec<&'static str>,
     /// Findings that may appear besides; any other is a difference.
@@ -50,6 +53,7 @@ pub fn expected(case: &Case, seed: u64) -> Expected {
     let mut expected = Expected {
         after: row.after.excess(case.levels),
         during: row.during.map(|cell| cell.excess(case.levels)),
+        unbooked_during: row.unbooked_during,
         facts: facts::facts(case),
         note: row.note,
         ..Expected::default()

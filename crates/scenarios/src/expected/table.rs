@@ -33,6 +33,8 @@ pub(super) struct Row {
     pub(super) after: Cell,
     /// In the middle, where that is decided.
     pub(super) during: Option<Cell>,
+    /// Of the VMAs of `during`, those that only the device sees.
+    pub(super) unbooked_during: u32,
     /// Why.
     pub(super) note: &'static str,
 }
@@ -124,7 +126,8 @@ pub(super) fn row(case: &Case, seed: u64) -> Row {
             (only_none(left(vms, vmas)), None, CHURN)
         }
     };
-    Row { after: after[column(case.policy)], during, note }
+    let unbooked = case.scenario == ScenarioId::EngineHoldsLastCtx && leaves_ptes(case.policy);
+    Row { after: after[column(case.policy)], during, unbooked_during: u32::from(unbooked), note }
 }
 
 /// O, before the engine runs anything else.
@@ -132,14 +135,20 @@ fn held_by_engine(policy: Policy, legacy: bool) -> Cell {
     match policy {
         // The context is held, so nobody cleaned; or, with nobody to clean, it makes no difference.
         Policy::None => LEAK,
-        // The handle's close hook or the context's closing has destroyed the VMA; the engine's
-        // context still holds the address space.
-        Policy::CloseTracking49 | Policy::LutOpenCount414 | Policy::LazyClose418 => left(1, 0),
+        // Closing the context has destroyed the VMA, but not its PTEs; the engine's context still
+        // holds the address space.
+        Policy::CloseTracking49 | Policy::LutOpenCount414 | Policy::LazyClose418 => LEAK,
         // Parking switches the engines to the kernel's context.
         Policy::VmWeak61 => OK,
         _ if legacy || engine_holds_last_context(policy) => LEAK,
         _ => OK,
     }
+}
+
+/// Unbinding in a closed address space skips the PTEs, as the tables are about to die (4.9). While
+/// an engine holds the context they live on, and the device sees the object mapped without a VMA.
+pub(super) const fn leaves_ptes(policy: Policy) -> bool {
+    matches!(policy, Policy::CloseTracking49 | Policy::LutOpenCount414 | Policy::LazyClose418)
 }
 
 const PINNED: &str = "the frame buffer is pinned for scan-out and never freed; the shrinker stops \
@@ -173,7 +182,9 @@ const LIVE_ROOT: &str = "hole h5: with legacy rings the context is given up when
     from it is put on the ring, and its tables are freed before the engine gets there. With \
     execlists the queue holds the request until the context has left the engine";
 const LAST_CONTEXT: &str = "the engine's reference on its last context is no leak: it goes away \
-    with the next context that runs there";
+    with the next context that runs there. From 4.9 to 4.18 the VMA is gone before, without its PTEs: \
+    in a closed address space they are left to die with the tables, so the object stays mapped until \
+    then (StalePte)";
 const EVICTION: &str = "eviction looks only at the address space that needs room; nobody binds in \
     a dead one";
 const CHURN: &str = "policy none: a dead address space lives as long as an object that was bound \

@@ -142,8 +142,7 @@ pub(crate) fn android_churn<P: Platform>(world: &mut World<'_, P>) -> Outcome {
     let middle = steps.len() / 2;
     for (i, step) in steps.into_iter().enumerate() {
         if i == middle {
-            world.driver.retire();
-            world.checkpoint(label::DURING);
+            world.settled_checkpoint(label::DURING);
         }
         perform(world, compositor, &mut buffers, &mut programs, step)?;
     }

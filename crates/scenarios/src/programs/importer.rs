@@ -30,18 +30,21 @@ struct Exporter {
 
 fn exporter<P: Platform>(world: &mut World<'_, P>) -> Outcome<Exporter> {
     let client = world.driver.open()?;
-    let object = world.end_batch_object(client)?;
+    let object = world.driver.gem_create(client, PAGE)?;
     let name = world.driver.gem_flink(client, object)?;
     Ok(Exporter { client, object, name })
 }
 
-/// Opens, imports and executes; the object is bound in the importer's address space.
+/// Opens, imports, makes the object a batch that ends at once and executes it (as IGT's helper does:
+/// a zeroed object is a batch of NOOPs without an end). The object is then bound in the importer's
+/// address space.
 fn importer<P: Platform>(world: &mut World<'_, P>, import: Import) -> Outcome<(ClientId, Handle)> {
     let client = world.driver.open()?;
     let handle = match import {
         Import::Name(name) => world.driver.gem_open(client, name)?,
         Import::DmaBuf(buf) => world.driver.prime_import(client, buf)?,
     };
+    world.write_end(client, handle)?;
     world.exec_self_and_wait(client, ContextId::DEFAULT, EngineId::Rcs, handle)?;
     Ok((client, handle))
 }
@@ -70,11 +73,6 @@ pub(crate) fn flink_and_exit<P: Platform>(world: &mut World<'_, P>, close_handle
 /// C: the exporter is the kernel's console; its frame buffer is pinned in the GGTT for scan-out.
 pub(crate) fn xserver_restart<P: Platform>(world: &mut World<'_, P>) -> Outcome {
     let (_, name) = world.driver.fb_create(PAGE)?;
-    // A black picture is a batch of NOOPs without an end: the GPU would run on through scratch.
-    let painter = world.driver.open()?;
-    let picture = world.driver.gem_open(painter, name)?;
-    world.write_end(painter, picture)?;
-    world.driver.close(painter)?;
     let bystander = world.bystander()?;
     world.settled_checkpoint(label::BEFORE);
     for run in 0..RESTARTS {
@@ -141,7 +139,10 @@ pub(crate) fn dead_vm_eviction<P: Platform>(world: &mut World<'_, P>) -> Outcome
     let other = world.driver.open()?;
     let first = world.end_batch_object_of(other, HALF_OF_SMALL_VM)?;
     let second = world.end_batch_object_of(other, HALF_OF_SMALL_VM)?;
-    world.exec_self_and_wait(other, ContextId::DEFAULT, EngineId::Rcs, first)?;
+    // Each has been there once: from 4.9 on an evicted VMA is kept, unbound.
+    for object in [first, second, first] {
+        world.exec_self_and_wait(other, ContextId::DEFAULT, EngineId::Rcs, object)?;
+    }
     world.settled_checkpoint(label::BEFORE);
 
     let (client, _) = importer(world, Import::Name(exporter.name))?;
