@@ -82,8 +82,10 @@ pub(crate) fn xserver_restart<P: Platform>(world: &mut World<'_, P>) -> Outcome 
         }
         world.driver.close(client)?;
         world.bystander_runs(&bystander, EngineId::Rcs)?;
+        // The machine is idle for a while before the next server starts.
+        world.driver.settle();
     }
-    world.settled_checkpoint(label::AFTER);
+    world.checkpoint(label::AFTER);
     let vms = world.driver.counters().vms;
     world.driver.drop_caches(DropCaches::BOUND | DropCaches::UNBOUND)?;
     world.fact("shrinker_frees_vms", world.driver.counters().vms < vms);
