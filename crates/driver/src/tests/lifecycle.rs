@@ -151,6 +151,52 @@ fn a_context_in_flight_lives_until_its_request_retires() {
     gem.end();
 }
 
+/// Lets `ms` milliseconds pass with only the timers running.
+fn pass(gem: &mut TestGem, ms: u64) {
+    use crate::hardware::Hardware;
+    let end = gem.hw.now_ns() + ms * 1_000_000;
+    while gem.hw.now_ns() < end {
+        gem.hw.relax();
+        gem.poll();
+        gem.check_invariants().unwrap();
+    }
+}
+
+#[test]
+fn the_retire_worker_ends_a_dead_context_within_a_second() {
+    let mut gem = with_policy(Policy::V4NoWait);
+    let (a, b) = (gem.open().unwrap(), gem.open().unwrap());
+    let x = gem.gem_create(a, PAGE).unwrap();
+    let name = gem.gem_flink(a, x).unwrap();
+    let h = gem.gem_open(b, name).unwrap();
+    pass(&mut gem, 10);
+    gem.exec(b, ContextId::DEFAULT, RCS, &[h]).unwrap();
+    gem.close(b).unwrap();
+    pass(&mut gem, 500);
+    assert!(gem.is_bound(a, x), "in flight for all that anybody looked");
+    pass(&mut gem, 600);
+    assert!(!gem.is_bound(a, x));
+    assert_eq!(gem.counters().vms, 1);
+    gem.end();
+}
+
+#[test]
+fn the_idle_worker_parks_and_lazily_closed_vmas_go() {
+    let mut gem = with_policy(Policy::LazyClose418);
+    let (a, b) = (gem.open().unwrap(), gem.open().unwrap());
+    let x = gem.gem_create(a, PAGE).unwrap();
+    let name = gem.gem_flink(a, x).unwrap();
+    let h = gem.gem_open(b, name).unwrap();
+    pass(&mut gem, 10);
+    gem.exec(b, ContextId::DEFAULT, RCS, &[h]).unwrap();
+    gem.gem_close(b, h).unwrap();
+    pass(&mut gem, 1050);
+    assert_eq!(gem.vma_count(a, x), 1, "retired, not parked");
+    pass(&mut gem, 100);
+    assert_eq!(gem.vma_count(a, x), 0);
+    gem.end();
+}
+
 #[test]
 fn a_flink_name_dies_with_the_last_handle() {
     let mut gem = with_policy(Policy::None);
