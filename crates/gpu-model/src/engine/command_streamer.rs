@@ -250,7 +250,8 @@ impl Engine {
                 self.raise_error(reg::EIR_INSTRUCTION, bus);
             }
             Stop::PageFault => self.raise(irq::PAGE_FAULT, bus),
-            Stop::Context => self.raise(irq::CS_ERROR, bus),
+            // No register tells of it: software sees an engine that makes no progress.
+            Stop::Context => {}
         }
     }
 
