@@ -185,3 +185,163 @@ impl Drop for DeviceThread {
         let _ = self.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+    use gen8_spec::commands::mi::{self, semaphore};
+    use gen8_spec::engine::EngineId;
+    use gen8_spec::mmio::{self, ring};
+    use gen8_spec::{PAGE_SIZE, interrupts, masked_enable, pci, pte};
+    use gpu_model::{Bar, GpuConfig, GuestRam};
+    use ppgtt::PhysicalMemory;
+
+    const ENGINE: EngineId = EngineId::Rcs;
+    /// GGTT page `n` maps physical page `n`, so the addresses below are both.
+    const RING: u32 = 0x1_0000;
+    const SEMAPHORE: u32 = 0x2_0000;
+    const MAPPED: u64 = 64;
+    /// Far more than a busy machine needs; a test that fails waits so long.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Tells the test of each message, and whether the device was free to be locked.
+    struct TestSink {
+        device: Arc<OnceLock<Arc<Device>>>,
+        told: Sender<bool>,
+    }
+
+    impl InterruptSink for TestSink {
+        fn deliver(&self, _message: InterruptMessage) {
+            let device = self.device.get().expect("set before the engines get work");
+            let _ = self.told.send(device.shared.try_lock().is_ok());
+        }
+    }
+
+    struct PanickingSink;
+
+    impl InterruptSink for PanickingSink {
+        fn deliver(&self, _message: InterruptMessage) {
+            panic!("as the test wants");
+        }
+    }
+
+    /// A GPU with an empty ring, its user interrupt let out as MSI.
+    fn gpu() -> Gpu {
+        let memory = GuestRam::anonymous(1 << 20).unwrap();
+        let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), memory);
+        let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
+        gpu.config_write(pci::CFG_COMMAND, 2, command.into());
+        gpu.config_write(pci::CFG_MSI + pci::MSI_CONTROL, 2, pci::MSI_CONTROL_ENABLE.into());
+        for page in 0..MAPPED {
+            let entry = pte::encode_ggtt_pte(page * PAGE_SIZE);
+            gpu.bar_write(Bar::Bar0, pci::BAR0_GGTT_OFFSET + 8 * page, 8, entry);
+        }
+        let base = ENGINE.mmio_base();
+        let bank = interrupts::gt_bank(ENGINE.interrupt_bank());
+        for (register, value) in [
+            (mmio::FORCEWAKE_MT, masked_enable(1)),
+            (base + ring::IMR, !interrupts::USER_INTERRUPT),
+            (bank + interrupts::IMR, 0),
+            (bank + interrupts::IER, u32::MAX),
+            (interrupts::MASTER, interrupts::MASTER_ENABLE),
+            (base + ring::START, RING),
+            (base + ring::CTL, ring::CTL_VALID),
+        ] {
+            gpu.bar_write(Bar::Bar0, register.into(), 4, value.into());
+        }
+        gpu
+    }
+
+    /// A device with its thread and what its sink tells.
+    fn start() -> (Arc<Device>, DeviceThread, Receiver<bool>) {
+        let (told, messages) = channel();
+        let own = Arc::new(OnceLock::new());
+        let sink = TestSink { device: Arc::clone(&own), told };
+        let device = Arc::new(Device::new(gpu(), Box::new(sink)));
+        assert!(own.set(Arc::clone(&device)).is_ok());
+        let thread = DeviceThread::start(Arc::clone(&device)).unwrap();
+        (device, thread, messages)
+    }
+
+    /// Puts `commands` into the ring and lets the engine at them.
+    fn submit(device: &Device, commands: &[u32]) {
+        let memory = device.look(|gpu| gpu.memory().clone());
+        for (dword, &command) in commands.iter().enumerate() {
+            assert!(memory.write_u32(u64::from(RING) + 4 * dword as u64, command));
+        }
+        let tail = u64::from(ENGINE.mmio_base() + ring::TAIL);
+        device.touch(|gpu| gpu.bar_write(Bar::Bar0, tail, 4, 4 * commands.len() as u64));
+    }
+
+    const INTERRUPT: u32 = mi::header(mi::USER_INTERRUPT, 0);
+    const NOOP: u32 = mi::header(mi::NOOP, 0);
+
+    #[test]
+    fn a_register_write_wakes_the_engine_and_its_interrupt_comes_with_the_device_free() {
+        let (device, thread, messages) = start();
+        // Long enough for the thread to fall asleep with nothing to do.
+        std::thread::sleep(Duration::from_millis(20));
+        submit(&device, &[INTERRUPT, NOOP]);
+        assert_eq!(messages.recv_timeout(PATIENCE), Ok(true));
+        thread.stop().unwrap();
+    }
+
+    #[test]
+    fn a_waiting_engine_sees_memory_that_changes_behind_its_back() {
+        let (device, thread, messages) = start();
+        let compare = semaphore::SAD_EQ_SDD << semaphore::COMPARE_SHIFT;
+        let wait = mi::header(mi::SEMAPHORE_WAIT, mi::USE_GGTT | semaphore::POLL | compare | 2);
+        submit(&device, &[wait, 1, SEMAPHORE, 0, INTERRUPT, NOOP]);
+        assert!(messages.recv_timeout(Duration::from_millis(50)).is_err(), "it did not wait");
+        let memory = device.look(|gpu| gpu.memory().clone());
+        assert!(memory.write_u32(SEMAPHORE.into(), 1));
+        assert_eq!(messages.recv_timeout(PATIENCE), Ok(true));
+        thread.stop().unwrap();
+    }
+
+    #[test]
+    fn an_endless_batch_shuts_out_neither_the_cpu_nor_the_end() {
+        let (device, thread, _messages) = start();
+        let jump = mi::header(mi::BATCH_BUFFER_START, 1);
+        submit(&device, &[jump, RING, 0, NOOP]);
+        let start = Instant::now();
+        for _ in 0..1000 {
+            device.look(|gpu| gpu.bar_read(Bar::Bar0, mmio::FUSE2.into(), 4));
+        }
+        assert!(start.elapsed() < PATIENCE, "1000 reads took {:?}", start.elapsed());
+        assert!(device.slice() == EngineActivity::Busy, "the batch ended");
+        thread.stop().unwrap();
+    }
+
+    #[test]
+    fn device_time_follows_the_clock_without_any_work() {
+        let (device, thread, _messages) = start();
+        let before = device.look(|gpu| gpu.now_ns());
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(device.look(|gpu| gpu.now_ns()) >= before + 2_000_000);
+        thread.stop().unwrap();
+    }
+
+    #[test]
+    fn a_panic_of_the_devices_thread_is_an_error_of_the_machine() {
+        let device = Arc::new(Device::new(gpu(), Box::new(PanickingSink)));
+        let thread = DeviceThread::start(Arc::clone(&device)).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        // The work is put in place without `touch`, which would deliver in this thread.
+        let mut shared = device.lock();
+        let memory = shared.gpu.memory().clone();
+        assert!(memory.write_u32(RING.into(), INTERRUPT));
+        let tail = u64::from(ENGINE.mmio_base() + ring::TAIL);
+        shared.gpu.bar_write(Bar::Bar0, tail, 4, 8);
+        drop(shared);
+        device.wake.notify_one();
+        let deadline = Instant::now() + PATIENCE;
+        while !thread.thread.as_ref().unwrap().is_finished() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert!(matches!(thread.stop(), Err(KvmError::Thread("device"))));
+    }
+}
