@@ -5,8 +5,11 @@
 
 use std::time::Duration;
 
+use driver::Policy;
 use gpu_model::GpuConfig;
 use machine::kvm::{BootOptions, KvmError, boot, probe};
+use machine::{MachineKind, RunOptions, run_cases};
+use scenarios::{Case, Levels, ScenarioId, SubmissionMode};
 
 /// The image, if tests can run here.
 fn firmware() -> Option<Vec<u8>> {
@@ -108,4 +111,45 @@ fn a_line_that_is_no_case_is_told_and_skipped() {
     assert!(told, "{lines:?}");
     let reports = lines.iter().filter(|line| line.starts_with('{')).count();
     assert_eq!(reports, 0);
+}
+
+/// The case of the first run, in each submission mode.
+fn flink_and_exit(policy: Policy) -> Vec<Case> {
+    Case::all(&[ScenarioId::FlinkAndExit], &[policy]).collect()
+}
+
+#[test]
+fn the_leak_is_seen_on_kvm_and_the_fix_ends_it() {
+    let Some(firmware) = firmware() else { return };
+    let options = RunOptions { firmware, ..RunOptions::default() };
+    for (policy, vms) in [(Policy::None, 1), (Policy::V4NoWait, 0)] {
+        let cases = flink_and_exit(policy);
+        let results = run_cases(&cases, MachineKind::Kvm, &options, &mut |_| ()).unwrap();
+        assert_eq!(results.len(), cases.len());
+        for result in results {
+            assert!(result.ok, "{} {}: {:?}", result.policy, result.levels, result.differences);
+            let pages = if result.levels == 4 { 8 } else { 5 };
+            let observed = (result.observed.vms, result.observed.vmas, result.observed.pages);
+            assert_eq!(observed, (vms, vms, vms * pages), "{} levels", result.levels);
+        }
+    }
+}
+
+#[test]
+fn requests_complete_by_interrupts_that_reach_the_guest() {
+    let Some(firmware) = firmware() else { return };
+    for submission in SubmissionMode::ALL {
+        let case = Case {
+            scenario: ScenarioId::FlinkAndExit,
+            policy: Policy::V4NoWait,
+            levels: Levels::Four,
+            submission,
+        };
+        let (end, lines) = run(&firmware, &case.to_string(), &options(0x1616));
+        end.unwrap();
+        // The firmware's line at the end of a case: "… us, N interrupts".
+        let told = lines.iter().find_map(|line| line.strip_suffix(" interrupts")?.rsplit_once(' '));
+        let count: u32 = told.unwrap_or_else(|| panic!("{lines:?}")).1.parse().unwrap();
+        assert!(count > 0, "{submission}: no MSI came");
+    }
 }

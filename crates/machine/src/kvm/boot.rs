@@ -31,14 +31,14 @@ pub struct BootOptions {
 }
 
 impl BootOptions {
-    /// The board's usual RAM, warnings, and two minutes: what a case takes where KVM emulates
+    /// The board's usual RAM, warnings, and a minute: what a case takes where KVM emulates
     /// every instruction, several times over.
     pub fn new(gpu: GpuConfig) -> Self {
         BootOptions {
             gpu,
             ram_size: board::RAM_SIZE,
             log_level: log::LevelFilter::Warn,
-            silence_limit: Duration::from_secs(120),
+            silence_limit: Duration::from_secs(60),
         }
     }
 }

@@ -22,13 +22,28 @@ pub fn run_cases(
     on_line: &mut dyn FnMut(&str),
     on_case: &mut dyn FnMut(&GuestResult),
 ) -> Result<Vec<GuestResult>, KvmError> {
+    run_in_guests(
+        &mut |command_line, on_line| boot(firmware, command_line, options, on_line),
+        cases,
+        on_line,
+        on_case,
+    )
+}
+
+/// Runs a guest with a command line; the callback gets its lines.
+type Boot<'a> = dyn FnMut(&str, &mut dyn FnMut(Line)) -> Result<(), KvmError> + 'a;
+
+fn run_in_guests(
+    boot: &mut Boot<'_>,
+    cases: &[Case],
+    on_line: &mut dyn FnMut(&str),
+    on_case: &mut dyn FnMut(&GuestResult),
+) -> Result<Vec<GuestResult>, KvmError> {
     let mut results: Vec<GuestResult> = Vec::with_capacity(cases.len());
     while let Some(rest) = cases.get(results.len()..).filter(|rest| !rest.is_empty()) {
         let (command_line, asked) = command_line(rest)?;
         let mut collector = Collector::new(asked);
-        let end = boot(firmware, &command_line, options, |line| {
-            collector.line(line, on_line, on_case);
-        });
+        let end = boot(&command_line, &mut |line| collector.line(line, on_line, on_case));
         let done = collector.results.len();
         results.append(&mut collector.results);
         let lost = match end {
@@ -139,5 +154,55 @@ mod tests {
         }
         assert_eq!(collector.results.len(), 1);
         assert_eq!(logged, [second_first, "{}".into(), report(cases[0])]);
+    }
+
+    /// Runs `cases` in guests that report all they are asked for, but end as `faults` say when they
+    /// come to a case of that index.
+    fn run_faulty(
+        cases: &[Case],
+        faults: &mut Vec<(usize, Result<(), KvmError>)>,
+    ) -> (Result<Vec<GuestResult>, KvmError>, usize) {
+        let mut boots = 0;
+        let mut boot = |command_line: &str, on_line: &mut dyn FnMut(Line)| {
+            boots += 1;
+            for text in command_line.lines() {
+                let case: Case = text.parse().unwrap();
+                let index = cases.iter().position(|&other| other == case);
+                if let Some(at) = faults.iter().position(|(fault, _)| Some(*fault) == index) {
+                    return faults.remove(at).1;
+                }
+                on_line(line(serde_json::to_string(&CaseReport::new(case)).unwrap()));
+            }
+            Ok(())
+        };
+        (run_in_guests(&mut boot, cases, &mut |_| (), &mut |_| ()), boots)
+    }
+
+    fn panic_status() -> KvmError {
+        let last_line = "firmware: panicked".into();
+        KvmError::ExitStatus { status: board::EXIT_PANIC, meaning: "panic", last_line }
+    }
+
+    #[test]
+    fn a_guest_that_panics_costs_only_the_case_that_it_ran() {
+        let cases = &all_cases()[..5];
+        let mut faults = vec![(1, Err(panic_status())), (4, Ok(()))];
+        let (results, boots) = run_faulty(cases, &mut faults);
+        let results = results.unwrap();
+        let reported: Vec<Case> = results.iter().map(|(report, _)| report.case).collect();
+        assert_eq!(reported, cases);
+        let lost: Vec<bool> = results.iter().map(|(report, _)| report.error.is_some()).collect();
+        assert_eq!(lost, [false, true, false, false, true]);
+        assert!(results[1].0.error.as_ref().unwrap().contains("firmware: panicked"));
+        assert_eq!(boots, 2);
+    }
+
+    #[test]
+    fn a_machine_that_cannot_run_guests_is_an_error_and_not_tried_again() {
+        let status = board::EXIT_BAD_MACHINE;
+        let error = KvmError::ExitStatus { status, meaning: "", last_line: String::new() };
+        let (results, boots) = run_faulty(&all_cases()[..3], &mut vec![(0, Err(error))]);
+        assert!(matches!(results, Err(KvmError::ExitStatus { .. })));
+        assert_eq!(boots, 1);
     }
 }
