@@ -68,7 +68,9 @@ fn a_tlb_that_never_invalidates_is_noticed_by_the_data() {
     let mut defective = RunOptions::default();
     defective.device_mutations.tlb_never_invalidates = true;
     let cases = cases(ScenarioId::VaReuseAfterClean, Policy::V4NoWait);
-    assert_caught(&cases, &defective, "write_lands_in_the_newest_object: expected true, was false");
+    for fact in ["write_lands_in_the_new_object", "old_object_untouched"] {
+        assert_caught(&cases, &defective, &format!("{fact}: expected true, was false"));
+    }
     assert_caught(&cases, &defective, "StaleTlb");
 }
 

@@ -180,16 +180,19 @@ impl<P: Platform> World<'_, P> {
     }
 
     /// Writes `value` into the first dword of `target` by the GPU and waits; the target's address.
+    /// `gap` pages lie between the target and the batch.
     pub(crate) fn gpu_store(
         &mut self,
         client: ClientId,
-        engine: EngineId,
         target: Handle,
+        gap: u64,
         value: u32,
     ) -> Outcome<u64> {
         let program = self.program(client, Batch::new().store(target, 0, value))?;
-        let objects = [ExecObject::new(target).written()];
-        let offsets = self.run(client, ContextId::DEFAULT, engine, &objects, &program)?;
+        let gap = self.driver.gem_create(client, gap.max(1) * PAGE)?;
+        let objects = [ExecObject::new(target).written(), ExecObject::new(gap)];
+        let offsets = self.run(client, ContextId::DEFAULT, EngineId::Rcs, &objects, &program)?;
+        self.driver.gem_close(client, gap)?;
         self.driver.gem_close(client, program.handle)?;
         self.wait(client, target)?;
         offsets.first().copied().ok_or(Error::Invalid)

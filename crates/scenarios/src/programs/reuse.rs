@@ -2,7 +2,6 @@
 //! that stayed behind sends the write to the old page.
 
 use driver::{ClientId, Handle, Platform};
-use gen8_spec::engine::EngineId;
 
 use crate::report::label;
 use crate::world::{Outcome, PAGE, World};
@@ -11,13 +10,17 @@ use crate::world::{Outcome, PAGE, World};
 const UNTOUCHED: u32 = 0;
 
 /// Makes an object, lets the GPU write `value` into it; the object and its address.
+///
+/// The batch has another `gap` each time: only the *target's* address is used again, so that a
+/// translation that stayed behind misleads the write and not the fetch of the batch.
 fn write_new<P: Platform>(
     world: &mut World<'_, P>,
     client: ClientId,
+    gap: u64,
     value: u32,
 ) -> Outcome<(Handle, u64)> {
     let object = world.driver.gem_create(client, PAGE)?;
-    let address = world.gpu_store(client, EngineId::Rcs, object, value)?;
+    let address = world.gpu_store(client, object, gap, value)?;
     Ok((object, address))
 }
 
@@ -30,7 +33,7 @@ pub(crate) fn va_reuse_after_clean<P: Platform>(world: &mut World<'_, P>) -> Out
 
     let importer = world.driver.open()?;
     let handle = world.driver.gem_open(importer, name)?;
-    let first_address = world.gpu_store(importer, EngineId::Rcs, handle, 0x11)?;
+    let first_address = world.gpu_store(importer, handle, 1, 0x11)?;
     let seen = world.first_dword(exporter, shared)?;
     world.fact("exporter_sees_the_importers_write", seen == 0x11);
     world.checkpoint(label::DURING);
@@ -39,7 +42,7 @@ pub(crate) fn va_reuse_after_clean<P: Platform>(world: &mut World<'_, P>) -> Out
 
     // Another client, so another address space; first fit gives it the same address.
     let next = world.driver.open()?;
-    let (object, address) = write_new(world, next, 0x22)?;
+    let (object, address) = write_new(world, next, 2, 0x22)?;
     world.fact("next_client_gets_the_same_address", address == first_address);
     let landed = world.first_dword(next, object)? == 0x22;
     world.fact("write_lands_in_the_new_object", landed);
@@ -47,7 +50,7 @@ pub(crate) fn va_reuse_after_clean<P: Platform>(world: &mut World<'_, P>) -> Out
     // The same address space: the address comes back as soon as the object is freed.
     world.driver.gem_close(next, object)?;
     world.driver.retire();
-    let (object, address) = write_new(world, next, 0x33)?;
+    let (object, address) = write_new(world, next, 3, 0x33)?;
     world.fact("same_address_in_the_same_space", address == first_address);
     let landed = world.first_dword(next, object)? == 0x33;
     world.fact("write_lands_in_the_newest_object", landed);
