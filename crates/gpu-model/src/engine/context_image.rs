@@ -41,6 +41,8 @@ pub(crate) struct ContextState {
     pub(crate) timestamp: u32,
     pub(crate) pdps: [u64; 4],
     pub(crate) power: u32,
+    pub(crate) swctrl: u32,
+    pub(crate) excc: u32,
     pub(crate) mi_mode: u32,
     pub(crate) batch_offset: u32,
     pub(crate) gprs: [u32; 2 * reg::GPR_COUNT as usize],
@@ -87,6 +89,9 @@ impl<'m, M: PhysicalMemory> StatePage<'m, M> {
             for (n, gpr) in state.gprs.iter_mut().enumerate() {
                 *gpr = self.value(dw::RCS_GPR0 + 2 * n)?;
             }
+        } else {
+            state.swctrl = self.value(dw::XCS_SWCTRL)?;
+            state.excc = self.value(dw::XCS_EXCC)?;
         }
         Some(state)
     }
@@ -116,6 +121,8 @@ impl<'m, M: PhysicalMemory> StatePage<'m, M> {
             for (n, &gpr) in state.gprs.iter().enumerate() {
                 ok = ok && self.set(dw::RCS_GPR0 + 2 * n, gpr);
             }
+        } else {
+            ok = ok && self.set(dw::XCS_SWCTRL, state.swctrl) && self.set(dw::XCS_EXCC, state.excc);
         }
         ok
     }
@@ -234,7 +241,7 @@ mod tests {
         let changed: Vec<u64> = (0..PAGE_SIZE / 4)
             .filter(|&n| ram.read_u32(PAGE + 4 * n) != Some(0xa000_0000 + n as u32))
             .collect();
-        assert_eq!(changed, [0x03, 0x05, 0x0d, 0x0f, 0x11, 0x13, 0x15, 0x17, 0x23]);
+        assert_eq!(changed, [0x03, 0x05, 0x0d, 0x0f, 0x11, 0x13, 0x15, 0x17, 0x23, 0x43, 0x45]);
     }
 
     #[test]

@@ -25,6 +25,9 @@ const PAGE_MASK: u32 = !(PAGE_SIZE as u32 - 1);
 /// context's.
 const MI_MODE_CONTEXT: u32 = 0xffff & !(reg::MI_MODE_STOP_RING | reg::MI_MODE_IDLE);
 
+/// Mask half of a masked register's image value: the restore takes all of it.
+const MASKED_WHOLE: u32 = 0xffff << 16;
+
 impl Engine {
     /// Carries out a scheduling decision. The status is reported after the save and before the
     /// restore, so that whoever reads it finds the saved image.
@@ -102,7 +105,9 @@ impl Engine {
         self.reset_context_registers(bus);
         let mode = self.registers.get(reg::MI_MODE) & !MI_MODE_CONTEXT;
         self.registers.set(reg::MI_MODE, mode);
-        self.registers.set(reg::BB_OFFSET, 0);
+        for register in [reg::BB_OFFSET, reg::BCS_SWCTRL, reg::EXCC] {
+            self.registers.set(register, 0);
+        }
         if self.id == EngineId::Rcs {
             self.registers.set(reg::R_PWR_CLK_STATE, image.power);
             self.registers.set(reg::BB_PER_CTX_PTR, image.per_ctx);
@@ -117,6 +122,9 @@ impl Engine {
             let context_mode = masked_apply(0, image.mi_mode) & MI_MODE_CONTEXT;
             self.registers.set(reg::MI_MODE, mode | context_mode);
             self.gprs = image.gprs;
+        } else {
+            self.registers.set(reg::BCS_SWCTRL, masked_apply(0, image.swctrl));
+            self.registers.set(reg::EXCC, masked_apply(0, image.excc));
         }
         let (number, offset) = extra_place(self.id);
         let page = self.image_page(context, number, false, bus)?;
@@ -141,6 +149,8 @@ impl Engine {
             timestamp: self.context_ticks,
             power: self.registers.get(reg::R_PWR_CLK_STATE),
             mi_mode: MI_MODE_CONTEXT << 16 | mode,
+            swctrl: MASKED_WHOLE | self.registers.get(reg::BCS_SWCTRL),
+            excc: MASKED_WHOLE | self.registers.get(reg::EXCC),
             batch_offset: self.registers.get(reg::BB_OFFSET),
             gprs: self.gprs,
             ..ContextState::default()

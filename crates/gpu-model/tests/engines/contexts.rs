@@ -54,6 +54,23 @@ fn workaround_registers_of_one_context_do_not_show_in_another() {
 }
 
 #[test]
+fn blitter_tiling_is_kept_at_its_place_in_the_image() {
+    let mut bench = Bench::new();
+    let bcs = EngineId::Bcs;
+    bench.execlists(bcs);
+    let vm = bench.vm(Levels::Four);
+    let mut first = bench.context(bcs, vm, 1);
+    let mut second = bench.context(bcs, vm, 2);
+    let register = bcs.mmio_base() + reg::BCS_SWCTRL;
+    run(&mut bench, &mut first, &load_register(register, masked_enable(3)));
+    assert_eq!(bench.image(first, image::XCS_SWCTRL), 0xffff_0003);
+    run(&mut bench, &mut second, &[0, 0]);
+    assert_eq!(bench.read_register(register), 0);
+    run(&mut bench, &mut first, &[0, 0]);
+    assert_eq!(bench.read_register(register), 3);
+}
+
+#[test]
 fn restore_inhibit_starts_from_reset_values_and_holds_for_one_restore() {
     let mut bench = Bench::new();
     let rcs = EngineId::Rcs;
