@@ -3,11 +3,16 @@
 
 use core::hint::black_box;
 
+use crate::arch::interrupts;
+
 /// The word that starts such a line.
 pub(crate) const WORD: &str = "misbehave ";
 
 /// An address that is canonical and not mapped.
 const UNMAPPED: usize = 0x4800_0000_0000;
+
+/// Length of a nap.
+const NAP_NS: u32 = 1_000_000;
 
 /// Does what `kind` says; returns when there is no such kind.
 pub(crate) fn misbehave(kind: &str) {
@@ -16,6 +21,11 @@ pub(crate) fn misbehave(kind: &str) {
         // SAFETY: not mapped, so the load faults; the exception handler ends the machine.
         "page-fault" => drop(unsafe { (UNMAPPED as *const u64).read_volatile() }),
         "stack-overflow" => log::info!("{}", recurse(u64::MAX)),
+        // No misbehaviour: without the timer the sleep would last for ever.
+        "nap" => {
+            interrupts::wait(NAP_NS);
+            log::info!("woke up");
+        }
         "silence" => loop {
             core::hint::spin_loop();
         },

@@ -24,8 +24,8 @@ pub struct BootInfo<'a> {
     /// `log::LevelFilter` counts).
     pub log_level: u64,
     /// One case a line: `scenario policy levels submission`, in the words of the program's own
-    /// command line. `misbehave panic`, `page-fault`, `stack-overflow` or `silence` instead of a case
-    /// makes the firmware do that, for tests of the VMM.
+    /// command line. `misbehave panic` instead of a case (or `page-fault`, `stack-overflow`,
+    /// `silence`, `nap`) makes the firmware do that, for tests of the VMM.
     pub command_line: &'a str,
 }
 

@@ -93,6 +93,15 @@ fn a_silent_guest_is_ended_at_the_limit_and_its_place_is_told() {
 }
 
 #[test]
+fn a_guest_that_waits_for_no_interrupt_is_woken_by_its_timer() {
+    let Some(firmware) = firmware() else { return };
+    let options = BootOptions { silence_limit: Duration::from_secs(10), ..options(0x1616) };
+    let (end, lines) = run(&firmware, "misbehave nap", &options);
+    end.unwrap();
+    assert!(lines.iter().any(|line| line.contains("woke up")), "{lines:?}");
+}
+
+#[test]
 fn too_little_ram_is_refused_by_the_firmware() {
     let Some(firmware) = firmware() else { return };
     let options = BootOptions { ram_size: 32 << 20, ..options(0x1616) };

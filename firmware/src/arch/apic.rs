@@ -30,11 +30,12 @@ pub(super) fn init() {
     for mask in PIC_MASKS {
         port::write_u8(mask, 0xff);
     }
+    // First of all: while the APIC is disabled, its local vectors stay masked whatever is written.
+    write(SPURIOUS, SPURIOUS_ENABLE | u32::from(VECTOR_SPURIOUS));
     write(LVT_LINT0, LVT_MASKED);
     write(TASK_PRIORITY, 0);
     write(TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
     write(LVT_TIMER, u32::from(VECTOR_TIMER));
-    write(SPURIOUS, SPURIOUS_ENABLE | u32::from(VECTOR_SPURIOUS));
 }
 
 /// One timer interrupt after `ns`, instead of one that was asked for earlier.
