@@ -21,6 +21,9 @@ pub(crate) fn misbehave(kind: &str) {
         // SAFETY: not mapped, so the load faults; the exception handler ends the machine.
         "page-fault" => drop(unsafe { (UNMAPPED as *const u64).read_volatile() }),
         "stack-overflow" => log::info!("{}", recurse(u64::MAX)),
+        "chatter" => loop {
+            log::info!("chatter");
+        },
         // No misbehaviour: without the timer the sleep would last for ever.
         "nap" => {
             interrupts::wait(NAP_NS);

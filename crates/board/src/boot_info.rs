@@ -25,7 +25,7 @@ pub struct BootInfo<'a> {
     pub log_level: u64,
     /// One case a line: `scenario policy levels submission`, in the words of the program's own
     /// command line. `misbehave panic` instead of a case (or `page-fault`, `stack-overflow`,
-    /// `silence`, `nap`) makes the firmware do that, for tests of the VMM.
+    /// `silence`, `chatter`, `nap`) makes the firmware do that, for tests of the VMM.
     pub command_line: &'a str,
 }
 

@@ -86,16 +86,26 @@ fn a_stack_overflow_is_told_from_a_stack_of_its_own() {
 fn a_silent_guest_is_ended_at_the_limit_and_its_place_is_told() {
     let Some(firmware) = firmware() else { return };
     let limit = Duration::from_secs(2);
-    let options = BootOptions { silence_limit: limit, ..options(0x1616) };
+    let options = BootOptions { case_limit: limit, ..options(0x1616) };
     let (end, _) = run(&firmware, "misbehave silence", &options);
     let Err(KvmError::TimeLimit { rip, .. }) = end else { panic!("{end:?}") };
     assert!((board::FIRMWARE_BASE..board::FIRMWARE_BASE + (4 << 20)).contains(&rip), "{rip:#x}");
 }
 
 #[test]
+fn a_guest_that_only_logs_is_ended_at_the_limit_too() {
+    let Some(firmware) = firmware() else { return };
+    let options = BootOptions { case_limit: Duration::from_secs(2), ..options(0x1616) };
+    let (end, lines) = run(&firmware, "misbehave chatter", &options);
+    let Err(KvmError::TimeLimit { last_line, .. }) = end else { panic!("{end:?}") };
+    assert!(lines.len() > 2, "{lines:?}");
+    assert!(last_line.contains("chatter"), "{last_line}");
+}
+
+#[test]
 fn a_guest_that_waits_for_no_interrupt_is_woken_by_its_timer() {
     let Some(firmware) = firmware() else { return };
-    let options = BootOptions { silence_limit: Duration::from_secs(10), ..options(0x1616) };
+    let options = BootOptions { case_limit: Duration::from_secs(10), ..options(0x1616) };
     let (end, lines) = run(&firmware, "misbehave nap", &options);
     end.unwrap();
     assert!(lines.iter().any(|line| line.contains("woke up")), "{lines:?}");

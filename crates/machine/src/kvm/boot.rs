@@ -26,8 +26,8 @@ pub struct BootOptions {
     pub ram_size: u64,
     /// How much the firmware logs on COM1.
     pub log_level: log::LevelFilter,
-    /// A guest that prints no line for so long is ended.
-    pub silence_limit: Duration,
+    /// A guest that reports no case for so long is ended, whatever it logs.
+    pub case_limit: Duration,
 }
 
 impl BootOptions {
@@ -38,7 +38,7 @@ impl BootOptions {
             gpu,
             ram_size: board::RAM_SIZE,
             log_level: log::LevelFilter::Warn,
-            silence_limit: Duration::from_secs(60),
+            case_limit: Duration::from_secs(60),
         }
     }
 }
@@ -89,9 +89,11 @@ pub fn boot(
             progress.send(Line { text, census: census.take() });
         })
     };
-    let end = vcpu::run(vcpu, make_bus, options.silence_limit, |line| {
+    let end = vcpu::run(vcpu, make_bus, options.case_limit, |line| {
+        let is_report = line.text.starts_with('{');
         last_line.clone_from(&line.text);
         on_line(line);
+        is_report
     });
     thread.stop()?;
     match end? {
@@ -100,7 +102,7 @@ pub fn boot(
             Err(KvmError::ExitStatus { status, meaning: exit_meaning(status), last_line })
         }
         End::Stopped { rip } => {
-            Err(KvmError::TimeLimit { limit: options.silence_limit, rip, last_line })
+            Err(KvmError::TimeLimit { limit: options.case_limit, rip, last_line })
         }
     }
 }

@@ -40,7 +40,7 @@ pub enum KvmError {
     },
     /// The guest made no progress for too long and was ended.
     #[error(
-        "the guest gave no sign of life for {limit:?} and was ended at {rip:#x}; \
+        "the guest finished no case in {limit:?} and was ended at {rip:#x}; \
          last line: {last_line}"
     )]
     TimeLimit {

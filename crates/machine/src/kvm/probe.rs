@@ -66,7 +66,7 @@ fn run(program: &[u8], limit: Duration) -> Result<End, KvmError> {
         .write_slice(program, GuestAddress(board::FIRMWARE_BASE))
         .map_err(|error| KvmError::Ram { bytes: RAM_SIZE, reason: error.to_string() })?;
     let vcpu = vm.create_vcpu(board::FIRMWARE_BASE as u32)?;
-    vcpu::run(vcpu, |_progress: vcpu::Progress<()>| ExitPort, limit, |()| ())
+    vcpu::run(vcpu, |_progress: vcpu::Progress<()>| ExitPort, limit, |()| false)
 }
 
 /// A board with nothing but the exit port.

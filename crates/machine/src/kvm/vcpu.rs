@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use vmm_sys_util::signal::{Killable, SIGRTMIN, register_signal_handler};
@@ -14,6 +14,9 @@ use super::error::KvmError;
 
 /// How often a CPU that must stop is signalled again, in case a signal came just before KVM_RUN.
 const KICK_INTERVAL: Duration = Duration::from_millis(2);
+
+/// Messages that wait for the caller's thread; a guest that sends more has to wait for it.
+const MESSAGES_MAX: usize = 256;
 
 /// What lies behind the CPU's exits. Reads that nobody answers give all ones, as on a PC.
 pub(super) trait Bus {
@@ -45,10 +48,10 @@ enum Message<M> {
 }
 
 /// A sender for the bus, whose messages reach `run`'s callback.
-pub(super) struct Progress<M>(Sender<Message<M>>);
+pub(super) struct Progress<M>(SyncSender<Message<M>>);
 
 impl<M> Progress<M> {
-    /// Sends a message; it also counts as a sign of life. After the machine's end it is dropped.
+    /// Sends a message. After the machine's end it is dropped.
     pub(super) fn send(&self, message: M) {
         let _ = self.0.send(Message::FromBus(message));
     }
@@ -56,13 +59,13 @@ impl<M> Progress<M> {
 
 /// Runs the guest in a thread until it ends the machine.
 ///
-/// `make_bus` gets the sender of messages; `on_message` is called for each in the caller's thread.
-/// A guest that sends nothing for `limit` is stopped.
+/// `make_bus` gets the sender of messages; `on_message` is called for each in the caller's thread,
+/// and says whether it is progress. A guest that makes none for `limit` is stopped.
 pub(super) fn run<B, M>(
     vcpu: VcpuFd,
     make_bus: impl FnOnce(Progress<M>) -> B,
     limit: Duration,
-    mut on_message: impl FnMut(M),
+    mut on_message: impl FnMut(M) -> bool,
 ) -> Result<End, KvmError>
 where
     B: Bus + Send + 'static,
@@ -70,22 +73,29 @@ where
 {
     let kick_signal = SIGRTMIN();
     register_signal_handler(kick_signal, on_kick).map_err(KvmError::host("install a signal"))?;
-    let (sender, messages) = channel();
+    let (sender, messages) = sync_channel(MESSAGES_MAX);
     let bus = make_bus(Progress(sender.clone()));
     let stop = Arc::new(AtomicBool::new(false));
     let thread = spawn(vcpu, bus, Arc::clone(&stop), sender)?;
 
-    let mut stopping = false;
+    let mut deadline = Instant::now() + limit;
     loop {
-        let wait = if stopping { KICK_INTERVAL } else { limit };
-        match messages.recv_timeout(wait) {
-            Ok(Message::FromBus(message)) => on_message(message),
-            Ok(Message::End(end)) => return finish(thread, &messages, on_message, end),
-            Err(RecvTimeoutError::Timeout) => {
-                stopping = true;
-                stop.store(true, Ordering::Release);
-                thread.kill(kick_signal).map_err(KvmError::host("signal the vCPU thread"))?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            stop.store(true, Ordering::Release);
+            thread.kill(kick_signal).map_err(KvmError::host("signal the vCPU thread"))?;
+        }
+        match messages.recv_timeout(left.max(KICK_INTERVAL)) {
+            Ok(Message::FromBus(message)) => {
+                if on_message(message) {
+                    deadline = Instant::now() + limit;
+                }
             }
+            Ok(Message::End(end)) => {
+                thread.join().map_err(|_| KvmError::Thread("vCPU"))?;
+                return end;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(KvmError::Thread("vCPU")),
         }
     }
@@ -98,7 +108,7 @@ fn spawn<B, M>(
     mut vcpu: VcpuFd,
     mut bus: B,
     stop: Arc<AtomicBool>,
-    sender: Sender<Message<M>>,
+    sender: SyncSender<Message<M>>,
 ) -> Result<JoinHandle<()>, KvmError>
 where
     B: Bus + Send + 'static,
@@ -113,21 +123,6 @@ where
             let _ = sender.send(Message::End(end));
         })
         .map_err(KvmError::host("start the vCPU thread"))
-}
-
-fn finish<M>(
-    thread: JoinHandle<()>,
-    messages: &Receiver<Message<M>>,
-    mut on_message: impl FnMut(M),
-    end: Result<End, KvmError>,
-) -> Result<End, KvmError> {
-    thread.join().map_err(|_| KvmError::Thread("vCPU"))?;
-    for message in messages.try_iter() {
-        if let Message::FromBus(message) = message {
-            on_message(message);
-        }
-    }
-    end
 }
 
 fn run_until_end(
