@@ -45,8 +45,7 @@ pub(crate) extern "C" fn main() -> ! {
 fn read_boot_info() -> Option<Boot> {
     // SAFETY: the page is RAM that the VMM filled before it started the CPU, and nobody writes it
     // while it is copied: the stack starts far above.
-    let page: [u8; BOOT_INFO_SIZE] =
-        unsafe { (board::BOOT_INFO as *const [u8; BOOT_INFO_SIZE]).read_volatile() };
+    let page = unsafe { (board::BOOT_INFO as *const [u8; BOOT_INFO_SIZE]).read() };
     let info = BootInfo::decode(&page)?;
     Some(Boot {
         ram_size: info.ram_size,

@@ -16,9 +16,9 @@ const GATES: usize = 256;
 /// Vector of the double-fault exception, which has its own stack: the usual cause is that the
 /// stack is no good any more.
 const DOUBLE_FAULT: usize = 8;
-/// Qword of the TSS with IST1 in its upper half, and the one with its lower half before it
-/// (SDM volume 3, 8.7): IST1 is at byte 36.
+/// Byte offset of the stack pointer IST1 in the TSS (SDM volume 3, 8.7).
 const IST1_BYTE: usize = 36;
+/// Size of a 64-bit TSS without an I/O map.
 const TSS_SIZE: usize = 104;
 const DOUBLE_FAULT_STACK: usize = 16 << 10;
 

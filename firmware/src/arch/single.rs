@@ -5,8 +5,8 @@ use core::cell::{RefCell, RefMut};
 /// State that only the one thread of the firmware uses; interrupt handlers never do.
 pub(crate) struct Single<T>(RefCell<T>);
 
-// SAFETY: the board has one CPU and the firmware one thread. Interrupt and exception handlers use
-// no `Single` but the console's, and those that do never return to the interrupted code.
+// SAFETY: the board has one CPU and the firmware one thread; interrupt and exception handlers use
+// no `Single`.
 unsafe impl<T> Sync for Single<T> {}
 
 impl<T> Single<T> {
