@@ -1,5 +1,10 @@
 //! Allocator of DMA pages.
+//!
+//! Never-used pages go first, since they need no zeroing (which takes 0.1 ms a page where KVM
+//! emulates every instruction), then those that were freed longest ago: so a page stays poisoned
+//! for long, and a stale use of it is seen.
 
+use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -10,16 +15,19 @@ use crate::memory::DmaMemory;
 
 /// Qwords of a page.
 const PAGE_QWORDS: usize = (PAGE_SIZE / 8) as usize;
-/// Freed pages are filled with this, so that whoever still uses one is seen: as a page-table entry
+/// Qwords at the start of a freed page that are poisoned.
+const POISON_QWORDS: usize = 64;
+/// Freed pages start with this, so that whoever still uses one is seen: as a page-table entry
 /// it is not present, as a command it is of a reserved class.
 const POISON: u64 = 0xdead_beee_dead_beee;
 
-/// Pages of the DMA memory: a stack of free ones over the never-used rest.
+/// Pages of the DMA memory.
 pub(crate) struct DmaPages {
     memory: DmaMemory,
-    /// First page that was never handed out.
+    /// First page that was never handed out. From here on memory is zero, as `board` promises.
     fresh: u64,
-    free: Vec<u64>,
+    /// Freed pages, the oldest first.
+    free: VecDeque<u64>,
     /// One mark a page: whether it is handed out.
     in_use: Vec<bool>,
     /// How many marks are set.
@@ -36,7 +44,7 @@ impl DmaPages {
         DmaPages {
             memory,
             fresh: range.start,
-            free: Vec::new(),
+            free: VecDeque::new(),
             in_use: vec![false; count],
             used: 0,
             wrong_frees: 0,
@@ -50,15 +58,15 @@ impl DmaPages {
 
     /// A zeroed page.
     pub(crate) fn alloc(&mut self) -> Option<u64> {
-        let page = match self.free.pop() {
+        let page = match self.take_fresh() {
             Some(page) => page,
-            None => self.take_fresh()?,
+            None => self.take_freed()?,
         };
         if let Some(mark) = self.mark(page) {
             *mark = true;
             self.used += 1;
         }
-        self.memory.fill_u64(page, 0, PAGE_QWORDS).then_some(page)
+        Some(page)
     }
 
     /// Gives `page` back; a page that is not handed out is refused, and told.
@@ -72,8 +80,8 @@ impl DmaPages {
             }
         }
         self.used -= 1;
-        self.memory.fill_u64(page, POISON, PAGE_QWORDS);
-        self.free.push(page);
+        self.memory.fill_u64(page, POISON, POISON_QWORDS);
+        self.free.push_back(page);
     }
 
     /// Pages handed out.
@@ -92,6 +100,11 @@ impl DmaPages {
             self.fresh += PAGE_SIZE;
             page
         })
+    }
+
+    fn take_freed(&mut self) -> Option<u64> {
+        let page = self.free.pop_front()?;
+        self.memory.fill_u64(page, 0, PAGE_QWORDS).then_some(page)
     }
 
     fn mark(&mut self, page: u64) -> Option<&mut bool> {

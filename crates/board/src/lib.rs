@@ -13,7 +13,8 @@ mod boot_info;
 
 pub use boot_info::{BOOT_INFO_SIZE, BootInfo, CommandLineTooLong};
 
-/// Guest RAM starts at 0; this is its usual size.
+/// Guest RAM starts at 0; this is its usual size. It is zero when the machine starts, but for the
+/// image and the boot info.
 pub const RAM_SIZE: u64 = 256 << 20;
 /// Where the VMM puts [`BootInfo`] before it starts the guest.
 pub const BOOT_INFO: u64 = 0x7000;

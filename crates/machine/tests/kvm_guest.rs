@@ -9,7 +9,7 @@ use driver::Policy;
 use gpu_model::GpuConfig;
 use machine::kvm::{BootOptions, KvmError, boot, probe};
 use machine::{MachineKind, RunOptions, run_cases};
-use scenarios::{Case, Levels, ScenarioId, SubmissionMode};
+use scenarios::{Case, CaseReport, Levels, ScenarioId, SubmissionMode};
 
 /// The image, if tests can run here.
 fn firmware() -> Option<Vec<u8>> {
@@ -170,5 +170,23 @@ fn requests_complete_by_interrupts_that_reach_the_guest() {
         let told = lines.iter().find_map(|line| line.strip_suffix(" interrupts")?.rsplit_once(' '));
         let count: u32 = told.unwrap_or_else(|| panic!("{lines:?}")).1.parse().unwrap();
         assert!(count > 0, "{submission}: no MSI came");
+    }
+}
+
+#[test]
+fn dma_pages_are_zeroed_again_when_they_are_used_again() {
+    let Some(firmware) = firmware() else { return };
+    // 2 MiB for DMA: a few cases use every page, and the later ones get what was freed.
+    let options = BootOptions { ram_size: 66 << 20, ..options(0x1616) };
+    let cases = flink_and_exit(Policy::V4NoWait).repeat(2);
+    let lines: Vec<String> = cases.iter().map(Case::to_string).collect();
+    let (end, output) = run(&firmware, &lines.join("\n"), &options);
+    end.unwrap();
+    let reports: Vec<CaseReport> =
+        output.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(reports.len(), cases.len(), "{output:?}");
+    assert!(reports.iter().all(|report| report.error.is_none()), "{output:?}");
+    for (first, again) in reports.iter().zip(&reports[cases.len() / 2..]) {
+        assert_eq!(first, again);
     }
 }
