@@ -99,44 +99,98 @@ pub(super) fn excess(of: Excess) -> String {
 }
 
 fn verdict(result: &CaseResult) -> String {
-    match (result.ok, result.observed == Excess::default()) {
-        (false, _) => format!("NOT as expected ({})", excess(result.expected)),
-        (true, true) => "clean, as expected".to_owned(),
-        (true, false) => "leaks, as expected".to_owned(),
+    if !result.ok {
+        return format!("NOT as expected ({})", excess(result.expected));
     }
+    format!("{}, as expected", outcome(&[result]))
+}
+
+/// Findings that are the point of a case, in words.
+const TROUBLE: [(&str, &str); 4] = [
+    ("RecursionDetected", "recursion"),
+    ("DeadlockDetected", "deadlock"),
+    ("WaitUnderLockInDestructor", "wait under lock"),
+    ("Assertion", "assertion"),
+];
+
+/// What happened, in a word or two: nothing left over is not clean if it took a deadlock.
+fn outcome(results: &[&CaseResult]) -> String {
+    let found = |name: &str| results.iter().any(|r| r.findings.iter().any(|f| f == name));
+    let leaks = results.iter().any(|result| result.observed != Excess::default());
+    let mut words = if leaks { vec!["leaks"] } else { Vec::new() };
+    words.extend(TROUBLE.iter().filter(|(name, _)| found(name)).map(|(_, word)| *word));
+    if words.is_empty() { "clean".to_owned() } else { words.join(", ") }
 }
 
 /// What the policy did, in words.
 fn policy(text: &mut String, group: &[(&Case, &CaseResult)]) {
     let (case, first) = group[0];
-    let leaks = group.iter().any(|(_, result)| result.observed != Excess::default());
-    let mark = if leaks { "leaks" } else { "clean" };
-    write(text, &format!("{}: {mark}. {}", first.policy, story::policy(case.policy)));
+    let results: Vec<&CaseResult> = group.iter().map(|(_, result)| *result).collect();
+    let story = story::policy(case.policy);
+    wrapped(text, 0, &format!("{}: {}. {story}", first.policy, outcome(&results)));
     // The deepest tables tell most; one look at them is enough.
-    if let Some((_, result)) = group.iter().rev().find(|(_, result)| !result.explanation.is_empty())
-    {
+    if let Some(result) = results.iter().rev().find(|result| !result.explanation.is_empty()) {
         write(text, &format!("  the device afterwards ({} levels):", result.levels));
         for line in &result.explanation {
-            write(text, &format!("    {line}"));
+            wrapped(text, 4, line);
         }
     }
-    for (_, result) in group {
-        remarks(text, result);
-    }
+    together(text, &results, "findings", |result| {
+        if result.findings.is_empty() { Vec::new() } else { vec![result.findings.join(", ")] }
+    });
+    together(text, &results, "note", |result| {
+        if result.note.is_empty() { Vec::new() } else { vec![result.note.to_owned()] }
+    });
+    together(text, &results, "DIFFERENCE", |result| result.differences.clone());
     text.push('\n');
 }
 
-fn remarks(text: &mut String, result: &CaseResult) {
-    let name = format!("{} levels, {}", result.levels, result.submission);
-    if !result.findings.is_empty() {
-        write(text, &format!("  findings ({name}): {}", result.findings.join(", ")));
+/// Remarks, each once: with the cases that it belongs to if not all have it.
+fn together(
+    text: &mut String,
+    results: &[&CaseResult],
+    what: &str,
+    remarks: impl Fn(&CaseResult) -> Vec<String>,
+) {
+    let mut all: Vec<(String, Vec<String>)> = Vec::new();
+    for result in results {
+        let name = format!("{} levels {}", result.levels, result.submission);
+        for remark in remarks(result) {
+            match all.iter_mut().find(|(known, _)| *known == remark) {
+                Some((_, names)) => names.push(name.clone()),
+                None => all.push((remark, vec![name.clone()])),
+            }
+        }
     }
-    if !result.note.is_empty() {
-        write(text, &format!("  note ({name}): {}", result.note));
+    for (remark, names) in all {
+        if names.len() == results.len() {
+            wrapped(text, 2, &format!("{what}: {remark}"));
+        } else {
+            wrapped(text, 2, &format!("{what} ({}): {remark}", names.join("; ")));
+        }
     }
-    for difference in &result.differences {
-        write(text, &format!("  DIFFERENCE ({name}): {difference}"));
+}
+
+/// Columns of running text.
+const WIDTH: usize = 100;
+
+/// Adds a paragraph, broken at [`WIDTH`]; what follows its first line is indented a little more.
+fn wrapped(text: &mut String, indent: usize, paragraph: &str) {
+    let mut line = " ".repeat(indent);
+    let mut empty = true;
+    for word in paragraph.split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            write(text, &line);
+            line = " ".repeat(indent + 2);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
     }
+    write(text, &line);
 }
 
 /// Adds a line.
@@ -167,6 +221,24 @@ mod tests {
     }
 
     #[test]
+    fn a_case_that_took_a_deadlock_is_not_called_clean() {
+        let mut result = result("v2", Excess::default(), Excess::default());
+        result.findings = vec!["Warn".into(), "DeadlockDetected".into()];
+        let text = one("v2", result);
+        assert!(text.contains("deadlock, as expected"), "{text}");
+        assert!(!text.contains("clean"), "{text}");
+    }
+
+    #[test]
+    fn long_text_is_broken_and_loses_no_word() {
+        let words = "word ".repeat(60);
+        let mut text = String::new();
+        wrapped(&mut text, 2, &words);
+        assert!(text.lines().all(|line| line.len() <= WIDTH), "{text}");
+        assert_eq!(text.split_whitespace().count(), 60);
+    }
+
+    #[test]
     fn a_difference_cannot_be_overlooked() {
         let leak = Excess { vms: 1, vmas: 1, pages: 8 };
         let mut wrong = result("v4", Excess::default(), leak);
@@ -174,7 +246,7 @@ mod tests {
         wrong.ok = false;
         let text = one("v4", wrong);
         assert!(text.contains("NOT as expected (0 / 0 / 0)"), "{text}");
-        assert!(text.contains("DIFFERENCE (4 levels, execlists): after"), "{text}");
+        assert!(text.contains("DIFFERENCE: after: expected nothing"), "{text}");
         assert!(text.contains("1 NOT as expected"), "{text}");
     }
 }
