@@ -3,6 +3,7 @@
 //! Where KVM does not execute guests, or no image was built (`cargo xtask test` builds one and names
 //! it in `GEN8EMU_FIRMWARE`), each test says so in one line and is skipped.
 
+use std::io::Write;
 use std::time::Duration;
 
 use driver::Policy;
@@ -14,14 +15,19 @@ use scenarios::{Case, CaseReport, Levels, ScenarioId, SubmissionMode};
 /// The image, if tests can run here.
 fn firmware() -> Option<Vec<u8>> {
     if let Err(reason) = probe() {
-        println!("skipped: {reason}");
+        say_skipped(&reason);
         return None;
     }
     let Some(path) = std::env::var_os("GEN8EMU_FIRMWARE") else {
-        println!("skipped: GEN8EMU_FIRMWARE names no image; `cargo xtask test` builds one");
+        say_skipped("GEN8EMU_FIRMWARE names no image; `cargo xtask test` builds one");
         return None;
     };
     Some(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+/// Not by `println!`, which the test harness keeps to itself when a test does not fail.
+fn say_skipped(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }
 
 fn options(device_id: u16) -> BootOptions {

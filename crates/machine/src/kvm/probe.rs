@@ -94,12 +94,14 @@ impl Bus for ExitPort {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     /// `true` where KVM executes; else prints why the test is skipped.
     fn kvm_works() -> bool {
         let result = probe();
         if let Err(reason) = &result {
-            println!("skipped: {reason}");
+            // Not by `println!`, which the test harness keeps to itself.
+            let _ = writeln!(std::io::stderr(), "skipped: {reason}");
         }
         result.is_ok()
     }
