@@ -39,7 +39,8 @@ pub(crate) fn unbound_vma<P: Platform>(world: &mut World<'_, P>) -> Outcome {
     Ok(())
 }
 
-/// K: one PPGTT aliases the GGTT, contexts have none of their own.
+/// K: one PPGTT aliases the GGTT (execlists), or there is none (legacy rings); contexts have none of
+/// their own.
 pub(crate) fn no_vm<P: Platform>(world: &mut World<'_, P>) -> Outcome {
     let client = world.driver.open()?;
     let object = world.end_batch_object(client)?;

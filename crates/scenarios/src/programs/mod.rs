@@ -8,7 +8,7 @@ pub(crate) mod importer;
 pub(crate) mod retire;
 pub(crate) mod reuse;
 
-use driver::{Config, Hangcheck, Platform, PpgttMode};
+use driver::{Config, Hangcheck, Platform, PpgttMode, Submission};
 
 use crate::id::ScenarioId;
 use crate::world::{Outcome, World};
@@ -22,7 +22,13 @@ const HANGCHECK_PERIOD_NS: u64 = 4_000_000;
 /// The knobs that a scenario needs turned.
 pub(crate) fn adjust(scenario: ScenarioId, config: &mut Config) {
     match scenario {
-        ScenarioId::NoVmContext => config.ppgtt = PpgttMode::Aliasing,
+        // Execlists need page tables; legacy rings run without any (i915 `enable_ppgtt` 1 and 0).
+        ScenarioId::NoVmContext => {
+            config.ppgtt = match config.submission {
+                Submission::LegacyRing => PpgttMode::None,
+                _ => PpgttMode::Aliasing,
+            };
+        }
         ScenarioId::DeadVmEviction => config.vm_size = Some(SMALL_VM),
         ScenarioId::ResetDuringCleanup => {
             config.hangcheck =
