@@ -18,7 +18,7 @@ pub(super) const ELSP_TO_CSB: Bench = Bench {
     about: "an empty batch, from the ELSP write to the CSB entry",
     limit: "the register-state page copied in and out",
     unit: Unit::Microseconds,
-    target: Target::Ratio(60.0),
+    target: Target::Ratio(20.0),
     run: elsp_to_csb,
 };
 
