@@ -111,6 +111,12 @@ impl Gpu {
         &self.memory
     }
 
+    /// Gives the device other RAM, as a machine does whose memory map changes; the RAM that it had
+    /// comes back.
+    pub fn set_memory(&mut self, memory: GuestRam) -> GuestRam {
+        core::mem::replace(&mut self.memory, memory)
+    }
+
     /// Reads `size` bytes (1, 2 or 4) of PCI configuration space.
     pub fn config_read(&mut self, offset: u16, size: u8) -> u32 {
         self.state.pci.read(offset, size)

@@ -5,7 +5,7 @@
 //! length. A walk through these pointers costs a few nanoseconds; through `vm-memory`'s generic
 //! accessors it costs an order of magnitude more.
 
-use core::fmt;
+use core::{fmt, ptr};
 use std::sync::Arc;
 
 use gen8_spec::PAGE_SIZE;
@@ -32,9 +32,6 @@ pub enum MemoryError {
         /// Guest-physical start of the region.
         base: u64,
     },
-    /// There is no region.
-    #[error("guest memory is empty")]
-    Empty,
 }
 
 /// A run of guest memory that is contiguous in the host as well.
@@ -46,9 +43,14 @@ struct Region {
     len: u64,
     /// Host address of the first byte, page-aligned.
     host: *mut u8,
+    /// Whether the device may write here.
+    writable: bool,
 }
 
 impl Region {
+    /// A region that holds no address.
+    const NOTHING: Region = Region { base: 0, len: 0, host: ptr::null_mut(), writable: true };
+
     /// Host pointer to `len` bytes at `address`, if they are all inside.
     #[inline]
     fn pointer(&self, address: u64, len: u64) -> Option<*mut u8> {
@@ -76,7 +78,7 @@ impl Region {
 /// Guest memory as the device sees it. Clones share the same memory.
 #[derive(Clone)]
 pub struct GuestRam {
-    /// The largest region, where nearly every access lands.
+    /// The largest writable region, where nearly every access lands.
     main: Region,
     /// All regions, sorted by guest address.
     regions: Arc<[Region]>,
@@ -92,7 +94,8 @@ unsafe impl Send for GuestRam {}
 unsafe impl Sync for GuestRam {}
 
 impl GuestRam {
-    /// Resolves the regions of `memory`.
+    /// Resolves the regions of `memory`. What is mapped without `PROT_WRITE` is read-only for the
+    /// device as well.
     pub fn new(memory: GuestMemoryMmap) -> Result<Self, MemoryError> {
         let mut regions = Vec::new();
         for region in memory.iter() {
@@ -104,11 +107,19 @@ impl GuestRam {
             if [base, len, host as u64].iter().any(|value| !value.is_multiple_of(PAGE_SIZE)) {
                 return Err(MemoryError::Region { base });
             }
-            regions.push(Region { base, len, host });
+            let writable = region.prot() & libc::PROT_WRITE != 0;
+            regions.push(Region { base, len, host, writable });
         }
         regions.sort_unstable_by_key(|region| region.base);
-        let main = *regions.iter().max_by_key(|region| region.len).ok_or(MemoryError::Empty)?;
+        let writable = regions.iter().filter(|region| region.writable);
+        let main = writable.max_by_key(|region| region.len).copied().unwrap_or(Region::NOTHING);
         Ok(Self { main, regions: regions.into(), _mappings: Arc::new(memory) })
+    }
+
+    /// No memory at all, as a device has it before its machine gives it some.
+    pub fn empty() -> Self {
+        let _mappings = Arc::new(GuestMemoryMmap::new());
+        Self { main: Region::NOTHING, regions: Vec::new().into(), _mappings }
     }
 
     /// Zeroed memory of `size` bytes at guest address 0, for tests and the in-process machine.
@@ -146,10 +157,24 @@ impl GuestRam {
         self.region_of(address)?.pointer(address, len)
     }
 
+    /// As `pointer`, but only where the device may write.
+    #[inline]
+    fn pointer_mut(&self, address: u64, len: u64) -> Option<*mut u8> {
+        match self.main.pointer(address, len) {
+            Some(pointer) => Some(pointer),
+            None => self.writable_region_of(address)?.pointer(address, len),
+        }
+    }
+
     /// The region with the highest start that is not above `address`.
     fn region_of(&self, address: u64) -> Option<&Region> {
         let next = self.regions.partition_point(|region| region.base <= address);
         self.regions.get(next.checked_sub(1)?)
+    }
+
+    #[cold]
+    fn writable_region_of(&self, address: u64) -> Option<&Region> {
+        self.region_of(address).filter(|region| region.writable)
     }
 
     #[inline]
@@ -163,6 +188,15 @@ impl GuestRam {
     #[cold]
     fn aligned_elsewhere<T>(&self, address: u64) -> Option<*mut T> {
         self.region_of(address)?.word(address)
+    }
+
+    /// As `aligned`, but only where the device may write.
+    #[inline]
+    fn aligned_mut<T>(&self, address: u64) -> Option<*mut T> {
+        match self.main.word(address) {
+            Some(pointer) => Some(pointer),
+            None => self.writable_region_of(address)?.word(address),
+        }
     }
 
     /// Copies `buffer.len()` bytes from `address`; false (and nothing copied) unless all are in one
@@ -192,7 +226,7 @@ impl GuestRam {
     /// Copies `buffer` to `address`; false (and nothing copied) unless all of it fits into one
     /// region. Whole qwords are stored at once.
     pub fn write_bytes(&self, address: u64, buffer: &[u8]) -> bool {
-        let Some(pointer) = self.pointer(address, buffer.len() as u64) else {
+        let Some(pointer) = self.pointer_mut(address, buffer.len() as u64) else {
             return false;
         };
         let head = pointer.align_offset(8).min(buffer.len());
@@ -245,7 +279,7 @@ impl PhysicalMemory for GuestRam {
 
     #[inline]
     fn write_u64(&self, address: u64, value: u64) -> bool {
-        let Some(pointer) = self.aligned::<u64>(address) else {
+        let Some(pointer) = self.aligned_mut::<u64>(address) else {
             return false;
         };
         // SAFETY: `aligned` gave a pointer to eight aligned bytes inside a live mapping.
@@ -261,7 +295,7 @@ impl PhysicalMemory for GuestRam {
 
     #[inline]
     fn write_u32(&self, address: u64, value: u32) -> bool {
-        let Some(pointer) = self.aligned::<u32>(address) else {
+        let Some(pointer) = self.aligned_mut::<u32>(address) else {
             return false;
         };
         // SAFETY: `aligned` gave a pointer to four aligned bytes inside a live mapping.
@@ -289,7 +323,7 @@ impl PhysicalMemory for GuestRam {
         if address & 7 != 0 {
             return false;
         }
-        let Some(pointer) = self.pointer(address, 8 * values.len() as u64) else {
+        let Some(pointer) = self.pointer_mut(address, 8 * values.len() as u64) else {
             return values.is_empty();
         };
         for (i, value) in values.iter().enumerate() {
@@ -308,7 +342,7 @@ impl PhysicalMemory for GuestRam {
         if address & 7 != 0 {
             return false;
         }
-        let Some(pointer) = self.pointer(address, len) else {
+        let Some(pointer) = self.pointer_mut(address, len) else {
             return len == 0;
         };
         for i in 0..count {
@@ -331,6 +365,7 @@ impl fmt::Debug for GuestRam {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vm_memory::{GuestRegionMmap, MmapRegion};
 
     /// Two regions with a hole; the larger one is the second.
     fn holed() -> GuestRam {
@@ -391,6 +426,39 @@ mod tests {
         let mut buffer = [9; 8];
         assert!(!memory.read_bytes(0x1ffc, &mut buffer));
         assert_eq!(buffer, [9; 8]);
+    }
+
+    fn mapped(base: u64, prot: i32) -> GuestRegionMmap {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let mapping = MmapRegion::build(None, 0x2000, prot, flags).expect("a mapping");
+        GuestRegionMmap::new(mapping, GuestAddress(base)).expect("a region")
+    }
+
+    #[test]
+    fn regions_mapped_without_write_are_read_and_never_written() {
+        let regions =
+            [mapped(0, libc::PROT_READ), mapped(0x4000, libc::PROT_READ | libc::PROT_WRITE)];
+        for regions in [&regions[..1], &regions[..]] {
+            let regions = regions.iter().map(|region| mapped(region.start_addr().0, region.prot()));
+            let memory = GuestMemoryMmap::from_regions(regions.collect()).expect("memory");
+            let memory = GuestRam::new(memory).expect("memory");
+            assert_eq!(memory.read_u64(8), Some(0));
+            assert!(memory.read_table(0x1000, &mut [0; 512]));
+            assert!(!memory.write_u64(8, 1) && !memory.write_u32(8, 1));
+            assert!(!memory.write_bytes(8, &[1]) && !memory.write_u64s(8, &[1]));
+            assert!(!memory.fill_u64(8, 1, 1));
+            assert_eq!(memory.read_u64(8), Some(0));
+        }
+    }
+
+    #[test]
+    fn empty_memory_holds_no_address() {
+        let memory = GuestRam::empty();
+        assert_eq!(memory.size(), 0);
+        for address in [0, 8, 0x1000, !7] {
+            assert_eq!(memory.read_u64(address), None);
+            assert!(!memory.write_u32(address, 1) && !memory.write_bytes(address, &[1]));
+        }
     }
 
     #[test]
