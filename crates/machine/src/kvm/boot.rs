@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use board::BootInfo;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
+use gpu_thread::{Device, DeviceThread};
 use observe::{Census, CensusLog, CensusSnapshot};
 use vm_memory::{Bytes, GuestAddress};
 
 use super::bus::BoardBus;
-use super::device::{Device, DeviceThread};
 use super::error::{KvmError, exit_meaning};
 use super::irq::KvmInterrupts;
 use super::loader;

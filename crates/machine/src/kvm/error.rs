@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gpu_thread::ThreadError;
+
 use super::loader::LoadError;
 
 /// Why a KVM machine could not be built, or did not end as it should.
@@ -61,6 +63,9 @@ pub enum KvmError {
         /// The last line on COM1: a panic's message, for example.
         last_line: String,
     },
+    /// The device's thread failed.
+    #[error(transparent)]
+    Device(#[from] ThreadError),
     /// A thread of the VMM panicked.
     #[error("the {0} thread of the VMM panicked")]
     Thread(&'static str),

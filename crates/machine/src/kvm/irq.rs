@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use gpu_model::InterruptMessage;
+use gpu_thread::InterruptSink;
 use kvm_bindings::kvm_msi;
 use kvm_ioctls::VmFd;
-
-use super::device::InterruptSink;
 
 /// Bits 31:20 of the address of an interrupt message to a local APIC (SDM volume 3, 11.11.1).
 const MSI_WINDOW: u64 = 0xfee;

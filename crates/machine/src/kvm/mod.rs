@@ -6,7 +6,6 @@
 mod boot;
 mod bus;
 mod cases;
-mod device;
 mod error;
 mod irq;
 mod loader;

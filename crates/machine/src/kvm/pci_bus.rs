@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use gen8_spec::pci;
 use gpu_model::{Bar, Gpu};
-
-use super::device::Device;
+use gpu_thread::Device;
 
 /// Enable bit of the configuration address.
 const CONFIG_ENABLE: u32 = 1 << 31;
@@ -207,9 +206,9 @@ fn host_bridge_dword(offset: u16) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kvm::device::InterruptSink;
     use gen8_spec::{debug_page, mmio};
     use gpu_model::{GpuConfig, GuestRam, InterruptMessage};
+    use gpu_thread::InterruptSink;
 
     const GPU: u8 = board::GPU_DEVICE;
 

@@ -1,8 +1,10 @@
-//! The GPU in its own thread, shared with the CPU's.
+//! The GPU in a thread of its own, shared with the threads that access it.
 //!
-//! One lock holds the device. The device's thread runs the engines in slices; the CPU's thread
-//! takes the lock for each register access, and goes first when both want it. Interrupts are
-//! delivered after the lock is given back, by whichever thread caused them, in order.
+//! One lock holds the device. The device's thread runs the engines in slices; the threads that
+//! carry the CPUs' accesses take the lock for each of them, and go first when both want it.
+//! Interrupts are delivered after the lock is given back, by whichever thread caused them, in order.
+//! Device time is the monotonic clock's, from [`Device::new`] on.
+#![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,8 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gpu_model::{EngineActivity, Gpu, InterruptMessage};
-
-use super::error::KvmError;
+use thiserror::Error;
 
 /// Commands per slice: some ten microseconds, which is how long a register access may wait.
 const SLICE: u32 = 256;
@@ -20,9 +21,26 @@ const FIRST_POLL: Duration = Duration::from_micros(20);
 const LONGEST_POLL: Duration = Duration::from_millis(1);
 
 /// Where the device's interrupts go.
-pub(super) trait InterruptSink: Send + Sync {
+pub trait InterruptSink: Send + Sync {
     /// Delivers one message. The device is not locked.
     fn deliver(&self, message: InterruptMessage);
+}
+
+impl<S: InterruptSink + ?Sized> InterruptSink for Arc<S> {
+    fn deliver(&self, message: InterruptMessage) {
+        (**self).deliver(message);
+    }
+}
+
+/// The device's thread did not start or did not end as it should.
+#[derive(Debug, Error)]
+pub enum ThreadError {
+    /// The operating system gives no thread.
+    #[error("cannot start the device's thread: {0}")]
+    Start(#[source] std::io::Error),
+    /// It panicked.
+    #[error("the device's thread panicked")]
+    Panicked,
 }
 
 /// The device and what its thread needs to know, under one lock.
@@ -36,7 +54,7 @@ struct Shared {
 }
 
 /// The device as both threads see it.
-pub(super) struct Device {
+pub struct Device {
     shared: Mutex<Shared>,
     wake: Condvar,
     /// CPU threads that wait for the lock: the device's thread then stays away from it.
@@ -49,7 +67,7 @@ pub(super) struct Device {
 
 impl Device {
     /// Shares `gpu`, whose time starts now.
-    pub(super) fn new(gpu: Gpu, sink: Box<dyn InterruptSink>) -> Self {
+    pub fn new(gpu: Gpu, sink: Box<dyn InterruptSink>) -> Self {
         Device {
             shared: Mutex::new(Shared { gpu, touched: false, asleep: false, stop: false }),
             wake: Condvar::new(),
@@ -61,14 +79,14 @@ impl Device {
     }
 
     /// An access of the CPU that changes nothing that an engine could wait for.
-    pub(super) fn look<R>(&self, work: impl FnOnce(&mut Gpu) -> R) -> R {
+    pub fn look<R>(&self, work: impl FnOnce(&mut Gpu) -> R) -> R {
         let mut shared = self.lock_first();
         shared.gpu.advance_to(self.now_ns());
         work(&mut shared.gpu)
     }
 
     /// An access of the CPU that may give the engines work or cause an interrupt.
-    pub(super) fn touch<R>(&self, work: impl FnOnce(&mut Gpu) -> R) -> R {
+    pub fn touch<R>(&self, work: impl FnOnce(&mut Gpu) -> R) -> R {
         let mut shared = self.lock_first();
         shared.gpu.advance_to(self.now_ns());
         let result = work(&mut shared.gpu);
@@ -150,32 +168,32 @@ impl Device {
 }
 
 /// The running thread of a [`Device`].
-pub(super) struct DeviceThread {
+pub struct DeviceThread {
     device: Arc<Device>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl DeviceThread {
     /// Starts the thread.
-    pub(super) fn start(device: Arc<Device>) -> Result<Self, KvmError> {
+    pub fn start(device: Arc<Device>) -> Result<Self, ThreadError> {
         let own = Arc::clone(&device);
         let thread = std::thread::Builder::new()
             .name("gpu".into())
             .spawn(move || own.run())
-            .map_err(KvmError::host("start the device's thread"))?;
+            .map_err(ThreadError::Start)?;
         Ok(DeviceThread { device, thread: Some(thread) })
     }
 
     /// Ends the thread; an error if it had panicked.
-    pub(super) fn stop(mut self) -> Result<(), KvmError> {
+    pub fn stop(mut self) -> Result<(), ThreadError> {
         self.end()
     }
 
-    fn end(&mut self) -> Result<(), KvmError> {
+    fn end(&mut self) -> Result<(), ThreadError> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         self.device.lock().stop = true;
         self.device.wake.notify_one();
-        thread.join().map_err(|_| KvmError::Thread("device"))
+        thread.join().map_err(|_| ThreadError::Panicked)
     }
 }
 
@@ -326,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_the_devices_thread_is_an_error_of_the_machine() {
+    fn a_panic_of_the_devices_thread_is_told_by_its_end() {
         let device = Arc::new(Device::new(gpu(), Box::new(PanickingSink)));
         let thread = DeviceThread::start(Arc::clone(&device)).unwrap();
         std::thread::sleep(Duration::from_millis(20));
@@ -342,6 +360,6 @@ mod tests {
         while !thread.thread.as_ref().unwrap().is_finished() && Instant::now() < deadline {
             std::thread::yield_now();
         }
-        assert!(matches!(thread.stop(), Err(KvmError::Thread("device"))));
+        assert!(matches!(thread.stop(), Err(ThreadError::Panicked)));
     }
 }
