@@ -1,0 +1,157 @@
+//! The guest's memory: which ranges the client shares, and with which rights.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use gen8_spec::PAGE_SIZE;
+use gpu_model::GuestRam;
+use vm_memory::mmap::MmapRegionError;
+use vm_memory::{FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
+
+use crate::errno::Errno;
+
+/// Most ranges at a time. A range keeps its file open, so this stays below the usual limit of 1024
+/// open files; QEMU has about 20 without a virtual IOMMU.
+pub(crate) const MAX_MAPPINGS: usize = 512;
+
+/// DMA_MAP: the device may read.
+const READ: u32 = 1 << 0;
+/// DMA_MAP: the device may write.
+const WRITE: u32 = 1 << 1;
+
+/// A range of guest-physical addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    /// First address, page-aligned.
+    pub(crate) address: u64,
+    /// Bytes, whole pages, more than none.
+    pub(crate) size: u64,
+}
+
+impl Range {
+    /// Whole pages that do not go over the end of the address space.
+    pub(crate) fn new(address: u64, size: u64) -> Result<Range, Errno> {
+        let whole = address.is_multiple_of(PAGE_SIZE) && size.is_multiple_of(PAGE_SIZE);
+        // The last byte must have an address, and the first address after it as well: vm-memory
+        // counts with it.
+        let ends = address.checked_add(size).is_some();
+        if whole && ends && size != 0 { Ok(Range { address, size }) } else { Err(Errno::INVALID) }
+    }
+
+    fn end(self) -> u64 {
+        self.address.saturating_add(self.size)
+    }
+}
+
+/// A range that the client mapped.
+#[derive(Debug)]
+struct Mapping {
+    size: u64,
+    /// None if it came without a file: the device cannot reach it.
+    region: Option<Arc<GuestRegionMmap>>,
+}
+
+/// All ranges that the client mapped, by address. No two overlap.
+#[derive(Debug, Default)]
+pub(crate) struct DmaTable(BTreeMap<u64, Mapping>);
+
+impl DmaTable {
+    /// Maps `range` to `file` from `offset` on. `flags` are the message's.
+    pub(crate) fn map(
+        &mut self,
+        range: Range,
+        flags: u32,
+        offset: u64,
+        file: Option<OwnedFd>,
+    ) -> Result<(), Errno> {
+        if flags & !(READ | WRITE) != 0 || flags == 0 {
+            return Err(Errno::INVALID);
+        }
+        if self.0.len() >= MAX_MAPPINGS {
+            return Err(Errno::FULL);
+        }
+        if self.overlapping(range).next().is_some() {
+            return Err(Errno::EXISTS);
+        }
+        let region = file.map(|file| open(range, flags, offset, file)).transpose()?;
+        self.0.insert(range.address, Mapping { size: range.size, region: region.map(Arc::new) });
+        Ok(())
+    }
+
+    /// Unmaps all ranges within `range`, of which there must be one at least; a range that lies in
+    /// it only in part is not cut. Returns the bytes unmapped.
+    pub(crate) fn unmap(&mut self, range: Range) -> Result<u64, Errno> {
+        let mut inside = Vec::new();
+        let mut bytes = 0;
+        for mapped in self.overlapping(range) {
+            if mapped.address < range.address || mapped.end() > range.end() {
+                return Err(Errno::INVALID);
+            }
+            inside.push(mapped.address);
+            bytes += mapped.size;
+        }
+        if inside.is_empty() {
+            return Err(Errno::MISSING);
+        }
+        for address in inside {
+            self.0.remove(&address);
+        }
+        Ok(bytes)
+    }
+
+    /// Unmaps everything; returns the bytes unmapped.
+    pub(crate) fn unmap_all(&mut self) -> u64 {
+        std::mem::take(&mut self.0).values().fold(0, |sum, mapping| sum.wrapping_add(mapping.size))
+    }
+
+    /// The memory as the device may reach it now.
+    pub(crate) fn ram(&self) -> Result<GuestRam, Errno> {
+        let regions: Vec<_> =
+            self.0.values().filter_map(|mapping| mapping.region.clone()).collect();
+        if regions.is_empty() {
+            return Ok(GuestRam::empty());
+        }
+        let memory = GuestMemoryMmap::from_arc_regions(regions).map_err(|_| Errno::INVALID)?;
+        GuestRam::new(memory).map_err(|_| Errno::INVALID)
+    }
+
+    fn overlapping(&self, range: Range) -> impl Iterator<Item = Range> + '_ {
+        // Ranges do not overlap, so of those that start below only the last can reach into this one.
+        let below = self.0.range(..range.address).next_back();
+        let within = self.0.range(range.address..range.end());
+        below
+            .into_iter()
+            .chain(within)
+            .map(|(&address, mapping)| Range { address, size: mapping.size })
+            .filter(move |mapped| mapped.end() > range.address)
+    }
+}
+
+/// Maps `range` of guest memory into this process.
+fn open(range: Range, flags: u32, offset: u64, file: OwnedFd) -> Result<GuestRegionMmap, Errno> {
+    let file = File::from(file);
+    let end = offset.checked_add(range.size).ok_or(Errno::INVALID)?;
+    // An access behind the end of a file is a SIGBUS.
+    if file.metadata()?.len() < end {
+        return Err(Errno::INVALID);
+    }
+    let size = usize::try_from(range.size).map_err(|_| Errno::INVALID)?;
+    let mut protection = 0;
+    for (flag, bit) in [(READ, libc::PROT_READ), (WRITE, libc::PROT_WRITE)] {
+        protection |= if flags & flag != 0 { bit } else { 0 };
+    }
+    let mapping = MmapRegion::build(
+        Some(FileOffset::new(file, offset)),
+        size,
+        // A processor that lets a page be written lets it be read, and the model reads to write.
+        protection | libc::PROT_READ,
+        libc::MAP_SHARED | libc::MAP_NORESERVE,
+    )
+    .map_err(|error| match error {
+        MmapRegionError::Mmap(error) => Errno::from(error),
+        _ => Errno::INVALID,
+    })?;
+    GuestRegionMmap::new(mapping, GuestAddress(range.address)).ok_or(Errno::INVALID)
+}

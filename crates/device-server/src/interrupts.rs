@@ -1,0 +1,264 @@
+//! Interrupts on their way to the client: event fds, and the mask of INTx.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gpu_model::InterruptMessage;
+use gpu_thread::InterruptSink;
+use vfio_bindings::bindings::vfio::{
+    VFIO_IRQ_INFO_AUTOMASKED, VFIO_IRQ_INFO_EVENTFD, VFIO_IRQ_INFO_MASKABLE,
+    VFIO_IRQ_INFO_NORESIZE, VFIO_IRQ_SET_ACTION_MASK, VFIO_IRQ_SET_ACTION_TRIGGER,
+    VFIO_IRQ_SET_ACTION_TYPE_MASK, VFIO_IRQ_SET_ACTION_UNMASK, VFIO_IRQ_SET_DATA_BOOL,
+    VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE, VFIO_IRQ_SET_DATA_TYPE_MASK,
+    VFIO_PCI_ERR_IRQ_INDEX, VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
+    VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX,
+};
+
+use crate::errno::Errno;
+
+/// An interrupt of the function, as VFIO numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Index {
+    /// The pin.
+    Intx,
+    /// The one message.
+    Msi,
+    /// An interrupt that PCI functions can have and this one has not.
+    None,
+}
+
+impl Index {
+    /// The interrupt with VFIO's number `index`.
+    pub(crate) fn new(index: u32) -> Result<Index, Errno> {
+        match index {
+            VFIO_PCI_INTX_IRQ_INDEX => Ok(Index::Intx),
+            VFIO_PCI_MSI_IRQ_INDEX => Ok(Index::Msi),
+            VFIO_PCI_MSIX_IRQ_INDEX | VFIO_PCI_ERR_IRQ_INDEX | VFIO_PCI_REQ_IRQ_INDEX => {
+                Ok(Index::None)
+            }
+            _ => Err(Errno::INVALID),
+        }
+    }
+
+    /// VFIO's flags for it.
+    pub(crate) fn flags(self) -> u32 {
+        match self {
+            Index::Intx => {
+                VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED
+            }
+            Index::Msi => VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE,
+            Index::None => 0,
+        }
+    }
+
+    /// How many vectors it has.
+    pub(crate) fn count(self) -> u32 {
+        match self {
+            Index::Intx | Index::Msi => 1,
+            Index::None => 0,
+        }
+    }
+}
+
+/// What to do with an interrupt.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Signal it through this fd from now on; without one, not at all.
+    Connect(Option<OwnedFd>),
+    /// Signal it once, as a test.
+    Fire,
+    /// Hold it back.
+    Mask,
+    /// Let it through again.
+    Unmask,
+    /// Nothing was selected.
+    Nothing,
+}
+
+impl Action {
+    /// Reads SET_IRQS: its flags, the vectors from `start` on, its data and its fds.
+    pub(crate) fn new(
+        index: Index,
+        flags: u32,
+        start: u32,
+        count: u32,
+        data: &[u8],
+        mut fds: Vec<OwnedFd>,
+    ) -> Result<Action, Errno> {
+        let known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
+        let beyond = start.checked_add(count).is_none_or(|end| end > index.count());
+        if flags & !known != 0 || beyond {
+            return Err(Errno::INVALID);
+        }
+        let action = flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
+        match flags & VFIO_IRQ_SET_DATA_TYPE_MASK {
+            VFIO_IRQ_SET_DATA_NONE if !fds.is_empty() => Err(Errno::INVALID),
+            VFIO_IRQ_SET_DATA_NONE => Self::of(action, count != 0),
+            VFIO_IRQ_SET_DATA_BOOL => {
+                let chosen = data.get(..count as usize).ok_or(Errno::INVALID)?;
+                match chosen.iter().any(|&vector| vector != 0) {
+                    true => Self::of(action, true),
+                    // Checks the action.
+                    false => Self::of(action, true).map(|_| Action::Nothing),
+                }
+            }
+            VFIO_IRQ_SET_DATA_EVENTFD if action == VFIO_IRQ_SET_ACTION_TRIGGER => {
+                match (fds.len(), count) {
+                    (1, 1) => Ok(Action::Connect(fds.pop())),
+                    (0, 1) => Ok(Action::Connect(None)),
+                    _ => Err(Errno::INVALID),
+                }
+            }
+            // Masking by event fd is for KVM's in-kernel resampling; QEMU does without.
+            VFIO_IRQ_SET_DATA_EVENTFD => Err(Errno::UNSUPPORTED),
+            _ => Err(Errno::INVALID),
+        }
+    }
+
+    fn of(action: u32, selected: bool) -> Result<Action, Errno> {
+        match (action, selected) {
+            (VFIO_IRQ_SET_ACTION_TRIGGER, true) => Ok(Action::Fire),
+            (VFIO_IRQ_SET_ACTION_TRIGGER, false) => Ok(Action::Connect(None)),
+            (VFIO_IRQ_SET_ACTION_MASK, true) => Ok(Action::Mask),
+            (VFIO_IRQ_SET_ACTION_UNMASK, true) => Ok(Action::Unmask),
+            (VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK, false) => Ok(Action::Nothing),
+            _ => Err(Errno::INVALID),
+        }
+    }
+}
+
+/// The pin. VFIO masks it when it is signalled; the client unmasks it when the handler may have
+/// removed the cause, and is signalled again if it has not.
+#[derive(Debug, Default)]
+struct Intx {
+    trigger: Option<OwnedFd>,
+    asserted: bool,
+    masked: bool,
+}
+
+impl Intx {
+    fn update(&mut self) {
+        let Some(trigger) = &self.trigger else { return };
+        if self.asserted && !self.masked {
+            self.masked = true;
+            signal(trigger);
+        }
+    }
+}
+
+/// The message. The guest enables it in configuration space before the client connects it, so one
+/// that is sent between is kept.
+#[derive(Debug, Default)]
+struct Msi {
+    trigger: Option<OwnedFd>,
+    pending: bool,
+}
+
+impl Msi {
+    fn update(&mut self) {
+        let Some(trigger) = &self.trigger else { return };
+        if std::mem::take(&mut self.pending) {
+            signal(trigger);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    intx: Intx,
+    msi: Msi,
+}
+
+/// Both interrupts. The device's thread and the client's messages meet here.
+#[derive(Debug, Default)]
+pub(crate) struct Interrupts(Mutex<Lines>);
+
+impl Interrupts {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries out SET_IRQS.
+    pub(crate) fn set(&self, index: Index, action: Action) -> Result<(), Errno> {
+        let mut lines = self.lines();
+        match index {
+            Index::Intx => set_intx(&mut lines.intx, action),
+            Index::Msi => return set_msi(&mut lines.msi, action),
+            Index::None => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets the client's fds and masks. The level of the pin is the device's, and stays.
+    pub(crate) fn disconnect(&self) {
+        let mut lines = self.lines();
+        let asserted = lines.intx.asserted;
+        *lines = Lines::default();
+        lines.intx.asserted = asserted;
+    }
+}
+
+fn set_intx(intx: &mut Intx, action: Action) {
+    match action {
+        Action::Connect(trigger) => {
+            intx.trigger = trigger;
+            intx.masked = false;
+        }
+        Action::Fire => intx.trigger.iter().for_each(signal),
+        Action::Mask => intx.masked = true,
+        Action::Unmask => intx.masked = false,
+        Action::Nothing => {}
+    }
+    intx.update();
+}
+
+fn set_msi(msi: &mut Msi, action: Action) -> Result<(), Errno> {
+    match action {
+        Action::Connect(trigger) => {
+            msi.pending &= trigger.is_some();
+            msi.trigger = trigger;
+        }
+        Action::Fire => msi.trigger.iter().for_each(signal),
+        Action::Nothing => {}
+        // The function has no mask for it.
+        Action::Mask | Action::Unmask => return Err(Errno::INVALID),
+    }
+    msi.update();
+    Ok(())
+}
+
+impl InterruptSink for Interrupts {
+    fn deliver(&self, message: InterruptMessage) {
+        let mut lines = self.lines();
+        match message {
+            InterruptMessage::Msi { .. } => {
+                lines.msi.pending = true;
+                lines.msi.update();
+            }
+            InterruptMessage::IntxAssert => {
+                lines.intx.asserted = true;
+                lines.intx.update();
+            }
+            InterruptMessage::IntxDeassert => lines.intx.asserted = false,
+        }
+    }
+}
+
+/// Adds one to the event fd, unless it cannot take it at once: what else a client may have sent
+/// must not stop the server.
+fn signal(trigger: &OwnedFd) {
+    let mut poll = libc::pollfd { fd: trigger.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: `poll` is one valid entry, which the call may change.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
+    if ready != 1 || poll.revents & libc::POLLOUT == 0 {
+        log::warn!("the client's event fd takes no interrupt");
+        return;
+    }
+    let one = 1u64.to_ne_bytes();
+    // SAFETY: `one` is readable for its length.
+    let written = unsafe { libc::write(trigger.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    if written != one.len() as isize {
+        log::warn!("an interrupt got lost: {}", io::Error::last_os_error());
+    }
+}

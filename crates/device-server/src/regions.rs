@@ -1,0 +1,119 @@
+//! Regions: configuration space and BARs, and accesses cut into what a bus can carry.
+
+use gpu_model::{Bar, Gpu};
+use gpu_thread::Device;
+use vfio_bindings::bindings::vfio::{
+    VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_BAR2_REGION_INDEX, VFIO_PCI_BAR4_REGION_INDEX,
+    VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_NUM_REGIONS, VFIO_REGION_INFO_FLAG_READ,
+    VFIO_REGION_INFO_FLAG_WRITE,
+};
+
+use crate::errno::Errno;
+
+/// Bytes of the configuration space of a conventional PCI function, as the GPU is one.
+const CONFIG_SIZE: u64 = 256;
+
+/// A region that VFIO knows of a PCI function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Region {
+    /// Configuration space.
+    Config,
+    /// A BAR.
+    Bar(Bar),
+    /// One that this function has not.
+    None,
+}
+
+impl Region {
+    /// The region with VFIO's number `index`.
+    pub(crate) fn new(index: u32) -> Result<Region, Errno> {
+        match index {
+            VFIO_PCI_CONFIG_REGION_INDEX => Ok(Region::Config),
+            VFIO_PCI_BAR0_REGION_INDEX => Ok(Region::Bar(Bar::Bar0)),
+            VFIO_PCI_BAR2_REGION_INDEX => Ok(Region::Bar(Bar::Bar2)),
+            VFIO_PCI_BAR4_REGION_INDEX => Ok(Region::Bar(Bar::Bar4)),
+            VFIO_PCI_NUM_REGIONS.. => Err(Errno::INVALID),
+            _ => Ok(Region::None),
+        }
+    }
+
+    /// VFIO's flags for it.
+    pub(crate) fn flags(self) -> u32 {
+        match self {
+            Region::None => 0,
+            _ => VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
+        }
+    }
+
+    /// Bytes.
+    pub(crate) fn size(self, device: &Device) -> u64 {
+        match self {
+            Region::Config => CONFIG_SIZE,
+            Region::Bar(bar) => device.look(|gpu| gpu.bar_size(bar)),
+            Region::None => 0,
+        }
+    }
+
+    /// Refuses an access that does not lie in the region.
+    pub(crate) fn check(self, device: &Device, offset: u64, count: usize) -> Result<(), Errno> {
+        match offset.checked_add(count as u64) {
+            Some(end) if end <= self.size(device) => Ok(()),
+            _ => Err(Errno::INVALID),
+        }
+    }
+
+    /// Longest single access, in bytes.
+    fn widest(self) -> u64 {
+        match self {
+            Region::Config => 4,
+            _ => 8,
+        }
+    }
+
+    /// Reads `data.len()` bytes that [`Region::check`] allowed.
+    pub(crate) fn read(self, device: &Device, offset: u64, data: &mut [u8]) {
+        let (mut at, mut rest) = (offset, data);
+        while !rest.is_empty() {
+            let size = self.lane(at, rest.len());
+            let value = device.look(|gpu| self.read_lane(gpu, at, size as u8));
+            let (lane, after) = rest.split_at_mut(size);
+            lane.copy_from_slice(value.to_le_bytes().get(..size).unwrap_or_default());
+            (at, rest) = (at + size as u64, after);
+        }
+    }
+
+    /// Writes `data`, which [`Region::check`] allowed.
+    pub(crate) fn write(self, device: &Device, offset: u64, data: &[u8]) {
+        let (mut at, mut rest) = (offset, data);
+        while !rest.is_empty() {
+            let size = self.lane(at, rest.len());
+            let (lane, after) = rest.split_at(size);
+            let value = lane.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+            device.touch(|gpu| self.write_lane(gpu, at, size as u8, value));
+            (at, rest) = (at + size as u64, after);
+        }
+    }
+
+    /// Bytes of the next aligned access: a power of two.
+    fn lane(self, at: u64, left: usize) -> usize {
+        let aligned = 1u64 << at.trailing_zeros().min(3);
+        let fits = 1u64 << (left as u64).min(8).ilog2();
+        aligned.min(fits).min(self.widest()) as usize
+    }
+
+    fn read_lane(self, gpu: &mut Gpu, offset: u64, size: u8) -> u64 {
+        match self {
+            Region::Config => gpu.config_read(offset as u16, size).into(),
+            Region::Bar(bar) => gpu.bar_read(bar, offset, size),
+            Region::None => 0,
+        }
+    }
+
+    fn write_lane(self, gpu: &mut Gpu, offset: u64, size: u8, value: u64) {
+        match self {
+            Region::Config => gpu.config_write(offset as u16, size, value as u32),
+            Region::Bar(bar) => gpu.bar_write(bar, offset, size, value),
+            Region::None => {}
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The server as a client meets it, over a real socket.
+
+mod client;
+mod hostile;
+mod interrupts;
+mod protocol;
