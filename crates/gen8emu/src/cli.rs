@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use driver::Policy;
+use gen8_spec::sku::{SKUS, Sku};
 use machine::MachineKind;
 use scenarios::{Levels, ScenarioId, SubmissionMode};
 
@@ -38,6 +39,10 @@ pub(crate) enum Command {
     Matrix(CaseArgs),
     /// Measure the hot paths, each against a limit measured in the same run
     Bench(BenchArgs),
+    /// Give the GPU to QEMU (10.1 or newer) as a PCI device, over vfio-user
+    ///
+    /// Serves one QEMU after the other until SIGTERM or SIGINT.
+    Serve(ServeArgs),
     /// Say whether /dev/kvm really runs a guest here
     Probe,
 }
@@ -77,6 +82,25 @@ pub(crate) struct BenchArgs {
     /// One JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `serve`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Where QEMU connects
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: PathBuf,
+    /// The part, by PCI device id
+    #[arg(long, value_name = "ID", value_parser = sku, default_value = "1616")]
+    pub(crate) sku: Sku,
+}
+
+fn sku(text: &str) -> Result<Sku, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u16::from_str_radix(digits, 16).ok().and_then(gen8_spec::sku::by_device_id).ok_or_else(|| {
+        let ids: Vec<String> = SKUS.iter().map(|sku| format!("{:04x}", sku.device_id)).collect();
+        format!("unknown part '{text}': expected one of {}", ids.join(", "))
+    })
 }
 
 fn machine_kind(text: &str) -> Result<MachineKind, String> {

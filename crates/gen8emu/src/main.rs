@@ -4,6 +4,7 @@
 mod bench;
 mod cases;
 mod cli;
+mod serve;
 mod table;
 
 use std::env;
@@ -44,6 +45,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Run(arguments) => cases::run(&arguments),
         Command::Matrix(arguments) => cases::matrix(&arguments),
         Command::Bench(arguments) => bench::command(&arguments),
+        Command::Serve(arguments) => serve::command(&arguments).map(|()| true),
         Command::Probe => Ok(probe()),
     }
 }

@@ -1,0 +1,28 @@
+//! `gen8emu serve`: the GPU as a device of QEMU.
+
+use std::thread;
+
+use anyhow::{Context, Result};
+use device_server::{Server, TerminationSignals};
+use gpu_model::{Gpu, GpuConfig, GuestRam};
+
+use crate::cli::ServeArgs;
+
+/// Serves until a signal asks to end.
+pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
+    let signals = TerminationSignals::block().context("cannot block signals")?;
+    let gpu = Gpu::new(GpuConfig::new(arguments.sku), GuestRam::empty());
+    let server = Server::bind(&arguments.socket, gpu)?;
+    let stop = server.stop_handle();
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || match signals.wait() {
+            Ok(_) => stop.stop(),
+            Err(error) => log::error!("signals cannot be waited for: {error}"),
+        })
+        .context("cannot start a thread")?;
+    let device = arguments.sku.device_id;
+    println!("GPU 8086:{device:04x} waits for QEMU at {}", arguments.socket.display());
+    server.run()?;
+    Ok(())
+}

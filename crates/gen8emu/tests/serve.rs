@@ -1,0 +1,84 @@
+//! `gen8emu serve` from outside: starts, tells where, ends when asked to.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+fn serve(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gen8emu"));
+    command.arg("serve").args(arguments);
+    command
+}
+
+fn fresh_path(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("gen8emu-serve-{name}-{}", std::process::id()))
+}
+
+/// A server that listens, and the line that it says so with.
+fn started(path: &str, more: &[&str]) -> (Child, String) {
+    let arguments = [&["--socket", path], more].concat();
+    let mut child = serve(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    (child, line)
+}
+
+fn terminate(child: &Child) {
+    let status = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn sigterm_ends_the_server_cleanly_with_and_without_a_client() {
+    let path = fresh_path("sigterm");
+    for with_client in [false, true] {
+        let (mut child, line) = started(path.to_str().unwrap(), &[]);
+        assert_eq!(line, format!("GPU 8086:1616 waits for QEMU at {}\n", path.display()));
+        let client = with_client.then(|| UnixStream::connect(&path).unwrap());
+        terminate(&child);
+        assert!(child.wait().unwrap().success());
+        assert!(!path.exists());
+        drop(client);
+    }
+}
+
+#[test]
+fn the_part_is_chosen_by_its_device_id() {
+    let path = fresh_path("sku");
+    let (mut child, line) = started(path.to_str().unwrap(), &["--sku", "0x1626"]);
+    assert!(line.starts_with("GPU 8086:1626 "), "{line}");
+    let mut client = UnixStream::connect(&path).unwrap();
+    let message = |command: u16, body: &[u8]| {
+        let size = 16 + body.len() as u32;
+        let command = u32::from(command) << 16;
+        let words = [command, size, 0, 0].map(u32::to_le_bytes);
+        [words.as_flattened(), body].concat()
+    };
+    // VERSION, then REGION_READ of the first dword of configuration space.
+    client.write_all(&message(1, &[0; 4])).unwrap();
+    let access = [0u32, 0, 7, 4].map(u32::to_le_bytes);
+    client.write_all(&message(9, access.as_flattened())).unwrap();
+    let mut header = [0; 16];
+    client.read_exact(&mut header).unwrap();
+    let size = u32::from_le_bytes(header[4..8].try_into().unwrap());
+    let mut answer = vec![0; size as usize - 16 + 36];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[answer.len() - 4..], [0x86, 0x80, 0x26, 0x16]);
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn wrong_use_is_told_in_one_line() {
+    for (arguments, status, says) in [
+        (&["--socket", "/nonexistent/socket"][..], 1, "cannot listen on /nonexistent/socket"),
+        (&["--socket", "x", "--sku", "4242"], 2, "unknown part '4242': expected one of 1602"),
+        (&[], 2, "--socket <PATH>"),
+    ] {
+        let output = serve(arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{error}");
+        assert!(error.contains(says) && error.lines().count() == 1, "{error}");
+    }
+}
