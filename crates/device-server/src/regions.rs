@@ -4,7 +4,8 @@ use gpu_model::{Bar, Gpu};
 use gpu_thread::Device;
 use vfio_bindings::bindings::vfio::{
     VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_BAR2_REGION_INDEX, VFIO_PCI_BAR4_REGION_INDEX,
-    VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_NUM_REGIONS, VFIO_REGION_INFO_FLAG_READ,
+    VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_NUM_REGIONS, VFIO_REGION_INFO_CAP_SPARSE_MMAP,
+    VFIO_REGION_INFO_FLAG_CAPS, VFIO_REGION_INFO_FLAG_MMAP, VFIO_REGION_INFO_FLAG_READ,
     VFIO_REGION_INFO_FLAG_WRITE,
 };
 
@@ -12,6 +13,9 @@ use crate::errno::Errno;
 
 /// Bytes of the configuration space of a conventional PCI function, as the GPU is one.
 const CONFIG_SIZE: u64 = 256;
+
+/// VFIO's flags for what can be read and written.
+const ACCESS: u32 = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 
 /// A region that VFIO knows of a PCI function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +45,28 @@ impl Region {
     pub(crate) fn flags(self) -> u32 {
         match self {
             Region::None => 0,
-            _ => VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
+            Region::Bar(Bar::Bar2) => {
+                ACCESS | VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS
+            }
+            _ => ACCESS,
         }
+    }
+
+    /// Its capability, as VFIO lays it out; empty if it has none.
+    ///
+    /// The aperture says that it can be mapped, at no place. QEMU posts the writes to a BAR that
+    /// cannot be mapped, so that a guest's CPU may read memory before a write to the aperture that
+    /// it made earlier has reached it. On a Broadwell that never happens: i915 knows the aperture as
+    /// coherent and orders such accesses by a memory barrier alone. QEMU waits for each write to a
+    /// BAR that can be mapped.
+    pub(crate) fn capability(self) -> Vec<u8> {
+        if self != Region::Bar(Bar::Bar2) {
+            return Vec::new();
+        }
+        let id = (VFIO_REGION_INFO_CAP_SPARSE_MMAP as u16).to_ne_bytes();
+        let version = 1u16.to_ne_bytes();
+        let (next, areas, reserved) = ([0; 4], [0; 4], [0; 4]);
+        [&id[..], &version, &next, &areas, &reserved].concat()
     }
 
     /// Bytes.

@@ -135,11 +135,18 @@ impl<'a> Session<'a> {
     }
 
     fn region_info(&self, mut body: Fields<'_>, reply: &mut Reply) -> Result<(), Errno> {
-        let (_size, _flags, index) = (body.u32()?, body.u32()?, body.u32()?);
+        let (room, _flags, index) = (body.u32()?, body.u32()?, body.u32()?);
         let region = Region::new(index)?;
-        // No capabilities; offsets within a file are for mapping, which there is none of.
-        reply.u32(REGION_INFO_SIZE).u32(region.flags()).u32(index).u32(0);
+        let capability = region.capability();
+        let size = REGION_INFO_SIZE + capability.len() as u32;
+        let at = if capability.is_empty() { 0 } else { REGION_INFO_SIZE };
+        reply.u32(size).u32(region.flags()).u32(index).u32(at);
+        // The offset is for mapping, which there is none of.
         reply.u64(region.size(self.device)).u64(0);
+        // A client that has no room for it asks again, with the size that it was told.
+        if room >= size {
+            reply.bytes(&capability);
+        }
         Ok(())
     }
 
