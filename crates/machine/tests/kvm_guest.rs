@@ -104,8 +104,9 @@ fn a_guest_that_only_logs_is_ended_at_the_limit_too() {
     let options = BootOptions { case_limit: Duration::from_secs(2), ..options(0x1616) };
     let (end, lines) = run(&firmware, "misbehave chatter", &options);
     let Err(KvmError::TimeLimit { last_line, .. }) = end else { panic!("{end:?}") };
-    assert!(lines.len() > 2, "{lines:?}");
-    assert!(last_line.contains("chatter"), "{last_line}");
+    assert!(lines.iter().filter(|line| line.contains("chatter")).count() > 2, "{lines:?}");
+    // The limit may cut the last line anywhere.
+    assert!(!last_line.is_empty());
 }
 
 #[test]
