@@ -23,11 +23,12 @@ impl Counts {
     }
 
     /// Takes in a closing line of `cargo test` or `cargo nextest run`; other lines count nothing.
+    /// nextest shows a failed test's own output, indented: its "test result" is not counted again.
     pub(super) fn add_line(&mut self, line: &str) {
-        let line = line.trim_start();
+        let summary = line.trim_start();
         let is_total = line.starts_with("test result: ")
-            || (line.starts_with("Summary [") && line.contains("tests run:"))
-            || (line.starts_with("Summary [") && line.contains("test run:"));
+            || (summary.starts_with("Summary [") && summary.contains("tests run:"))
+            || (summary.starts_with("Summary [") && summary.contains("test run:"));
         if !is_total {
             return;
         }
@@ -87,6 +88,15 @@ mod tests {
             "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out",
         ]);
         assert_eq!(counts, Counts { passed: 7, failed: 3, skipped: 1 });
+    }
+
+    #[test]
+    fn a_failed_test_that_nextest_quotes_is_counted_once() {
+        let counts = count(&[
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 11 filtered out",
+            "     Summary [  15.880s] 513 tests run: 512 passed, 1 failed, 0 skipped",
+        ]);
+        assert_eq!(counts, Counts { passed: 512, failed: 1, skipped: 0 });
     }
 
     #[test]
