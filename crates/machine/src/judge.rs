@@ -7,6 +7,8 @@ use observe::CensusSnapshot;
 use scenarios::{CaseReport, DriverCounts, Excess, Expected, label};
 use serde::Serialize;
 
+use crate::kind::MachineKind;
+
 /// What the device's census counted at one checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DeviceCounts {
@@ -107,9 +109,10 @@ pub struct CaseResult {
 }
 
 /// Judges one run.
-pub fn judge(machine: &'static str, seed: u64, observation: &Observation) -> CaseResult {
+pub fn judge(machine: MachineKind, seed: u64, observation: &Observation) -> CaseResult {
     let case = observation.report.case;
-    let expected = scenarios::expected(&case, seed);
+    let mut expected = scenarios::expected(&case, seed);
+    settle_races(machine, &mut expected);
     let mut differences = Vec::new();
     let observed = excess(observation, label::AFTER).unwrap_or_default();
     compare(observation, &expected, &mut differences);
@@ -118,7 +121,7 @@ pub fn judge(machine: &'static str, seed: u64, observation: &Observation) -> Cas
         policy: case.policy.name(),
         levels: case.levels.count(),
         submission: case.submission.name(),
-        machine,
+        machine: machine.name(),
         expected: expected.after,
         observed,
         ok: differences.is_empty(),
@@ -132,6 +135,15 @@ pub fn judge(machine: &'static str, seed: u64, observation: &Observation) -> Cas
             .map(|moment| moment.explanation.clone())
             .unwrap_or_default(),
         note: expected.note,
+    }
+}
+
+/// Whether the findings of races between driver and device must or may appear on this machine.
+fn settle_races(machine: MachineKind, expected: &mut Expected) {
+    let raced = core::mem::take(&mut expected.raced);
+    match machine {
+        MachineKind::InProcess => expected.required.extend(raced),
+        MachineKind::Kvm => expected.allowed.extend(raced),
     }
 }
 
@@ -337,12 +349,12 @@ mod tests {
     }
 
     fn differences(observation: &Observation) -> Vec<String> {
-        judge("in-process", DEFAULT_SEED, observation).differences
+        judge(MachineKind::InProcess, DEFAULT_SEED, observation).differences
     }
 
     #[test]
     fn the_expected_leak_is_ok_and_its_excess_is_shown() {
-        let result = judge("in-process", DEFAULT_SEED, &leaking_run());
+        let result = judge(MachineKind::InProcess, DEFAULT_SEED, &leaking_run());
         assert_eq!(result.differences, Vec::<String>::new());
         assert!(result.ok);
         assert_eq!(result.observed, Excess { vms: 1, vmas: 1, pages: 8 });
@@ -376,6 +388,24 @@ mod tests {
                 assert_eq!(differences(&run).len(), 1, "{:?}", differences(&run));
             }
         }
+    }
+
+    #[test]
+    fn a_raced_finding_is_required_in_process_and_allowed_on_kvm() {
+        let case = Case {
+            scenario: ScenarioId::LiveRootFree,
+            policy: Policy::V4NoWait,
+            levels: Levels::Four,
+            submission: SubmissionMode::Legacy,
+        };
+        let raced = "PtFreedWhileLoaded";
+        let on = |machine| {
+            let mut expected = scenarios::expected(&case, DEFAULT_SEED);
+            settle_races(machine, &mut expected);
+            (expected.required.contains(&raced), expected.allowed.contains(&raced))
+        };
+        assert_eq!(on(MachineKind::InProcess), (true, false));
+        assert_eq!(on(MachineKind::Kvm), (false, true));
     }
 
     #[test]

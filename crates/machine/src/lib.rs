@@ -3,9 +3,11 @@
 
 pub mod in_process;
 pub mod judge;
+mod kind;
 pub mod kvm;
 mod run;
 
 pub use in_process::InProcess;
 pub use judge::{CaseResult, DeviceCounts, DeviceMoment, Moment, Observation};
-pub use run::{MachineError, MachineKind, RunOptions, run_cases, run_in_process};
+pub use kind::MachineKind;
+pub use run::{MachineError, RunOptions, run_cases, run_in_process};

@@ -7,26 +7,8 @@ use scenarios::Case;
 
 use crate::in_process::{self, InProcess};
 use crate::judge::{CaseResult, DeviceMoment, Observation, judge};
+use crate::kind::MachineKind;
 use crate::kvm::{self, BootOptions, KvmError};
-
-/// Which machine runs the cases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MachineKind {
-    /// A bare-metal guest under KVM; the device in its own thread.
-    Kvm,
-    /// Driver and device in one thread, with virtual time.
-    InProcess,
-}
-
-impl MachineKind {
-    /// The name on the command line and in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            MachineKind::Kvm => "kvm",
-            MachineKind::InProcess => "in-process",
-        }
-    }
-}
 
 /// What a run may vary beside the cases.
 #[derive(Clone, Debug)]
@@ -84,7 +66,7 @@ pub fn run_cases(
             .iter()
             .map(|case| {
                 let observation = run_in_process(case, options)?;
-                let result = judge(machine.name(), options.scenario.seed, &observation);
+                let result = judge(machine, options.scenario.seed, &observation);
                 progress(&result);
                 Ok(result)
             })
@@ -118,7 +100,7 @@ fn run_on_kvm(
                 machine_findings: Vec::new(),
             };
             let seed = options.scenario.seed;
-            let result = judge(MachineKind::Kvm.name(), seed, &observation);
+            let result = judge(MachineKind::Kvm, seed, &observation);
             progress(&result);
             results.push(result);
         },

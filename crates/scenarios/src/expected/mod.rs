@@ -39,6 +39,9 @@ pub struct Expected {
     pub unbooked_during: u32,
     /// Findings that must appear.
     pub required: Vec<&'static str>,
+    /// Findings of a race between driver and device. They must appear where the device moves only
+    /// when the driver lets it (in process), and may appear where it runs beside the driver (KVM).
+    pub raced: Vec<&'static str>,
     /// Findings that may appear besides; any other is a difference.
     pub allowed: Vec<&'static str>,
     /// What the scenario must have observed.
