@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::{DropCaches, FaultInjection};
+use crate::config::{Activity, CloseHook, CloseTiming, HandleRef, PpgttMode, Scratch};
+use crate::gt::PtLevels;
 use crate::ids::{DmaBuf, Name};
 
 /// One random call: what, and which of the things that exist.
@@ -164,6 +166,48 @@ fn run(config: Config, ops: &[Op]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Any policy with any knobs, also those that no kernel ever had together.
+fn knobs() -> impl Strategy<Value = Config> {
+    let kernel = (
+        prop::sample::select(Policy::ALL.to_vec()),
+        prop::sample::select(vec![Activity::PerObject, Activity::PerVma]),
+        prop::sample::select(vec![HandleRef::PerHandle, HandleRef::SharedOne]),
+        prop::sample::select(vec![CloseHook::None, CloseHook::ByVmFile, CloseHook::ByLut]),
+        prop::sample::select(vec![CloseTiming::Immediate, CloseTiming::LazyUntilParked]),
+        any::<[bool; 3]>(),
+    );
+    let machine = (
+        prop::sample::select(vec![
+            Submission::LegacyRing,
+            Submission::Execlists,
+            Submission::ExeclistsLastCtx,
+        ]),
+        prop::sample::select(vec![PtLevels::Three, PtLevels::Four]),
+        prop::sample::select(vec![Scratch::PerVm, Scratch::Shared]),
+        prop_oneof![4 => Just(PpgttMode::Full), 1 => Just(PpgttMode::Aliasing), 1 => Just(PpgttMode::None)],
+        prop::option::of(Just(0x4_0000 + 6 * PAGE)),
+    );
+    (kernel, machine).prop_map(|(kernel, (submission, levels, scratch, ppgtt, vm_size))| {
+        let (policy, activity, handle_ref, close_hook, close_timing, flags) = kernel;
+        let [vma_holds_vm_ref, park_switches_context, switch_keeps_context] = flags;
+        Config {
+            activity,
+            handle_ref,
+            close_hook,
+            close_timing,
+            vma_holds_vm_ref,
+            park_switches_context,
+            switch_keeps_context,
+            submission,
+            levels,
+            scratch,
+            ppgtt,
+            vm_size,
+            ..Config::for_policy(policy)
+        }
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..Default::default() })]
 
@@ -187,16 +231,10 @@ proptest! {
     #[test]
     fn random_clients_keep_the_invariants_under_every_mix_of_knobs(
         ops in prop::collection::vec(any::<Op>(), 1..80),
-        policy in 0..Policy::ALL.len(),
-        later in 0..Policy::ALL.len(),
-        flags in any::<u8>(),
+        config in knobs(),
     ) {
         let mut all: Vec<Op> = vec![(0, 0, 0), (0, 0, 0), (2, 0, 0), (2, 1, 1), (4, 0, 0), (5, 1, 0)];
         all.extend(ops);
-        // The knobs of one kernel with the policy of another.
-        let knobs = Config::for_policy(Policy::ALL[later]);
-        let vma_holds_vm_ref = if flags & 1 == 0 { knobs.vma_holds_vm_ref } else { true };
-        let policy = Policy::ALL[policy];
-        run(Config { policy, vma_holds_vm_ref, ..knobs }, &all)?;
+        run(config, &all)?;
     }
 }
