@@ -4,6 +4,7 @@
 use core::hint::black_box;
 
 use crate::arch::interrupts;
+use crate::console;
 
 /// The word that starts such a line.
 pub(crate) const WORD: &str = "misbehave ";
@@ -23,6 +24,9 @@ pub(crate) fn misbehave(kind: &str) {
         "stack-overflow" => log::info!("{}", recurse(u64::MAX)),
         "chatter" => loop {
             log::info!("chatter");
+        },
+        "reports" => loop {
+            console::line("{}");
         },
         // No misbehaviour: without the timer the sleep would last for ever.
         "nap" => {

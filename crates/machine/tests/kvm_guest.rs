@@ -110,6 +110,15 @@ fn a_guest_that_only_logs_is_ended_at_the_limit_too() {
 }
 
 #[test]
+fn a_guest_that_reports_what_nobody_asked_for_is_ended_at_the_limit_too() {
+    let Some(firmware) = firmware() else { return };
+    let options = BootOptions { case_limit: Duration::from_secs(2), ..options(0x1616) };
+    let (end, lines) = run(&firmware, "misbehave reports", &options);
+    assert!(matches!(end, Err(KvmError::TimeLimit { .. })), "{end:?}");
+    assert!(lines.iter().filter(|line| *line == "{}").count() > 2, "{lines:?}");
+}
+
+#[test]
 fn a_guest_that_waits_for_no_interrupt_is_woken_by_its_timer() {
     let Some(firmware) = firmware() else { return };
     let options = BootOptions { case_limit: Duration::from_secs(10), ..options(0x1616) };
