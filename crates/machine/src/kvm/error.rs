@@ -7,16 +7,18 @@ use gpu_thread::ThreadError;
 use super::loader::LoadError;
 
 /// Why a KVM machine could not be built, or did not end as it should.
+///
+/// Each message is whole in itself and has no source, so that printing a chain repeats nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KvmError {
     /// A system call of the VMM failed.
-    #[error("KVM: {what}: {source}")]
+    #[error("KVM: {what}: {reason}")]
     Host {
         /// What the VMM was doing.
         what: &'static str,
         /// The operating system's answer.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// Guest RAM could not be allocated.
     #[error("cannot allocate {bytes} bytes of guest RAM: {reason}")]
@@ -28,7 +30,7 @@ pub enum KvmError {
     },
     /// The firmware image cannot be loaded.
     #[error("firmware image: {0}")]
-    Firmware(#[from] LoadError),
+    Firmware(LoadError),
     /// The cases do not fit in one boot's command line.
     #[error("a command line of {0} bytes is longer than {max}", max = board::BootInfo::COMMAND_LINE_MAX)]
     CommandLine(usize),
@@ -71,6 +73,12 @@ pub enum KvmError {
     Thread(&'static str),
 }
 
+impl From<LoadError> for KvmError {
+    fn from(error: LoadError) -> Self {
+        KvmError::Firmware(error)
+    }
+}
+
 impl KvmError {
     /// Whether it is the guest's doing, so that another guest may fare better.
     pub(super) fn is_of_the_guest(&self) -> bool {
@@ -83,7 +91,7 @@ impl KvmError {
 
     /// Wraps an error of kvm-ioctls or vmm-sys-util; use as `.map_err(KvmError::host("…"))`.
     pub(super) fn host<E: Into<std::io::Error>>(what: &'static str) -> impl FnOnce(E) -> KvmError {
-        move |source| KvmError::Host { what, source: source.into() }
+        move |reason| KvmError::Host { what, reason: reason.into() }
     }
 }
 
@@ -95,5 +103,20 @@ pub(super) fn exit_meaning(status: u8) -> &'static str {
         board::EXIT_EXCEPTION => "CPU exception",
         board::EXIT_BAD_MACHINE => "the machine is not as promised",
         _ => "unknown status",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    #[test]
+    fn a_reason_is_told_once() {
+        let host = KvmError::host("open /dev/kvm")(std::io::Error::other("denied"));
+        for (error, reason) in [(host, "denied"), (LoadError::Truncated.into(), "cut off")] {
+            assert_eq!(error.to_string().matches(reason).count(), 1, "{error}");
+            assert!(error.source().is_none(), "{error}: a chain would repeat it");
+        }
     }
 }

@@ -36,8 +36,8 @@ impl Vm {
             (Cap::UserMemory, "needs user memory"),
         ] {
             if !kvm.check_extension(cap) {
-                let source = std::io::Error::from(std::io::ErrorKind::Unsupported);
-                return Err(KvmError::Host { what, source });
+                let reason = std::io::Error::from(std::io::ErrorKind::Unsupported);
+                return Err(KvmError::Host { what, reason });
             }
         }
         let fd = kvm.create_vm().map_err(KvmError::host("create a VM"))?;
