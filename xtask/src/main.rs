@@ -1,8 +1,10 @@
 //! Project tasks. `cargo xtask --help` lists them; docs/toolchain.md tells how the guest is built.
 #![forbid(unsafe_code)]
 
+mod apt;
 mod build;
 mod check;
+mod linux;
 mod process;
 mod toolchain;
 mod workspace;
@@ -34,6 +36,8 @@ enum Task {
     /// All checks and tests; the last line counts them
     #[command(visible_alias = "ci")]
     Test,
+    /// Boot a stock Linux kernel with its own i915 on the emulated GPU, in QEMU
+    Linux(Box<linux::LinuxArgs>),
     /// Build the guest image and print where it is
     Firmware,
 }
@@ -60,6 +64,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Run(Forwarded { arguments }) => build::build_and_run("run", &arguments),
         Task::Matrix(Forwarded { arguments }) => build::build_and_run("matrix", &arguments),
         Task::Bench(Forwarded { arguments }) => build::build_and_run("bench", &arguments),
+        Task::Linux(arguments) => linux::run(&arguments),
         Task::Test => Ok(check::run()),
         Task::Firmware => {
             println!("{}", build::firmware()?.display());

@@ -1,0 +1,193 @@
+//! Running QEMU: the console streamed, the kernel's log read, an end in any case.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::verdict::Verdict;
+
+/// How long QEMU may take to end once the guest has said its last word. Some kernels hang now and
+/// then while they power off.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Where things of one run lie.
+pub(super) struct Places {
+    /// The socket on which we take the kernel's log.
+    pub(super) log_socket: PathBuf,
+    /// Files that stay behind for reading.
+    pub(super) console: PathBuf,
+    pub(super) kernel_log: PathBuf,
+}
+
+/// How to run.
+pub(super) struct Options {
+    pub(super) timeout: Option<Duration>,
+    /// The console is our terminal.
+    pub(super) interactive: bool,
+    /// The console goes to standard error: standard output is for the result.
+    pub(super) console_aside: bool,
+}
+
+/// QEMU; killed when this value goes.
+struct Qemu(Child);
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        self.0.kill().ok(); // It may have ended already.
+        self.0.wait().ok();
+    }
+}
+
+/// Runs QEMU to the guest's end and feeds the kernel's log to `verdict`.
+pub(super) fn run(
+    mut command: Command,
+    places: &Places,
+    options: &Options,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    let listener = UnixListener::bind(&places.log_socket)
+        .with_context(|| format!("listening at {}", places.log_socket.display()))?;
+    if !options.interactive {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+    }
+    let mut qemu = Qemu(command.spawn().context("cannot start QEMU")?);
+    let console = qemu.0.stdout.take();
+    let aside = options.console_aside;
+    let console_file = create(&places.console)?;
+    let console = console.map(|out| thread::spawn(move || stream(out, console_file, aside)));
+    let (lines, log) = read_log(listener, create(&places.kernel_log)?);
+
+    let ended = watch(&mut qemu, &lines, options.timeout, verdict)?;
+    drop(qemu);
+    UnixStream::connect(&places.log_socket).ok(); // If QEMU never came, our thread still waits.
+    for line in &lines {
+        verdict.line(&line);
+    }
+    log.join().ok();
+    if let Some(console) = console {
+        console.join().ok();
+    }
+    if let Some(status) = ended
+        && !status.success()
+    {
+        eprintln!("QEMU ended with {status}");
+    }
+    Ok(())
+}
+
+/// Waits for the guest's end, QEMU's, or the time limit's. Gives QEMU's status if it ended itself.
+fn watch(
+    qemu: &mut Qemu,
+    lines: &Receiver<String>,
+    timeout: Option<Duration>,
+    verdict: &mut Verdict,
+) -> Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    let mut finished = None;
+    loop {
+        match lines.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => verdict.line(&line),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(50)),
+        }
+        if let Some(status) = qemu.0.try_wait()? {
+            return Ok(Some(status));
+        }
+        if verdict.finished && finished.get_or_insert_with(Instant::now).elapsed() > GRACE {
+            eprintln!("the guest is done but did not power off; ending QEMU");
+            return Ok(None);
+        }
+        if let Some(limit) = timeout
+            && start.elapsed() > limit
+        {
+            eprintln!("\nno end within {} s (--timeout); ending QEMU", limit.as_secs());
+            return Ok(None);
+        }
+    }
+}
+
+/// Takes the kernel's log from QEMU, line by line.
+fn read_log(listener: UnixListener, mut file: File) -> (Receiver<String>, JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let Ok((stream, _)) = listener.accept() else { return };
+        for line in BufReader::new(stream).split(b'\n') {
+            let Ok(line) = line else { return };
+            let line = String::from_utf8_lossy(&line);
+            writeln!(file, "{}", line.trim_end()).ok(); // for reading later; not needed to judge
+            if sender.send(line.into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    (receiver, thread)
+}
+
+/// Copies the console to our output and into a file.
+fn stream(mut console: ChildStdout, mut file: File, aside: bool) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = console.read(&mut buffer) {
+        let Some(chunk) = buffer.get(..count) else { return };
+        // A reader that went away is no reason to stop the guest.
+        let shown = if aside { show(io::stderr(), chunk) } else { show(io::stdout(), chunk) };
+        shown.ok();
+        file.write_all(chunk).ok();
+    }
+}
+
+fn show(mut output: impl Write, chunk: &[u8]) -> io::Result<()> {
+    output.write_all(chunk)?;
+    output.flush()
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("creating {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Runs a shell script in QEMU's place. It finds the log's socket in no way, so the log stays
+    /// empty: what counts here is that every run ends.
+    fn run_script(test: &str, script: &str, limit: Duration) -> (Duration, Result<Verdict>) {
+        let dir = std::env::temp_dir().join(format!("xtask-boot-{test}-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let places = Places {
+            log_socket: dir.join("log"),
+            console: dir.join("console"),
+            kernel_log: dir.join("kernel"),
+        };
+        let options = Options { timeout: Some(limit), interactive: false, console_aside: true };
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let start = Instant::now();
+        let mut verdict = Verdict::default();
+        let result = run(command, &places, &options, &mut verdict);
+        fs::remove_dir_all(dir).unwrap();
+        (start.elapsed(), result.map(|()| verdict))
+    }
+
+    #[test]
+    fn a_qemu_that_dies_at_once_ends_the_run() {
+        let (took, verdict) = run_script("dies", "exit 1", Duration::from_secs(60));
+        assert!(!verdict.unwrap().finished);
+        assert!(took < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_guest_that_hangs_is_ended_at_the_time_limit() {
+        let (took, verdict) = run_script("hangs", "exec sleep 100", Duration::from_millis(200));
+        assert!(!verdict.unwrap().finished);
+        assert!(took < Duration::from_secs(30));
+    }
+}

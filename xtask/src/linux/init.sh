@@ -1,0 +1,55 @@
+#!/bin/busybox sh
+# First program of the guest: loads i915, runs the payload, powers off.
+# What the host must know goes through the kernel's log: it has a serial port of its own, and its
+# lines are never torn by what the payload prints.
+/bin/busybox mkdir -p /proc /sys /dev /tmp /run /sbin /usr/bin /usr/sbin
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox --install -s /bin
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/ TERM="${TERM:-linux}"
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+
+say() { echo "<6>gen8emu: $*" >/dev/kmsg; }
+
+say "kernel $(uname -r)"
+if [ -e /gen8emu/i915 ]; then
+    [ -e /sys/bus/pci/devices/0000:00:02.0 ] && say "gpu $(cat /sys/bus/pci/devices/0000:00:02.0/device)"
+    if [ -e "/lib/modules/$(uname -r)/i915.ko" ]; then
+        say "loading i915"
+        modprobe i915
+        say "modprobe $?"
+    elif [ -d /lib/modules ] && [ ! -d "/lib/modules/$(uname -r)" ]; then
+        say "warning the modules given are not of kernel $(uname -r)"
+    fi
+    for node in /dev/dri/card* /dev/dri/renderD*; do
+        [ -e "$node" ] && say "node $node"
+    done
+    for engine in /sys/class/drm/card*/engine/*/name; do
+        [ -e "$engine" ] && say "engine $(cat "$engine")"
+    done
+fi
+
+cd /
+if [ -e /gen8emu/payload ]; then
+    say "payload starts"
+    sh /gen8emu/payload </dev/null
+    say "payload $?"
+elif [ -e /gen8emu/interactive ]; then
+    setsid cttyhack sh
+fi
+
+# What the kernel itself ranks as a warning or worse, of the graphics drivers.
+dmesg -r | grep -E '^<[0-4]>' | grep -E 'i915|drm' >/tmp/warnings
+while read -r line; do say "warning $line"; done </tmp/warnings
+for wedged in /sys/kernel/debug/dri/*/i915_wedged; do
+    [ -e "$wedged" ] && say "wedged $(cat "$wedged")"
+done
+say "tainted $(cat /proc/sys/kernel/tainted)"
+say "done"
+sync
+poweroff -f
