@@ -38,17 +38,22 @@ fn wrong_use_exits_2_with_one_line_that_lists_the_valid_words() {
     }
 }
 
-#[test]
-fn a_missing_guest_image_is_told_with_what_to_do() {
-    let output = gen8emu("run --firmware /nonexistent/image --machine kvm");
-    if text(&output.stderr).contains("running in process instead") {
-        println!("skipped: KVM does not run guests here, so no image is looked for");
-        return;
+/// Named as all tests that need KVM: see `cargo xtask test`.
+mod on_kvm {
+    use super::{gen8emu, text};
+
+    #[test]
+    fn a_missing_guest_image_is_told_with_what_to_do() {
+        let output = gen8emu("run --firmware /nonexistent/image --machine kvm");
+        if text(&output.stderr).contains("running in process instead") {
+            println!("skipped: KVM does not run guests here, so no image is looked for");
+            return;
+        }
+        assert_eq!(output.status.code(), Some(1));
+        let error = text(&output.stderr);
+        assert!(error.contains("/nonexistent/image"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
-    assert_eq!(output.status.code(), Some(1));
-    let error = text(&output.stderr);
-    assert!(error.contains("/nonexistent/image"), "{error}");
-    assert_eq!(error.lines().count(), 1, "{error}");
 }
 
 #[test]

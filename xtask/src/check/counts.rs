@@ -36,7 +36,7 @@ impl Counts {
             match word {
                 "passed" => self.passed += number,
                 "failed" | "timed" | "exec" => self.failed += number,
-                "ignored" | "skipped" => self.skipped += number,
+                "ignored" | "filtered" | "skipped" => self.skipped += number,
                 _ => {}
             }
         }
@@ -85,9 +85,9 @@ mod tests {
         let counts = count(&[
             "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test a ... ok",
-            "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out",
+            "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 4 filtered out",
         ]);
-        assert_eq!(counts, Counts { passed: 7, failed: 3, skipped: 1 });
+        assert_eq!(counts, Counts { passed: 7, failed: 3, skipped: 5 });
     }
 
     #[test]

@@ -91,8 +91,9 @@ impl Bus for ExitPort {
     fn mmio_write(&mut self, _address: u64, _data: &[u8]) {}
 }
 
+/// Named as all tests that need KVM: see `cargo xtask test`.
 #[cfg(test)]
-mod tests {
+mod on_kvm {
     use super::*;
     use std::io::Write;
 
