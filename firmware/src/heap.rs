@@ -70,7 +70,10 @@ impl State {
         Some(block)
     }
 
-    fn give_back(&mut self, block: usize, layout: Layout) {
+    /// # Safety
+    ///
+    /// `block` came from [`State::take`] with this layout, and nobody uses it any more.
+    unsafe fn give_back(&mut self, block: usize, layout: Layout) {
         let head = class(layout).and_then(|(class, _)| self.free.get_mut(class));
         if let Some(head) = head {
             // SAFETY: the caller gives up the block, which is at least a qword and aligned.
@@ -83,14 +86,17 @@ impl State {
 // SAFETY: blocks come from RAM between the image and HEAP_END, which nothing else uses; a block is
 // handed out once until it is given back; size and alignment are rounded up.
 unsafe impl GlobalAlloc for Heap {
+    // SAFETY: asks nothing of the caller beyond the trait; a layout of size 0 gets a block too.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let block = self.0.get().and_then(|mut state| state.take(layout));
         block.map_or(null_mut(), |block| block as *mut u8)
     }
 
+    // SAFETY: the trait's contract is what `give_back` asks for.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(mut state) = self.0.get() {
-            state.give_back(block as usize, layout);
+            // SAFETY: the caller got `block` from `alloc` with this layout, and is done with it.
+            unsafe { state.give_back(block as usize, layout) };
         }
     }
 }
