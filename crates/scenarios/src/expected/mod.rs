@@ -61,7 +61,7 @@ pub fn expected(case: &Case, seed: u64) -> Expected {
         note: row.note,
         ..Expected::default()
     };
-    findings::fill(case, &row, &mut expected);
+    findings::fill(case, seed, &row, &mut expected);
     expected
 }
 

@@ -126,6 +126,51 @@ impl Survivors {
     }
 }
 
+/// Whether the script of `seed` has a program whose address space goes with an engine's reference
+/// on its last context: it exits while it is the last on some engine, and when the last such engine
+/// leaves it, no VMA is left in it. With `cleaned` none ever is in a dead context's; else the law of
+/// [`Survivors`] holds.
+///
+/// Every use is waited for, so there is no other reference on the context.
+pub(crate) fn releases_at_a_switch(seed: u64, cleaned: bool) -> bool {
+    let mut survivors = Survivors::default();
+    let mut last: BTreeMap<usize, u32> = BTreeMap::new();
+    let mut exited: BTreeSet<u32> = BTreeSet::new();
+    let mut released = false;
+    let steps = script(seed);
+    let middle = steps.len() / 2;
+    let settle = |at: usize| at == middle || at == steps.len();
+    for at in 0..=steps.len() {
+        // The programs that engines leave at this step, one after the other.
+        let mut left = Vec::new();
+        if settle(at) {
+            while let Some((_, program)) = last.pop_first() {
+                left.push((program, last.clone()));
+            }
+        }
+        match steps.get(at) {
+            Some(&Step::Use { program, engine, .. }) => {
+                if let Some(old) = last.insert(engine.index(), program) {
+                    left.push((old, last.clone()));
+                }
+            }
+            Some(&Step::Exit { program }) => {
+                exited.insert(program);
+            }
+            _ => {}
+        }
+        released |= left.into_iter().any(|(program, still)| {
+            exited.contains(&program)
+                && !still.values().any(|&other| other == program)
+                && (cleaned || !survivors.vmas.iter().any(|&(owner, _)| owner == program))
+        });
+        if let Some(&step) = steps.get(at) {
+            survivors.step(step);
+        }
+    }
+    released
+}
+
 /// The compositor's side of a buffer.
 struct Buffer {
     handle: Handle,
