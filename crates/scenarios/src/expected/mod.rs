@@ -41,9 +41,8 @@ pub struct Expected {
     pub required: Vec<&'static str>,
     /// Findings of a race between driver and device. They must appear where the device moves only
     /// when the driver lets it (in process), and may appear where it runs beside the driver (KVM).
+    /// Any finding that is neither here nor in `required` is a difference.
     pub raced: Vec<&'static str>,
-    /// Findings that may appear besides; any other is a difference.
-    pub allowed: Vec<&'static str>,
     /// What the scenario must have observed.
     pub facts: BTreeMap<&'static str, bool>,
     /// Why the result is what it is, where that is not obvious.
