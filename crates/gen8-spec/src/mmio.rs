@@ -227,6 +227,8 @@ pub const GT_THREAD_STATUS: u32 = 0x13_805c;
 pub const FPGA_DBG: u32 = 0x4_2300;
 /// Display fuse strap.
 pub const FUSE_STRAP: u32 = 0x4_2014;
+/// [`FUSE_STRAP`]: the part has no display (i915 `ILK_INTERNAL_DISPLAY_DISABLE`).
+pub const FUSE_STRAP_DISPLAY_DISABLED: u32 = 1 << 30;
 /// GT frequency request, ratio << 24.
 pub const RPNSWREQ: u32 = 0xa008;
 /// Actual frequency.
@@ -291,6 +293,8 @@ pub const FORCEWAKE_ACK_IVB: u32 = 0x13_0090;
 pub const FUSE_STRAP3: u32 = 0x4_2020;
 /// South display strap.
 pub const SFUSE_STRAP: u32 = 0xc_2014;
+/// [`SFUSE_STRAP`]: the PCH has no display (i915 `SFUSE_STRAP_DISPLAY_DISABLED`).
+pub const SFUSE_STRAP_DISPLAY_DISABLED: u32 = 1 << 7;
 /// Free-running display timestamp (i915 `IVB_TIMESTAMP_CTR`).
 pub const TIMESTAMP_CTR: u32 = 0x4_4070;
 /// Nanoseconds in a tick of [`TIMESTAMP_CTR`] (i915 `intel_crtc_scanlines_since_frame_timestamp`

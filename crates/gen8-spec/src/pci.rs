@@ -76,6 +76,24 @@ pub const fn ggtt_pte_bytes(gmch_ctrl: u16) -> u64 {
     }
 }
 
+/// Unit of GMCH_CTRL's GMS field in bytes (kernel `early-quirks.c`, `gen8_stolen_size`).
+pub const GMS_UNIT: u64 = 32 << 20;
+/// Largest stolen memory in bytes; the GMS codes above 16 name sizes in other ways (PRM, GGC).
+pub const STOLEN_MAX: u64 = 16 * GMS_UNIT;
+
+/// Bytes of stolen memory for a GMCH_CTRL value.
+pub const fn stolen_bytes(gmch_ctrl: u16) -> u64 {
+    (gmch_ctrl >> 8) as u64 * GMS_UNIT
+}
+
+/// `gmch_ctrl` with `bytes` of stolen memory; `None` if no GMS code means that size.
+pub const fn with_stolen_bytes(gmch_ctrl: u16, bytes: u64) -> Option<u16> {
+    if bytes > STOLEN_MAX || !bytes.is_multiple_of(GMS_UNIT) {
+        return None;
+    }
+    Some(gmch_ctrl & 0xff | ((bytes / GMS_UNIT) as u16) << 8)
+}
+
 /// Header type.
 pub const CFG_HEADER_TYPE: u16 = 0x0e;
 /// Memory BAR: 64-bit.
@@ -109,3 +127,21 @@ pub const PM_NO_SOFT_RESET: u16 = 1 << 3;
 pub const IO_INDEX: u64 = 0;
 /// Offset of the data register in the I/O BAR.
 pub const IO_DATA: u64 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stolen_memory_comes_in_units_of_32_mib_up_to_512_and_leaves_the_ggtt_alone() {
+        for mib in [0, 32, 64, 512] {
+            let control = with_stolen_bytes(0xc0, mib << 20).expect("a size");
+            assert_eq!(stolen_bytes(control), mib << 20);
+            assert_eq!(ggtt_pte_bytes(control), ggtt_pte_bytes(0xc0));
+        }
+        assert_eq!(with_stolen_bytes(0xc0, 32 << 20), Some(0x1c0));
+        for mib in [1, 31, 33, 544, 1 << 20] {
+            assert_eq!(with_stolen_bytes(0xc0, mib << 20), None, "{mib}");
+        }
+    }
+}

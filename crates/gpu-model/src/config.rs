@@ -21,8 +21,13 @@ pub struct GpuConfig {
     pub sku: Sku,
     /// Bytes of the aperture (BAR2): a power of two from 128 MiB to 4 GiB.
     pub aperture_size: u64,
-    /// GMCH_CTRL (configuration offset 0x50): decides the size of the GGTT.
+    /// GMCH_CTRL (configuration offset 0x50): decides the sizes of GGTT and stolen memory.
     pub gmch_ctrl: u16,
+    /// BDSM (configuration offset 0x5c): where the firmware put the stolen memory, a multiple of
+    /// 1 MiB; 0 if it put it nowhere.
+    pub stolen_base: u32,
+    /// Whether the part has no display, as the display straps tell.
+    pub display_fused_off: bool,
     /// Defects for mutation checks; none by default.
     pub mutations: Mutations,
 }
@@ -34,6 +39,8 @@ impl GpuConfig {
             sku,
             aperture_size: pci::BAR2_SIZE,
             gmch_ctrl: GMCH_CTRL_4_GIB_GGTT,
+            stolen_base: 0,
+            display_fused_off: false,
             mutations: Mutations::default(),
         }
     }

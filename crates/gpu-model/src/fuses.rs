@@ -1,19 +1,23 @@
 //! Fuses and straps: which slices, subslices and EUs a part has, and what its display lacks.
 
 use gen8_spec::mmio;
-use gen8_spec::sku::Sku;
 
-/// Reads a fuse of `sku`; `None` when `offset` is not a fuse. Fuses ignore writes.
+use crate::config::GpuConfig;
+
+/// Reads a fuse of the part; `None` when `offset` is not a fuse. Fuses ignore writes.
 ///
-/// Display straps read 0: nothing is fused off, as in the probe trace of a stock i915.
-pub fn read(sku: Sku, offset: u32) -> Option<u32> {
-    let [eu0, eu1, eu2] = sku.eu_disable();
+/// Display straps read 0 when nothing is fused off, as in the probe trace of a stock i915.
+pub fn read(config: &GpuConfig, offset: u32) -> Option<u32> {
+    let [eu0, eu1, eu2] = config.sku.eu_disable();
+    let display = |disabled| if config.display_fused_off { disabled } else { 0 };
     Some(match offset {
-        mmio::FUSE2 => sku.fuse2(),
+        mmio::FUSE2 => config.sku.fuse2(),
         mmio::EU_DISABLE0 => eu0,
         mmio::EU_DISABLE1 => eu1,
         mmio::EU_DISABLE2 => eu2,
-        mmio::FUSE_STRAP | mmio::FUSE_STRAP3 | mmio::SFUSE_STRAP => 0,
+        mmio::FUSE_STRAP => display(mmio::FUSE_STRAP_DISPLAY_DISABLED),
+        mmio::SFUSE_STRAP => display(mmio::SFUSE_STRAP_DISPLAY_DISABLED),
+        mmio::FUSE_STRAP3 => 0,
         _ => return None,
     })
 }
@@ -21,7 +25,7 @@ pub fn read(sku: Sku, offset: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gen8_spec::sku;
+    use gen8_spec::sku::{self, Sku};
 
     /// Slices, subslices a slice and EUs a subslice of the driver's model (i915
     /// `gt/intel_sseu.c`, `bdw_sseu_info_init`).
@@ -31,7 +35,8 @@ mod tests {
 
     /// Counts EUs as i915 does from the fuses.
     fn eus_seen_by_driver(sku: Sku) -> u32 {
-        let fuse = |offset| read(sku, offset).expect("a fuse");
+        let config = GpuConfig::new(sku);
+        let fuse = |offset| read(&config, offset).expect("a fuse");
         let fuse2 = fuse(mmio::FUSE2);
         let disabled = u128::from(fuse(mmio::EU_DISABLE0))
             | u128::from(fuse(mmio::EU_DISABLE1)) << 32
@@ -57,6 +62,16 @@ mod tests {
 
     #[test]
     fn other_registers_are_no_fuses() {
-        assert_eq!(read(sku::SKUS[0], mmio::GDRST), None);
+        assert_eq!(read(&GpuConfig::new(sku::SKUS[0]), mmio::GDRST), None);
+    }
+
+    #[test]
+    fn both_display_straps_tell_of_a_display_that_is_fused_off_and_of_nothing_else() {
+        for (display_fused_off, straps) in [(false, [0, 0]), (true, [1 << 30, 1 << 7])] {
+            let config = GpuConfig { display_fused_off, ..GpuConfig::new(sku::SKUS[0]) };
+            let seen = [mmio::FUSE_STRAP, mmio::SFUSE_STRAP].map(|offset| read(&config, offset));
+            assert_eq!(seen, straps.map(Some));
+            assert_eq!(read(&config, mmio::FUSE_STRAP3), Some(0));
+        }
     }
 }

@@ -117,6 +117,13 @@ impl Gpu {
         core::mem::replace(&mut self.memory, memory)
     }
 
+    /// Tells where the machine put the stolen memory: 0 for nowhere, else a multiple of 1 MiB. A
+    /// reset does not change it.
+    pub fn place_stolen_memory(&mut self, base: u32) {
+        self.config.stolen_base = base;
+        self.state.pci.place_stolen_memory(base);
+    }
+
     /// Reads `size` bytes (1, 2 or 4) of PCI configuration space.
     pub fn config_read(&mut self, offset: u16, size: u8) -> u32 {
         self.state.pci.read(offset, size)

@@ -203,7 +203,7 @@ impl Gpu {
             .or_else(|| state.forcewake.read(offset))
             .or_else(|| state.faults.read(offset))
             .or_else(|| state.power.read(offset))
-            .or_else(|| fuses::read(self.config.sku, offset))
+            .or_else(|| fuses::read(&self.config, offset))
             .or_else(|| state.display.read(offset))
             .or_else(|| self.read_self_clearing(offset))
     }
@@ -233,7 +233,7 @@ impl Gpu {
             || state.forcewake.write(offset, value)
             || state.faults.write(offset, value)
             || state.power.write(offset, value)
-            || fuses::read(self.config.sku, offset).is_some()
+            || fuses::read(&self.config, offset).is_some()
             || state.display.write(offset, value)
             || self.write_self_clearing(offset, value)
     }

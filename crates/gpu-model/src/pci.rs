@@ -85,8 +85,13 @@ impl PciFunction {
         self.put(regs::CFG_CAP_POINTER, u32::from(regs::CFG_MSI), 0);
         self.put(regs::CFG_INTERRUPT, u32::from(regs::INTERRUPT_PIN_A) << 8, 0xff);
         self.put(regs::CFG_GMCH_CTRL, u32::from(config.gmch_ctrl), 0);
-        self.put(regs::CFG_BDSM, 0, 0);
+        self.place_stolen_memory(config.stolen_base);
         self.put(regs::CFG_ASLS, 0, u32::MAX);
+    }
+
+    /// Sets BDSM, which the firmware locks: software cannot write it.
+    pub(crate) fn place_stolen_memory(&mut self, base: u32) {
+        self.put(regs::CFG_BDSM, base, 0);
     }
 
     fn put_memory_bar(&mut self, offset: u16, size: u64, flags: u32) {

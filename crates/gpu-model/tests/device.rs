@@ -73,6 +73,17 @@ fn config_space_identifies_the_part_and_lists_msi_then_pm() {
 }
 
 #[test]
+fn stolen_memory_is_where_the_machine_put_it_through_resets_and_writes() {
+    let (mut gpu, _) = powered_on(GT2);
+    assert_eq!(gpu.config_read(pci::CFG_BDSM, 4), 0);
+    gpu.place_stolen_memory(0x4000_0000);
+    gpu.config_write(pci::CFG_BDSM, 4, 0x1000_0000);
+    assert_eq!(gpu.config_read(pci::CFG_BDSM, 4), 0x4000_0000);
+    gpu.reset();
+    assert_eq!(gpu.config_read(pci::CFG_BDSM, 4), 0x4000_0000);
+}
+
+#[test]
 fn bars_size_by_the_all_ones_protocol_and_keep_their_type() {
     let (mut gpu, _) = powered_on(GT2);
     let mut size = |offset| {
