@@ -8,9 +8,12 @@ use std::sync::Arc;
 use gen8_spec::PAGE_SIZE;
 use gpu_model::GuestRam;
 use vm_memory::mmap::MmapRegionError;
-use vm_memory::{FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
+use vm_memory::{
+    FileOffset, GuestAddress, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap, MmapRegion,
+};
 
 use crate::errno::Errno;
+use crate::stolen::StolenMemory;
 
 /// Most ranges at a time. A range keeps its file open, so this stays below the usual limit of 1024
 /// open files; QEMU has about 20 without a virtual IOMMU.
@@ -20,6 +23,9 @@ pub(crate) const MAX_MAPPINGS: usize = 512;
 const READ: u32 = 1 << 0;
 /// DMA_MAP: the device may write.
 const WRITE: u32 = 1 << 1;
+
+/// Below are the holes of the first PCs.
+const LOW_MEMORY: u64 = 1 << 20;
 
 /// A range of guest-physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +112,28 @@ impl DmaTable {
         std::mem::take(&mut self.0).values().fold(0, |sum, mapping| sum.wrapping_add(mapping.size))
     }
 
-    /// The memory as the device may reach it now.
-    pub(crate) fn ram(&self) -> Result<GuestRam, Errno> {
-        let regions: Vec<_> =
+    /// End of the RAM that goes on from 1 MiB without a gap, below 4 GiB: what a PC's firmware calls
+    /// the top of low memory.
+    pub(crate) fn top_of_low_memory(&self) -> Option<u64> {
+        let is_ram = |mapping: &Mapping| mapping.region.is_some();
+        let (&start, first) = self.0.range(..=LOW_MEMORY).next_back()?;
+        let mut top = start.saturating_add(first.size);
+        if !is_ram(first) || top <= LOW_MEMORY {
+            return None;
+        }
+        while let Some(next) = self.0.get(&top).filter(|next| is_ram(next)) {
+            top = top.saturating_add(next.size);
+        }
+        Some(top)
+    }
+
+    /// The memory as the device may reach it now, with `stolen` where the client has none.
+    pub(crate) fn ram(&self, stolen: &StolenMemory) -> Result<GuestRam, Errno> {
+        let mut regions: Vec<_> =
             self.0.values().filter_map(|mapping| mapping.region.clone()).collect();
+        let own = stolen.region().filter(|(range, _)| self.overlapping(*range).next().is_none());
+        regions.extend(own.map(|(_, region)| region));
+        regions.sort_unstable_by_key(|region| region.start_addr());
         if regions.is_empty() {
             return Ok(GuestRam::empty());
         }

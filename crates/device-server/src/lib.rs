@@ -41,6 +41,7 @@ mod regions;
 mod server;
 mod session;
 mod signals;
+mod stolen;
 mod version;
 mod wire;
 

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
+use gen8_spec::pci;
 use gpu_model::GuestRam;
 use gpu_thread::Device;
 use vfio_bindings::bindings::vfio::{
@@ -15,6 +16,7 @@ use crate::errno::Errno;
 use crate::interrupts::{Action, Index, Interrupts};
 use crate::receiver::Receiver;
 use crate::regions::Region;
+use crate::stolen::StolenMemory;
 use crate::version;
 use crate::wire::{Fields, Header, MAX_DATA, Reply, command};
 
@@ -31,13 +33,16 @@ pub(crate) struct Session<'a> {
     device: &'a Device,
     interrupts: &'a Interrupts,
     dma: DmaTable,
+    stolen: StolenMemory,
     negotiated: bool,
 }
 
 impl<'a> Session<'a> {
     /// A session with a client that has not said anything.
     pub(crate) fn new(device: &'a Device, interrupts: &'a Interrupts) -> Self {
-        Session { device, interrupts, dma: DmaTable::default(), negotiated: false }
+        let size = device.look(|gpu| pci::stolen_bytes(gpu.config().gmch_ctrl));
+        let (dma, stolen) = (DmaTable::default(), StolenMemory::new(size));
+        Session { device, interrupts, dma, stolen, negotiated: false }
     }
 
     /// Answers the client until it goes.
@@ -126,10 +131,15 @@ impl<'a> Session<'a> {
     }
 
     /// Gives the device the memory that is mapped now.
-    fn load_memory(&self) -> Result<(), Errno> {
-        let memory = self.dma.ram()?;
+    fn load_memory(&mut self) -> Result<(), Errno> {
+        self.stolen.place(self.dma.top_of_low_memory());
+        let memory = self.dma.ram(&self.stolen)?;
+        let bdsm = self.stolen.bdsm();
         // Unmapping the old one takes time, so it is not done under the device's lock.
-        let old = self.device.touch(|gpu| gpu.set_memory(memory));
+        let old = self.device.touch(|gpu| {
+            gpu.place_stolen_memory(bdsm);
+            gpu.set_memory(memory)
+        });
         drop(old);
         Ok(())
     }
@@ -180,6 +190,7 @@ impl Drop for Session<'_> {
     /// The client is gone: nothing of it is left, and the device is as after power-on.
     fn drop(&mut self) {
         let old = self.device.touch(|gpu| {
+            gpu.place_stolen_memory(0);
             gpu.reset();
             gpu.set_memory(GuestRam::empty())
         });

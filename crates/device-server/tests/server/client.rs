@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use device_server::{Server, ServerError, StopHandle};
+use gen8_spec::{pci, pte};
 use gpu_model::{Gpu, GpuConfig, GuestRam};
 use vmm_sys_util::eventfd::EventFd;
 use vmm_sys_util::sock_ctrl_msg::ScmSocket;
@@ -49,8 +50,12 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) fn start() -> TestServer {
+        Self::start_with(GpuConfig::by_device_id(0x1616).unwrap())
+    }
+
+    pub(crate) fn start_with(config: GpuConfig) -> TestServer {
         let path = fresh_path();
-        let gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), GuestRam::empty());
+        let gpu = Gpu::new(config, GuestRam::empty());
         let server = Server::bind(&path, gpu).unwrap();
         let stop = server.stop_handle();
         TestServer { path, stop, thread: std::thread::spawn(move || server.run()) }
@@ -204,6 +209,18 @@ pub(crate) fn read_u32(file: &File, offset: u64) -> u32 {
 
 pub(crate) fn write_u32(file: &File, offset: u64, value: u32) {
     file.write_all_at(&value.to_le_bytes(), offset).unwrap();
+}
+
+/// Lets the device decode and reach memory.
+pub(crate) fn enable(client: &mut Client) {
+    let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
+    client.write(CONFIG, pci::CFG_COMMAND.into(), &command.to_le_bytes()).unwrap();
+}
+
+/// Lets GGTT page 0, which is the aperture's first, lead to `address`.
+pub(crate) fn aim_aperture(client: &mut Client, address: u64) {
+    let entry = pte::encode_ggtt_pte(address).to_le_bytes();
+    client.write(BAR0, pci::BAR0_GGTT_OFFSET, &entry).unwrap();
 }
 
 /// Waits for `event`; false if it does not come within `patience`.

@@ -4,3 +4,4 @@ mod client;
 mod hostile;
 mod interrupts;
 mod protocol;
+mod stolen;

@@ -2,26 +2,15 @@
 
 use crate::client::{
     BAR0, BAR2, CONFIG, Client, DMA_MAP, GET_INFO, IRQ_INFO, REGION_INFO, RESET, TestServer, WRITE,
-    memory, read_u32, words, write_u32,
+    aim_aperture, enable, memory, read_u32, words, write_u32,
 };
-use gen8_spec::{interrupts, pci, pte};
+use gen8_spec::{interrupts, pci};
 
 const READ_ONLY: u32 = 1;
 const READ_WRITE: u32 = 3;
 const GIB: u64 = 1 << 30;
 /// A register that stores what is written.
 const IER: u32 = interrupts::gt_bank(0) + interrupts::IER;
-
-fn enable(client: &mut Client) {
-    let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
-    client.write(CONFIG, pci::CFG_COMMAND.into(), &command.to_le_bytes()).unwrap();
-}
-
-/// Lets GGTT page 0, which is the aperture's first, lead to `address`.
-fn aim_aperture(client: &mut Client, address: u64) {
-    let entry = pte::encode_ggtt_pte(address).to_le_bytes();
-    client.write(BAR0, pci::BAR0_GGTT_OFFSET, &entry).unwrap();
-}
 
 #[test]
 fn device_regions_and_interrupts_are_described_as_vfio_describes_a_pci_function() {
