@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use driver::Policy;
+use gen8_spec::pci;
 use gen8_spec::sku::{SKUS, Sku};
 use machine::MachineKind;
 use scenarios::{Levels, ScenarioId, SubmissionMode};
@@ -93,6 +94,32 @@ pub(crate) struct ServeArgs {
     /// The part, by PCI device id
     #[arg(long, value_name = "ID", value_parser = sku, default_value = "1616")]
     pub(crate) sku: Sku,
+    /// Stolen memory: a multiple of 32, up to 512
+    #[arg(long, value_name = "MIB", value_parser = stolen_memory, default_value = "0")]
+    pub(crate) stolen: u64,
+    /// Whether the part has its display or not
+    #[arg(long, value_enum, default_value = "on")]
+    pub(crate) display: Display,
+}
+
+/// What a part's fuses say of its display.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Display {
+    /// It is there.
+    On,
+    /// It is not: stock i915 finds no pipes.
+    FusedOff,
+}
+
+/// Bytes of stolen memory, from MiB.
+fn stolen_memory(text: &str) -> Result<u64, String> {
+    let bytes = text.parse::<u64>().ok().and_then(|mib| mib.checked_mul(1 << 20));
+    bytes.filter(|&bytes| pci::with_stolen_bytes(0, bytes).is_some()).ok_or_else(|| {
+        let (unit, most) = (pci::GMS_UNIT >> 20, pci::STOLEN_MAX >> 20);
+        format!(
+            "no part has '{text}' MiB of stolen memory: expected a multiple of {unit} up to {most}"
+        )
+    })
 }
 
 fn sku(text: &str) -> Result<Sku, String> {

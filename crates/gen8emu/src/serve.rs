@@ -4,14 +4,15 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use device_server::{Server, TerminationSignals};
+use gen8_spec::pci;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
 
-use crate::cli::ServeArgs;
+use crate::cli::{Display, ServeArgs};
 
 /// Serves until a signal asks to end.
 pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     let signals = TerminationSignals::block().context("cannot block signals")?;
-    let gpu = Gpu::new(GpuConfig::new(arguments.sku), GuestRam::empty());
+    let gpu = Gpu::new(config(arguments)?, GuestRam::empty());
     let server = Server::bind(&arguments.socket, gpu)?;
     let stop = server.stop_handle();
     thread::Builder::new()
@@ -25,4 +26,12 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     println!("GPU 8086:{device:04x} waits for QEMU at {}", arguments.socket.display());
     server.run()?;
     Ok(())
+}
+
+fn config(arguments: &ServeArgs) -> Result<GpuConfig> {
+    let mut config = GpuConfig::new(arguments.sku);
+    config.gmch_ctrl = pci::with_stolen_bytes(config.gmch_ctrl, arguments.stolen)
+        .context("there is no such stolen memory")?;
+    config.display_fused_off = arguments.display == Display::FusedOff;
+    Ok(config)
 }
