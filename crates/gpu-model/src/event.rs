@@ -19,6 +19,20 @@ pub enum Event {
         pdps: [u64; 4],
         /// Context id (execlists) or CCID (legacy).
         context: u32,
+        /// Device time, nanoseconds.
+        now_ns: u64,
+    },
+    /// MI_NOOP loaded NOPID with an identification number. Batches without privilege may do that,
+    /// so a guest can mark the address space that the engine has loaded (its last `PdpLoaded`).
+    NopId {
+        /// Engine.
+        engine: EngineId,
+        /// Context id (execlists) or CCID (legacy).
+        context: u32,
+        /// The number, 22 bits.
+        value: u32,
+        /// Device time, nanoseconds.
+        now_ns: u64,
     },
     /// A translation or access failed.
     Fault(crate::fault::GpuFault),
@@ -77,6 +91,8 @@ pub enum Event {
         /// Bits of GDRST.
         domains: u32,
     },
+    /// The whole function was reset, as by a machine that starts anew.
+    FunctionReset,
 }
 
 /// Receives the device's events. Called with the device borrowed: an observer keeps what it needs

@@ -8,7 +8,7 @@ use crate::config::GpuConfig;
 use crate::debug_page::DebugPage;
 use crate::display::Display;
 use crate::engine::Engine;
-use crate::event::{EventSink, Observer};
+use crate::event::{Event, EventSink, Observer};
 use crate::fault::FaultRegisters;
 use crate::forcewake::Forcewake;
 use crate::ggtt::Ggtt;
@@ -198,6 +198,7 @@ impl Gpu {
         fresh.now_ns = self.state.now_ns;
         fresh.pci.inherit_line(&self.state.pci);
         self.state = fresh;
+        self.events.emit(|| Event::FunctionReset);
     }
 
     /// A copy of the device's state.

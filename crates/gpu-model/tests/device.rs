@@ -99,6 +99,13 @@ fn bars_size_by_the_all_ones_protocol_and_keep_their_type() {
 }
 
 #[test]
+fn a_function_reset_is_told_to_the_observer() {
+    let (mut gpu, log) = powered_on(GT2);
+    gpu.reset();
+    assert_eq!(log.take()[..], [Event::FunctionReset]);
+}
+
+#[test]
 fn four_gib_aperture_sizes_in_the_upper_half() {
     let mut config = GpuConfig::by_device_id(GT2).expect("a Broadwell");
     config.aperture_size = 4 << 30;

@@ -23,17 +23,21 @@ fn hint() -> impl Strategy<Value = Event> {
     })
 }
 
+fn loaded(engine: EngineId, levels: u32, pdps: [u64; 4]) -> Event {
+    Event::PdpLoaded { engine, levels, pdps, context: 0, now_ns: 0 }
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let engine = || prop::sample::select(EngineId::ALL.to_vec());
-    let loaded = (engine(), 2..6u32, prop::array::uniform4(page()))
-        .prop_map(|(engine, levels, pdps)| Event::PdpLoaded { engine, levels, pdps, context: 0 });
+    let loads = (engine(), 2..6u32, prop::array::uniform4(page()))
+        .prop_map(|(engine, levels, pdps)| loaded(engine, levels, pdps));
     let switch = (engine(), any::<u32>()).prop_map(|(engine, status)| Event::ContextSwitch {
         engine,
         status,
         context: 0,
     });
     let reset = any::<u32>().prop_map(|domains| Event::Reset { domains });
-    prop_oneof![16 => hint(), 4 => loaded, 1 => switch, 1 => reset]
+    prop_oneof![16 => hint(), 4 => loads, 1 => switch, 1 => reset]
 }
 
 proptest! {

@@ -6,6 +6,7 @@ use gen8_spec::mmio::ring as reg;
 
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
+use crate::event::Event;
 
 /// No effect here.
 pub(super) fn skip(_: &mut Engine, _: &Command, _: &mut Bus<'_>) -> Result<Flow, Stop> {
@@ -17,10 +18,17 @@ pub(super) fn unknown(_: &mut Engine, _: &Command, _: &mut Bus<'_>) -> Result<Fl
     Err(Stop::Instruction)
 }
 
-/// MI_NOOP: bit 22 loads NOPID.
-pub(super) fn noop(engine: &mut Engine, command: &Command, _: &mut Bus<'_>) -> Result<Flow, Stop> {
+/// MI_NOOP: bit 22 loads NOPID, in batches without privilege as well (PRM Vol 2a, MI_NOOP).
+pub(super) fn noop(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
     if command.header & op::NOOP_WRITE_ID != 0 {
-        engine.registers.set(reg::NOPID, command.header & op::NOOP_ID_MASK);
+        let value = command.header & op::NOOP_ID_MASK;
+        engine.registers.set(reg::NOPID, value);
+        let (context, now_ns) = (engine.context_id(), bus.now_ns);
+        bus.events.emit(|| Event::NopId { engine: engine.id, context, value, now_ns });
     }
     Ok(Flow::Next)
 }

@@ -318,6 +318,7 @@ impl Engine {
             levels: levels.number(),
             pdps: self.space.pdps,
             context,
+            now_ns: bus.now_ns,
         });
     }
 

@@ -309,6 +309,21 @@ fn noop_with_identification_loads_nopid_and_report_head_writes_the_status_page()
 }
 
 #[test]
+fn a_batch_without_privilege_marks_its_address_space_by_a_noop_with_identification() {
+    let mut s = setup(BCS);
+    let mark = mi::header(mi::NOOP, mi::NOOP_WRITE_ID | mi::NOOP_ID_MASK);
+    s.user_batch(&[mark, one(mi::NOOP)]);
+    let told = s.bench.events();
+    let marks: Vec<&Event> =
+        told.iter().filter(|event| matches!(event, Event::NopId { .. })).collect();
+    let value = mi::NOOP_ID_MASK;
+    assert!(
+        matches!(marks[..], [Event::NopId { engine: BCS, value: seen, .. }] if *seen == value),
+        "{marks:?}"
+    );
+}
+
+#[test]
 fn update_gtt_takes_effect_for_the_next_command() {
     let mut s = setup(BCS);
     let (old, new) = (s.bench.page(), s.bench.page());

@@ -104,7 +104,7 @@ impl Guest {
 
     pub fn load(&mut self, engine: EngineId, space: &AddressSpace) {
         let (levels, pdps) = (space.levels().number(), space.root().pdps());
-        self.event(Event::PdpLoaded { engine, levels, pdps, context: 1 });
+        self.event(Event::PdpLoaded { engine, levels, pdps, context: 1, now_ns: 0 });
     }
 
     pub fn release(&mut self, vm: u32, space: AddressSpace) {
