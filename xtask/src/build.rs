@@ -1,5 +1,6 @@
 //! Building the guest image and the program, and running the program.
 
+use std::env;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -25,6 +26,22 @@ pub(crate) fn program() -> Result<PathBuf> {
     build.args(["build", "--package", "gen8emu", "--release"]);
     process::run(&mut build).context("building gen8emu")?;
     Ok(workspace::target().join("release").join("gen8emu"))
+}
+
+/// Builds the checks that run in a Linux guest, as one static program; says where it is.
+pub(crate) fn guest_checks() -> Result<PathBuf> {
+    let host = process::host_target()?;
+    // A directory of its own: the flag below is no reason to rebuild everything else. The target is
+    // named so that the flag does not reach proc macros, which cannot be static.
+    let target_dir = workspace::target().join("guest-checks");
+    let mut build = process::cargo();
+    build.args(["build", "--package", "guest-checks", "--profile", "guest", "--target", &host]);
+    build.arg("--target-dir").arg(&target_dir);
+    let flags = env::var("RUSTFLAGS").unwrap_or_default();
+    build.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
+    build.env_remove("CARGO_ENCODED_RUSTFLAGS");
+    process::run(&mut build).context("building the checks for the guest")?;
+    Ok(target_dir.join(host).join("guest").join("gen8-checks"))
 }
 
 /// Whether KVM really runs a guest here.

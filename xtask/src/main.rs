@@ -40,6 +40,8 @@ enum Task {
     Linux(Box<linux::LinuxArgs>),
     /// Build the guest image and print where it is
     Firmware,
+    /// Build the checks for Linux guests and print where they are
+    GuestChecks,
 }
 
 /// Arguments that the program gen8emu understands; xtask hands them on.
@@ -68,6 +70,10 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test => Ok(check::run()),
         Task::Firmware => {
             println!("{}", build::firmware()?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::GuestChecks => {
+            println!("{}", build::guest_checks()?.display());
             Ok(ExitCode::SUCCESS)
         }
     }

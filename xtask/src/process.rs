@@ -25,6 +25,14 @@ pub(crate) fn rustc() -> Command {
     Command::new(env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")))
 }
 
+/// The target that the compiler builds for unless told otherwise, such as
+/// `x86_64-unknown-linux-gnu`.
+pub(crate) fn host_target() -> Result<String> {
+    let version = capture(rustc().arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("`rustc -vV` names no host")
+}
+
 /// Runs `command`; its output goes where ours goes. An error when it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", words(command)))?;

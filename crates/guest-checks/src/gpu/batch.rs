@@ -1,0 +1,101 @@
+//! Batches. Commands and their fields: Intel PRM for Broadwell, volume 2a (command reference).
+
+use crate::sys::Mapping;
+
+/// MI commands: bits 28:23 are the opcode, the low bits the length in dwords less 2.
+const fn command(opcode: u32, length: u32) -> u32 {
+    opcode << 23 | (length - 2)
+}
+
+const MI_NOOP: u32 = 0;
+const MI_ARB_CHECK: u32 = 0x05 << 23;
+const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
+const MI_STORE_DWORD_IMM: u32 = command(0x20, 4);
+const MI_STORE_REGISTER_MEM: u32 = command(0x24, 4);
+const MI_COPY_MEM_MEM: u32 = command(0x2e, 5);
+const MI_BATCH_BUFFER_START: u32 = command(0x31, 3);
+
+/// MI_BATCH_BUFFER_START: the address is one of the context's address space.
+const PER_PROCESS: u32 = 1 << 8;
+/// MI_BATCH_BUFFER_START: MI_BATCH_BUFFER_END comes back behind this command.
+const SECOND_LEVEL: u32 = 1 << 22;
+
+/// Commands in the making.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Batch {
+    dwords: Vec<u32>,
+}
+
+impl Batch {
+    /// Stores `value` at `address`.
+    pub(crate) fn store(self, address: u64, value: u32) -> Batch {
+        self.push(MI_STORE_DWORD_IMM).address(address).push(value)
+    }
+
+    /// Stores a register at `address`.
+    pub(crate) fn store_register(self, address: u64, register: u32) -> Batch {
+        self.push(MI_STORE_REGISTER_MEM).push(register).address(address)
+    }
+
+    /// Copies the dword at `from` to `to`.
+    pub(crate) fn copy(self, to: u64, from: u64) -> Batch {
+        self.push(MI_COPY_MEM_MEM).address(to).address(from)
+    }
+
+    /// Goes on at `address` for good.
+    pub(crate) fn jump(self, address: u64) -> Batch {
+        self.push(MI_BATCH_BUFFER_START | PER_PROCESS).address(address)
+    }
+
+    /// Runs the batch at `address`, then goes on here.
+    pub(crate) fn call(self, address: u64) -> Batch {
+        self.push(MI_BATCH_BUFFER_START | PER_PROCESS | SECOND_LEVEL).address(address)
+    }
+
+    /// A place where another context may come in.
+    pub(crate) fn arbitration(self) -> Batch {
+        self.push(MI_ARB_CHECK)
+    }
+
+    /// Ends it; its length is a multiple of 8 bytes, as the kernel wants it.
+    pub(crate) fn end(self) -> Batch {
+        let ended = self.push(MI_BATCH_BUFFER_END);
+        if ended.dwords.len().is_multiple_of(2) { ended } else { ended.push(MI_NOOP) }
+    }
+
+    /// Writes it to the beginning of an object.
+    pub(crate) fn write_to(&self, mapping: &Mapping) {
+        for (index, dword) in self.dwords.iter().enumerate() {
+            mapping.write(index, *dword);
+        }
+    }
+
+    fn push(mut self, dword: u32) -> Batch {
+        self.dwords.push(dword);
+        self
+    }
+
+    fn address(self, address: u64) -> Batch {
+        self.push(address as u32).push((address >> 32) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the dwords that the Intel GPU Tools' and i915's own headers give.
+    #[test]
+    fn commands_are_encoded_as_documented() {
+        let batch = Batch::default().store(0x1_2345_6000, 7).end();
+        assert_eq!(batch.dwords, [0x1000_0002, 0x2345_6000, 1, 7, 0x0500_0000, 0]);
+        let batch = Batch::default().jump(0x1000).call(0x2000).end();
+        assert_eq!(batch.dwords, [0x1880_0101, 0x1000, 0, 0x18c0_0101, 0x2000, 0, 0x0500_0000, 0]);
+        let batch = Batch::default().copy(0x1000, 0x2000).store_register(0x3000, 0x2358).end();
+        assert_eq!(
+            batch.dwords,
+            [0x1700_0003, 0x1000, 0, 0x2000, 0, 0x1200_0002, 0x2358, 0x3000, 0, 0x0500_0000]
+        );
+        assert_eq!(Batch::default().arbitration().end().dwords, [0x0280_0000, 0x0500_0000]);
+    }
+}

@@ -1,0 +1,13 @@
+//! The GPU as a client of i915 has it: device nodes, objects, contexts, batches.
+
+mod batch;
+mod context;
+mod device;
+mod node;
+mod object;
+
+pub(crate) use batch::Batch;
+pub(crate) use context::Context;
+pub(crate) use device::{Device, Engine};
+pub(crate) use node::Node;
+pub(crate) use object::{Object, Placed};

@@ -1,0 +1,118 @@
+//! Buffer objects.
+
+use super::Device;
+use crate::error::{Error, Result};
+use crate::sys::Mapping;
+use crate::uapi;
+
+/// How long any batch here may take, under a slow emulator.
+const PATIENCE_NS: i64 = 30_000_000_000;
+
+/// How the CPU sees an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Through the aperture (`I915_MMAP_OFFSET_GTT`).
+    Aperture,
+    /// The pages themselves, write-combined (`I915_MMAP_OFFSET_WC`).
+    WriteCombined,
+    /// The pages themselves, cached (`I915_MMAP_OFFSET_WB`).
+    Cached,
+}
+
+/// A handle of one client on an object; dropping closes it.
+pub(crate) struct Object {
+    device: Device,
+    handle: u32,
+    bytes: usize,
+}
+
+impl Object {
+    pub(super) fn create(device: &Device, bytes: usize) -> Result<Object> {
+        let mut create = uapi::GemCreate { size: bytes as u64, ..Default::default() };
+        device.ioctl(uapi::GEM_CREATE, &mut create)?;
+        Ok(Object { device: device.clone(), handle: create.handle, bytes })
+    }
+
+    /// Maps it.
+    pub(crate) fn map(&self, view: View) -> Result<Mapping> {
+        let flags = match view {
+            View::Aperture => 0,
+            View::WriteCombined => 1,
+            View::Cached => 2,
+        };
+        let mut map = uapi::GemMmapOffset { handle: self.handle, flags, ..Default::default() };
+        self.device.ioctl(uapi::GEM_MMAP_OFFSET, &mut map)?;
+        Mapping::new(self.device.file(), map.offset, self.bytes)
+    }
+
+    /// Maps it cached, the CPU being the one that uses it next.
+    pub(crate) fn open(&self) -> Result<Mapping> {
+        self.set_domain(uapi::DOMAIN_CPU)?;
+        self.map(View::Cached)
+    }
+
+    /// Tells the kernel that the CPU reads and writes it next, in this domain.
+    pub(crate) fn set_domain(&self, domain: u32) -> Result<()> {
+        let mut set =
+            uapi::GemSetDomain { handle: self.handle, read_domains: domain, write_domain: domain };
+        self.device.ioctl(uapi::GEM_SET_DOMAIN, &mut set)
+    }
+
+    /// Waits until no batch uses it.
+    pub(crate) fn wait(&self) -> Result<()> {
+        self.wait_at_most(PATIENCE_NS)
+    }
+
+    /// As [`Object::wait`], with a limit in nanoseconds.
+    pub(crate) fn wait_at_most(&self, timeout_ns: i64) -> Result<()> {
+        let mut wait = uapi::GemWait { bo_handle: self.handle, flags: 0, timeout_ns };
+        self.device.ioctl(uapi::GEM_WAIT, &mut wait).map_err(|error| match error.errno() {
+            Some(libc::ETIME) => Error::Late("a batch".into()),
+            _ => error,
+        })
+    }
+
+    /// For an execbuffer: this object at `address`.
+    pub(crate) fn at(&self, address: u64) -> Placed<'_> {
+        Placed { object: self, address, written: false }
+    }
+
+    /// Its handle.
+    pub(crate) fn handle(&self) -> u32 {
+        self.handle
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        let mut close = uapi::GemClose { handle: self.handle, pad: 0 };
+        if let Err(error) = self.device.ioctl(uapi::GEM_CLOSE, &mut close) {
+            eprintln!("gen8-checks: {error}");
+        }
+    }
+}
+
+/// An object with its place in a context's address space.
+#[derive(Clone, Copy)]
+pub(crate) struct Placed<'a> {
+    object: &'a Object,
+    address: u64,
+    written: bool,
+}
+
+impl Placed<'_> {
+    /// The batch writes it.
+    pub(crate) fn written(self) -> Self {
+        Placed { written: true, ..self }
+    }
+
+    pub(super) fn entry(&self) -> uapi::ExecObject2 {
+        let write = if self.written { uapi::OBJECT_WRITE } else { 0 };
+        uapi::ExecObject2 {
+            handle: self.object.handle,
+            offset: self.address,
+            flags: uapi::OBJECT_PINNED | uapi::OBJECT_48B | write,
+            ..Default::default()
+        }
+    }
+}
