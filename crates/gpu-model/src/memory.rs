@@ -1,10 +1,11 @@
 //! Guest memory by host pointers that are resolved once a region.
 //!
-//! The guest's CPUs write this memory at any time, so no Rust reference into it ever exists: every
-//! access is a volatile load or store of at most eight aligned bytes, checked against the region's
+//! The guest's CPUs write this memory at any time, so no Rust reference into it exists but to atomics: every
+//! access is a volatile or atomic one of at most eight aligned bytes, checked against the region's
 //! length. A walk through these pointers costs a few nanoseconds; through `vm-memory`'s generic
 //! accessors it costs an order of magnitude more.
 
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::{fmt, ptr};
 use std::sync::Arc;
 
@@ -197,6 +198,25 @@ impl GuestRam {
             Some(pointer) => Some(pointer),
             None => self.writable_region_of(address)?.word(address),
         }
+    }
+
+    /// Replaces the dword at `address` by what `change` makes of it, without any other access in
+    /// between, and returns the old one; `None` (and nothing changed) where the device may not write.
+    pub fn update_u32(&self, address: u64, change: impl Fn(u32) -> u32) -> Option<u32> {
+        let pointer = self.aligned_mut::<u32>(address)?;
+        // SAFETY: `aligned_mut` gave a pointer to four aligned bytes inside a live mapping.
+        let word = unsafe { AtomicU32::from_ptr(pointer) };
+        let update = |old: u32| Some(change(u32::from_le(old)).to_le());
+        word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update).ok().map(u32::from_le)
+    }
+
+    /// As [`GuestRam::update_u32`], for a qword.
+    pub fn update_u64(&self, address: u64, change: impl Fn(u64) -> u64) -> Option<u64> {
+        let pointer = self.aligned_mut::<u64>(address)?;
+        // SAFETY: `aligned_mut` gave a pointer to eight aligned bytes inside a live mapping.
+        let word = unsafe { AtomicU64::from_ptr(pointer) };
+        let update = |old: u64| Some(change(u64::from_le(old)).to_le());
+        word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update).ok().map(u64::from_le)
     }
 
     /// Copies `buffer.len()` bytes from `address`; false (and nothing copied) unless all are in one

@@ -154,7 +154,8 @@ pub mod semaphore {
     pub const SAD_NEQ_SDD: u32 = 5;
 }
 
-/// Fields of MI_ATOMIC's header and its operations (genxml `MI_ATOMIC`).
+/// Fields of MI_ATOMIC's header and its operations (genxml `MI_ATOMIC`; operands and return data:
+/// the command's description in Intel's media-driver, `mhw_mi_hwcmd_g8_X.h`).
 pub mod atomic {
     /// Bits 20:19: operand size.
     pub const SIZE_MASK: u32 = 3 << 19;
@@ -162,16 +163,30 @@ pub mod atomic {
     pub const SIZE_DWORD: u32 = 0;
     /// Size: a qword.
     pub const SIZE_QWORD: u32 = 1 << 19;
-    /// Bit 18: operands follow in the command, else they come from the general-purpose registers.
+    /// Size: an octword, 16 bytes.
+    pub const SIZE_OCTWORD: u32 = 2 << 19;
+    /// Bit 18: operands follow in the command, else they come from general-purpose registers.
     pub const INLINE: u32 = 1 << 18;
-    /// Bit 16: the old value goes to general-purpose register 0.
+    /// Bit 17: the streamer waits until memory is written.
+    pub const CS_STALL: u32 = 1 << 17;
+    /// Bit 16: the old value goes to general-purpose register [`RETURN_GPR`].
     pub const RETURN: u32 = 1 << 16;
     /// Shift of the operation, 15:8.
     pub const OPERATION_SHIFT: u32 = 8;
     /// Bits of the operation without its size.
     pub const OPERATION_MASK: u32 = 0x1f;
-    /// Dwords with inline operands.
-    pub const INLINE_DWORDS: u32 = 11;
+    /// Shift of the size in the operation: 0 dword, 1 qword, 2 octword.
+    pub const OPERATION_SIZE_SHIFT: u32 = 5;
+    /// Bits of the operation with its size.
+    pub const OPERATION_FIELD: u32 = 0xff;
+    /// Dword of the command where inline operands begin; operands 1 and 2 alternate.
+    pub const INLINE_FIRST: u32 = 3;
+    /// General-purpose register with the low qword of operand 1; the next has the high one.
+    pub const OPERAND1_GPR: usize = 0;
+    /// General-purpose register with the low qword of operand 2.
+    pub const OPERAND2_GPR: usize = 2;
+    /// General-purpose register that takes the low qword of the returned value.
+    pub const RETURN_GPR: usize = 4;
     /// AND.
     pub const AND: u32 = 0x01;
     /// OR.

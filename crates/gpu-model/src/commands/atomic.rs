@@ -2,110 +2,138 @@
 
 use gen8_spec::commands::mi::{self as op, atomic as field};
 
-use super::store::qword;
 use crate::bus::Bus;
-use crate::engine::{Command, Engine, Flow, Stop};
+use crate::engine::{Command, Engine, Flow, GPR_DWORDS, Stop, Word};
+use crate::event::Event;
 
-/// Reads, combines and writes a dword or a qword. Atomic against the other engines, which run in
-/// turns; a guest CPU that writes the same place at the same time can slip in between.
+/// What a command does to memory, decoded.
+#[derive(Clone, Copy)]
+struct Operation {
+    code: u32,
+    bits: u32,
+    first: u128,
+    second: u128,
+}
+
+/// Reads, combines and writes a dword, a qword or an octword. Dwords and qwords are atomic against
+/// the guest's CPUs as well; octwords only against the other engines, which run in turns.
 pub(super) fn atomic(
     engine: &mut Engine,
     command: &Command,
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
-    let header = command.header;
     let address = engine.operand_address(command, 1, bus)?;
-    let space = engine.data_space(header & op::USE_GGTT != 0);
-    let (first, second) = operands(engine, command, bus)?;
-    let operation = header >> field::OPERATION_SHIFT & field::OPERATION_MASK;
-    let (old, new) = match header & field::SIZE_MASK {
-        field::SIZE_DWORD => {
-            let old = u64::from(engine.load(space, address, bus)?);
-            let new = combine(operation, old, first, second, u32::BITS).ok_or(Stop::Instruction)?;
-            engine.store(space, address, new as u32, bus)?;
-            (old, new)
+    let space = engine.data_space(command.header & op::USE_GGTT != 0);
+    let operation = decode(engine, command, bus)?;
+    // No operation stays reserved for one value of memory only.
+    operation.apply(0).ok_or(Stop::Instruction)?;
+    let change = |old: u64| operation.apply(old.into()).map_or(old, |new| new as u64);
+    let old = match operation.bits {
+        u32::BITS => engine.update(space, address, Word::Dword, change, bus)?.into(),
+        u64::BITS => engine.update(space, address, Word::Qword, change, bus)?.into(),
+        _ => {
+            let address = address & !15;
+            let low = engine.load_qword(space, address, bus)?;
+            let high = engine.load_qword(space, address + 8, bus)?;
+            let old = u128::from(high) << 64 | u128::from(low);
+            let new = operation.apply(old).unwrap_or(old);
+            engine.store_qword(space, address, new as u64, bus)?;
+            engine.store_qword(space, address + 8, (new >> 64) as u64, bus)?;
+            old
         }
-        field::SIZE_QWORD => {
-            let old = engine.load_qword(space, address, bus)?;
-            let new = combine(operation, old, first, second, u64::BITS).ok_or(Stop::Instruction)?;
-            engine.store_qword(space, address, new, bus)?;
-            (old, new)
-        }
-        _ => return Err(Stop::Instruction),
     };
-    if header & field::RETURN != 0 {
-        let result = if operation == field::PREDEC { new } else { old };
-        engine.gprs[0] = result as u32;
-        engine.gprs[1] = (result >> 32) as u32;
+    if command.header & field::RETURN != 0 {
+        let value = if operation.code == field::PREDEC { operation.apply(old) } else { None };
+        // Of an octword, both registers are written.
+        let dwords = if operation.bits == u128::BITS { 4 } else { 2 };
+        set_gprs(&mut engine.gprs, field::RETURN_GPR, dwords, value.unwrap_or(old));
     }
     Ok(Flow::Next)
 }
 
-/// Operands 1 and 2: inline, or general-purpose registers 0 and 1. Inline they lie interleaved.
-fn operands(engine: &mut Engine, command: &Command, bus: &mut Bus<'_>) -> Result<(u64, u64), Stop> {
-    if command.header & field::INLINE == 0 {
-        let [low0, high0, low1, high1, ..] = engine.gprs;
-        let join = |low, high| u64::from(high) << 32 | u64::from(low);
-        return Ok((join(low0, high0), join(low1, high1)));
+fn decode(engine: &mut Engine, command: &Command, bus: &mut Bus<'_>) -> Result<Operation, Stop> {
+    let header = command.header;
+    let (bits, width) = match header & field::SIZE_MASK {
+        field::SIZE_DWORD => (u32::BITS, 0),
+        field::SIZE_QWORD => (u64::BITS, 1),
+        field::SIZE_OCTWORD => (u128::BITS, 2),
+        _ => return Err(Stop::Instruction),
+    };
+    let named = header >> field::OPERATION_SHIFT & field::OPERATION_FIELD;
+    if named >> field::OPERATION_SIZE_SHIFT != width {
+        let rule = "MI_ATOMIC's operation names the size of its data";
+        bus.events.emit(|| Event::GuestError { rule, detail: header.into() });
     }
-    if command.dwords < field::INLINE_DWORDS {
+    let (first, second) = if header & field::INLINE != 0 {
+        inline_operands(engine, command, bits / u32::BITS, bus)?
+    } else {
+        (gprs(&engine.gprs, field::OPERAND1_GPR), gprs(&engine.gprs, field::OPERAND2_GPR))
+    };
+    let mask = u128::MAX >> (u128::BITS - bits);
+    let code = named & field::OPERATION_MASK;
+    Ok(Operation { code, bits, first: first & mask, second: second & mask })
+}
+
+/// Operands of so many dwords each, which alternate in the command.
+fn inline_operands(
+    engine: &mut Engine,
+    command: &Command,
+    dwords: u32,
+    bus: &mut Bus<'_>,
+) -> Result<(u128, u128), Stop> {
+    if command.dwords < field::INLINE_FIRST + 2 * dwords {
         return Err(Stop::Instruction);
     }
-    let low = qword(engine, command, 3, bus)?;
-    let high = qword(engine, command, 5, bus)?;
-    let dword = |value: u64| value & u64::from(u32::MAX);
-    Ok((dword(low) | high << 32, low >> 32 | (high & !u64::from(u32::MAX))))
+    let mut operands = (0, 0);
+    for n in 0..dwords {
+        let at = field::INLINE_FIRST + 2 * n;
+        let shift = u32::BITS * n;
+        operands.0 |= u128::from(engine.operand(command, at, bus)?) << shift;
+        operands.1 |= u128::from(engine.operand(command, at + 1, bus)?) << shift;
+    }
+    Ok(operands)
 }
 
-/// The new value of memory; `None` for a reserved operation.
-fn combine(operation: u32, memory: u64, first: u64, second: u64, bits: u32) -> Option<u64> {
-    let mask = u64::MAX >> (64 - bits);
-    let first = first & mask;
-    // Comparisons with sign look at the top bit of the size.
-    let signed = |value: u64| (value << (64 - bits)) as i64;
-    let value = match operation {
-        field::AND => memory & first,
-        field::OR => memory | first,
-        field::XOR => memory ^ first,
-        field::MOVE => first,
-        field::INC => memory.wrapping_add(1),
-        field::DEC | field::PREDEC => memory.wrapping_sub(1),
-        field::ADD => memory.wrapping_add(first),
-        field::SUB => memory.wrapping_sub(first),
-        field::RSUB => first.wrapping_sub(memory),
-        field::IMAX if signed(memory) < signed(first) => first,
-        field::IMIN if signed(memory) > signed(first) => first,
-        field::UMAX => memory.max(first),
-        field::UMIN => memory.min(first),
-        field::CMPWR if memory == first => second,
-        field::IMAX | field::IMIN | field::CMPWR => memory,
-        _ => return None,
-    };
-    Some(value & mask)
+/// The value of general-purpose registers `first` (low) and `first + 1`.
+fn gprs(gprs: &[u32; GPR_DWORDS], first: usize) -> u128 {
+    let dwords = gprs.iter().skip(2 * first).take(4);
+    dwords.rev().fold(0, |value, &dword| value << u32::BITS | u128::from(dword))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arithmetic_wraps_at_the_operand_size() {
-        assert_eq!(combine(field::INC, 0xffff_ffff, 0, 0, 32), Some(0));
-        assert_eq!(combine(field::INC, 0xffff_ffff, 0, 0, 64), Some(0x1_0000_0000));
-        assert_eq!(combine(field::RSUB, 3, 1, 0, 32), Some(0xffff_fffe));
+/// Puts the low `dwords` of `value` into registers from `first` on.
+fn set_gprs(gprs: &mut [u32; GPR_DWORDS], first: usize, dwords: usize, value: u128) {
+    for (n, gpr) in gprs.iter_mut().skip(2 * first).take(dwords).enumerate() {
+        *gpr = (value >> (32 * n)) as u32;
     }
+}
 
-    #[test]
-    fn signed_and_unsigned_comparisons_differ() {
-        assert_eq!(combine(field::IMAX, 0xffff_ffff, 1, 0, 32), Some(1));
-        assert_eq!(combine(field::UMAX, 0xffff_ffff, 1, 0, 32), Some(0xffff_ffff));
-        assert_eq!(combine(field::IMIN, 0xffff_ffff, 1, 0, 64), Some(1));
-    }
-
-    #[test]
-    fn compare_and_write_needs_equality() {
-        assert_eq!(combine(field::CMPWR, 5, 5, 9, 32), Some(9));
-        assert_eq!(combine(field::CMPWR, 5, 6, 9, 32), Some(5));
-        assert_eq!(combine(0, 5, 6, 9, 32), None);
+impl Operation {
+    /// The new value of memory; `None` for a reserved operation. Octwords know one operation.
+    fn apply(&self, memory: u128) -> Option<u128> {
+        let Operation { code, bits, first, second } = *self;
+        if bits == u128::BITS {
+            return (code == field::CMPWR).then_some(if memory == first { second } else { memory });
+        }
+        // Comparisons with sign look at the top bit of the size.
+        let signed = |value: u128| (value << (u128::BITS - bits)) as i128;
+        let value = match code {
+            field::AND => memory & first,
+            field::OR => memory | first,
+            field::XOR => memory ^ first,
+            field::MOVE => first,
+            field::INC => memory.wrapping_add(1),
+            field::DEC | field::PREDEC => memory.wrapping_sub(1),
+            field::ADD => memory.wrapping_add(first),
+            field::SUB => memory.wrapping_sub(first),
+            field::RSUB => first.wrapping_sub(memory),
+            field::IMAX if signed(memory) < signed(first) => first,
+            field::IMIN if signed(memory) > signed(first) => first,
+            field::UMAX => memory.max(first),
+            field::UMIN => memory.min(first),
+            field::CMPWR if memory == first => second,
+            field::IMAX | field::IMIN | field::CMPWR => memory,
+            _ => return None,
+        };
+        Some(value & (u128::MAX >> (u128::BITS - bits)))
     }
 }

@@ -31,10 +31,10 @@ use translate::{AddressSpace, FetchPage};
 
 pub(crate) use command_streamer::{Command, Flow};
 pub(crate) use parser::{Batch, Level};
-pub(crate) use translate::Space;
+pub(crate) use translate::{Space, Word};
 
 /// Dwords of the general-purpose registers.
-const GPR_DWORDS: usize = 2 * reg::GPR_COUNT as usize;
+pub(crate) const GPR_DWORDS: usize = 2 * reg::GPR_COUNT as usize;
 
 /// Why an engine stopped. The event and the registers that tell of it were set where it arose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

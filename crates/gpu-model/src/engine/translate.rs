@@ -26,6 +26,15 @@ pub(crate) enum Space {
     Ppgtt,
 }
 
+/// What [`Engine::update`] reads and writes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Four bytes.
+    Dword,
+    /// Eight bytes.
+    Qword,
+}
+
 /// The page tables that the engine has loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AddressSpace {
@@ -154,6 +163,42 @@ impl Engine {
         self.store_with(space, address & VA_MASK & QWORD, bus, |bus, physical| {
             bus.memory.write_u64(physical, value)
         })
+    }
+
+    /// Replaces a word of data by what `change` makes of it, in one step for the guest's CPUs, and
+    /// returns the old one. Faults as in [`Engine::store`]; where writes are dropped it only reads.
+    pub(crate) fn update(
+        &mut self,
+        space: Space,
+        address: u64,
+        word: Word,
+        change: impl Fn(u64) -> u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Stop> {
+        let align = if word == Word::Dword { DWORD } else { QWORD };
+        let address = address & VA_MASK & align;
+        let Some(physical) = self.locate(space, address, Access::Write, bus)? else {
+            return match (space, word) {
+                (Space::Ggtt, _) => Ok(0),
+                (Space::Ppgtt, Word::Dword) => self.load(space, address, bus).map(u64::from),
+                (Space::Ppgtt, Word::Qword) => self.load_qword(space, address, bus),
+            };
+        };
+        let old = match word {
+            Word::Dword => {
+                let change = |old: u32| change(old.into()) as u32;
+                bus.memory.update_u32(physical, change).map(u64::from)
+            }
+            Word::Qword => bus.memory.update_u64(physical, change),
+        };
+        match (old, space) {
+            (Some(old), _) => Ok(old),
+            (None, Space::Ggtt) => {
+                self.outside_ram(space, address, physical, true, bus);
+                Ok(0)
+            }
+            (None, Space::Ppgtt) => Err(self.outside_ram(space, address, physical, true, bus)),
+        }
     }
 
     #[inline]

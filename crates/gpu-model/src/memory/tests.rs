@@ -35,6 +35,24 @@ fn unaligned_words_are_refused() {
 }
 
 #[test]
+fn updates_from_two_threads_lose_nothing() {
+    let memory = holed();
+    let add = |memory: &GuestRam| {
+        for _ in 0..10_000 {
+            assert!(memory.update_u32(0x10, |old| old + 1).is_some());
+            assert!(memory.update_u64(0x18, |old| old + (1 << 32)).is_some());
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| add(&memory));
+        add(&memory);
+    });
+    assert_eq!(memory.read_u32(0x10), Some(20_000));
+    assert_eq!(memory.read_u64(0x18), Some(20_000 << 32));
+    assert_eq!(memory.update_u32(0x2000, |old| old), None);
+}
+
+#[test]
 fn byte_copies_of_any_alignment_round_trip_and_touch_nothing_else() {
     let memory = holed();
     let pattern: Vec<u8> = (1..=40).collect();

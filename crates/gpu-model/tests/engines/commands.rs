@@ -1,6 +1,6 @@
 //! What single commands do.
 
-use gen8_spec::commands::mi::{self, atomic, flush_dw, math};
+use gen8_spec::commands::mi::{self, flush_dw, math};
 use gen8_spec::commands::pipe_control as pipe;
 use gen8_spec::engine::EngineId;
 use gen8_spec::interrupts as irq;
@@ -235,19 +235,6 @@ fn conditional_end_goes_on_only_if_memory_is_greater() {
         s.user_batch(&commands);
         assert_eq!(s.bench.peek(s.data + 4), expected, "memory {memory}");
     }
-}
-
-#[test]
-fn atomic_returns_the_old_value_and_takes_inline_operands() {
-    let mut s = setup(BCS);
-    s.bench.poke(s.data, 10);
-    let operation = atomic::ADD << atomic::OPERATION_SHIFT;
-    let header = mi::header(mi::ATOMIC, 9) | atomic::INLINE | atomic::RETURN | operation;
-    s.user_batch(&[header, VA as u32, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
-    assert_eq!((s.bench.peek(s.data), s.bench.get(BCS, reg::GPR0)), (15, 10));
-    let operation = atomic::INC << atomic::OPERATION_SHIFT;
-    s.user_batch(&[mi::header(mi::ATOMIC, 1) | operation, VA as u32, 0]);
-    assert_eq!(s.bench.peek(s.data), 16);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The engines, driven through the device's registers and guest memory as a driver does it.
 
+mod arithmetic;
 mod bench;
 mod commands;
 mod contexts;
