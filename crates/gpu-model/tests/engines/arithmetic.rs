@@ -1,6 +1,6 @@
 //! What the command streamer computes, against small slow functions in another form.
 
-use gen8_spec::commands::mi::{self, atomic};
+use gen8_spec::commands::mi::{self, atomic, math};
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::ring as reg;
 use gpu_model::EngineActivity;
@@ -202,6 +202,117 @@ proptest! {
                 prop_assert_eq!(machine.qword(8 * n as u64), value, "qword {}", n);
             }
             prop_assert_eq!(Some(machine.gpr(4)), returned);
+        }
+    }
+}
+
+/// The ALU in words of a wider type, one instruction a call.
+#[derive(Default)]
+struct SlowAlu {
+    registers: [u64; 16],
+    a: u64,
+    b: u64,
+    accumulator: u64,
+    zero: bool,
+    carry: bool,
+}
+
+impl SlowAlu {
+    fn read(&self, name: u32) -> u64 {
+        match name {
+            0..16 => self.registers[name as usize],
+            math::SRCA => self.a,
+            math::SRCB => self.b,
+            math::ACCU => self.accumulator,
+            math::ZF => u64::from(self.zero) * u64::MAX,
+            math::CF => u64::from(self.carry) * u64::MAX,
+            _ => unreachable!("the test names operands that exist"),
+        }
+    }
+
+    fn run(&mut self, operation: u32, to: u32, from: u32) {
+        let modulus = 1_i128 << 64;
+        let (a, b) = (i128::from(self.a), i128::from(self.b));
+        let result = match operation {
+            math::ADD => a + b,
+            math::SUB => a - b,
+            math::AND => a & b,
+            math::OR => a | b,
+            math::XOR => a ^ b,
+            _ => {
+                let value = match operation {
+                    math::NOOP => return,
+                    math::LOAD | math::STORE => self.read(from),
+                    math::LOADINV | math::STOREINV => u64::MAX - self.read(from),
+                    math::LOAD0 => 0,
+                    _ => u64::MAX,
+                };
+                match to {
+                    math::SRCA => self.a = value,
+                    math::SRCB => self.b = value,
+                    _ => self.registers[to as usize] = value,
+                }
+                return;
+            }
+        };
+        self.accumulator = result.rem_euclid(modulus) as u64;
+        self.zero = result.rem_euclid(modulus) == 0;
+        self.carry = !(0..modulus).contains(&result);
+    }
+}
+
+/// A random ALU instruction without reserved parts.
+fn alu_instruction(random: &mut Random) -> [u32; 3] {
+    let sources = [math::SRCA, math::SRCB];
+    let source = sources[random.below(2) as usize];
+    let register = random.below(16) as u32;
+    let results = [math::ACCU, math::ACCU, math::ZF, math::CF, math::SRCA, math::SRCB];
+    match random.below(12) {
+        0 => [math::NOOP, 0, 0],
+        1..=3 => [math::LOAD, source, register],
+        4 => [math::LOADINV, source, register],
+        5 => [if random.below(2) == 0 { math::LOAD0 } else { math::LOAD1 }, source, 0],
+        6..=8 => [math::ADD + random.below(5) as u32, 0, 0],
+        9 => [math::LOAD, source, math::ACCU],
+        10 => [math::STORE, register, results[random.below(6) as usize]],
+        _ => [math::STOREINV, register, results[random.below(6) as usize]],
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// About 29000 ALU instructions a case.
+    #[test]
+    fn math_agrees_with_arithmetic_of_a_wider_type(seed in 1..u64::MAX) {
+        let mut random = Random(seed);
+        let mut machine = Machine::new();
+        let mut alu = SlowAlu::default();
+        let values: Vec<_> = (0..16).map(|n| (n, random.value())).collect();
+        let mut commands = load_gprs(&values);
+        for (n, value) in values {
+            alu.registers[n as usize] = value;
+        }
+        while commands.len() + 64 <= BATCH_DWORDS {
+            let count = 1 + random.below(63) as u32;
+            commands.push(mi::header(mi::MATH, count - 1));
+            alu = SlowAlu { registers: alu.registers, ..SlowAlu::default() };
+            for _ in 0..count {
+                let [operation, to, from] = alu_instruction(&mut random);
+                alu.run(operation, to, from);
+                let fields = [math::OPERATION_SHIFT, math::OPERAND1_SHIFT];
+                commands.push(operation << fields[0] | to << fields[1] | from);
+            }
+            // Fresh values, as registers would soon hold nothing but 0 and all ones.
+            if commands.len() + 70 <= BATCH_DWORDS {
+                let (n, value) = (random.below(16) as u32, random.value());
+                alu.registers[n as usize] = value;
+                commands.extend(load_gprs(&[(n, value)]));
+            }
+        }
+        machine.run(&commands);
+        for n in 0..16 {
+            prop_assert_eq!(machine.gpr(n), alu.registers[n as usize], "register {}", n);
         }
     }
 }
