@@ -5,7 +5,6 @@
 //! million in a loop, and ends QEMU through its debug exit. A CPU needs some milliseconds for it.
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Accel;
 use super::qemu::Qemu;
+use super::scratch::Scratch;
 
 /// How long the guest may take.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -40,7 +40,7 @@ const CODE: [u8; 45] = [
 const RESET_VECTOR: [u8; 3] = [0xe9, 0x0d, 0x00];
 
 /// The accelerator to use: the one wanted, or KVM where it executes.
-pub(super) fn choose(wanted: Accel, qemu: &Qemu, scratch: &Path) -> Result<&'static str> {
+pub(super) fn choose(wanted: Accel, qemu: &Qemu, scratch: &Scratch) -> Result<&'static str> {
     match wanted {
         Accel::Kvm => Ok("kvm"),
         Accel::Tcg => Ok("tcg"),
@@ -55,17 +55,18 @@ pub(super) fn choose(wanted: Accel, qemu: &Qemu, scratch: &Path) -> Result<&'sta
 }
 
 /// Runs the guest under `accel`.
-fn proof(qemu: &Qemu, accel: &str, scratch: &Path) -> Result<()> {
+fn proof(qemu: &Qemu, accel: &str, scratch: &Scratch) -> Result<()> {
     if accel == "kvm" {
         OpenOptions::new().read(true).write(true).open("/dev/kvm").context("/dev/kvm")?;
     }
-    let firmware = scratch.join(format!("proof-{accel}.rom"));
+    let firmware = scratch.join(&format!("proof-{accel}.rom"));
     fs::write(&firmware, image())?;
     let mut command = qemu.command();
     command.args(["-accel", accel, "-machine", "q35", "-nodefaults", "-vga", "none"]);
     command.args(["-display", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=1", "-bios"]);
     command.arg(&firmware).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().context("cannot start QEMU")?;
+    scratch.ends_with_us(&child)?;
     let start = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait()? {

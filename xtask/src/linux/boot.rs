@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::scratch::Scratch;
 use super::verdict::Verdict;
 
 /// How long QEMU may take to end once the guest has said its last word. Some kernels hang now and
@@ -50,6 +51,7 @@ pub(super) fn run(
     mut command: Command,
     places: &Places,
     options: &Options,
+    scratch: &Scratch,
     verdict: &mut Verdict,
 ) -> Result<()> {
     let listener = UnixListener::bind(&places.log_socket)
@@ -58,6 +60,7 @@ pub(super) fn run(
         command.stdin(Stdio::null()).stdout(Stdio::piped());
     }
     let mut qemu = Qemu(command.spawn().context("cannot start QEMU")?);
+    scratch.ends_with_us(&qemu.0)?;
     let console = qemu.0.stdout.take();
     let aside = options.console_aside;
     let console_file = create(&places.console)?;
@@ -153,27 +156,23 @@ fn create(path: &Path) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     /// Runs a shell script in QEMU's place. It finds the log's socket in no way, so the log stays
     /// empty: what counts here is that every run ends.
     fn run_script(test: &str, script: &str, limit: Duration) -> (Duration, Result<Verdict>) {
-        let dir = std::env::temp_dir().join(format!("xtask-boot-{test}-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let scratch = Scratch::for_test(&format!("boot-{test}"));
         let places = Places {
-            log_socket: dir.join("log"),
-            console: dir.join("console"),
-            kernel_log: dir.join("kernel"),
+            log_socket: scratch.join("log"),
+            console: scratch.join("console"),
+            kernel_log: scratch.join("kernel"),
         };
         let options = Options { timeout: Some(limit), interactive: false, console_aside: true };
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         let start = Instant::now();
         let mut verdict = Verdict::default();
-        let result = run(command, &places, &options, &mut verdict);
-        fs::remove_dir_all(dir).unwrap();
+        let result = run(command, &places, &options, &scratch, &mut verdict);
         (start.elapsed(), result.map(|()| verdict))
     }
 

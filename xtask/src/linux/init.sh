@@ -1,7 +1,7 @@
 #!/bin/busybox sh
-# First program of the guest: loads i915, runs the payload, powers off.
+# First program of the guest: loads i915, runs checks and payload, powers off.
 # What the host must know goes through the kernel's log: it has a serial port of its own, and its
-# lines are never torn by what the payload prints.
+# lines are never torn by what a program prints.
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /sbin /usr/bin /usr/sbin
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
@@ -16,8 +16,7 @@ mount -t tmpfs tmpfs /dev/shm
 
 say() { echo "<6>gen8emu: $*" >/dev/kmsg; }
 
-say "kernel $(uname -r)"
-if [ -e /gen8emu/i915 ]; then
+load_i915() {
     [ -e /sys/bus/pci/devices/0000:00:02.0 ] && say "gpu $(cat /sys/bus/pci/devices/0000:00:02.0/device)"
     if [ -e "/lib/modules/$(uname -r)/i915.ko" ]; then
         say "loading i915"
@@ -32,9 +31,22 @@ if [ -e /gen8emu/i915 ]; then
     for engine in /sys/class/drm/card*/engine/*/name; do
         [ -e "$engine" ] && say "engine $(cat "$engine")"
     done
-fi
+    interrupt=$(grep i915 /proc/interrupts) && say "interrupt" $interrupt
+}
 
+# Warnings of the graphics drivers, ranked so by the kernel itself.
+say_warnings() {
+    dmesg -r | grep -E '^<[0-4]>' | grep -E 'i915|drm' >/tmp/warnings
+    while read -r line; do say "warning $line"; done </tmp/warnings
+}
+
+say "kernel $(uname -r)"
+[ -e /gen8emu/i915 ] && load_i915
 cd /
+if [ -e /gen8emu/checks ]; then
+    gen8-checks $(cat /gen8emu/checks) </dev/null
+    say "checks $?"
+fi
 if [ -e /gen8emu/payload ]; then
     say "payload starts"
     sh /gen8emu/payload </dev/null
@@ -42,14 +54,12 @@ if [ -e /gen8emu/payload ]; then
 elif [ -e /gen8emu/interactive ]; then
     setsid cttyhack sh
 fi
-
-# What the kernel itself ranks as a warning or worse, of the graphics drivers.
-dmesg -r | grep -E '^<[0-4]>' | grep -E 'i915|drm' >/tmp/warnings
-while read -r line; do say "warning $line"; done </tmp/warnings
+say_warnings
+say "tainted $(cat /proc/sys/kernel/tainted)"
+# Where the driver has died this waits for ever; the host then ends the guest.
 for wedged in /sys/kernel/debug/dri/*/i915_wedged; do
     [ -e "$wedged" ] && say "wedged $(cat "$wedged")"
 done
-say "tainted $(cat /proc/sys/kernel/tainted)"
 say "done"
 sync
 poweroff -f

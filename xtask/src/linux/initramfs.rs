@@ -18,6 +18,12 @@ pub(super) struct Contents<'a> {
     pub(super) modules: Option<&'a Modules>,
     /// Whether there is a GPU to load i915 for.
     pub(super) gpu: bool,
+    /// Modules to pack besides i915.
+    pub(super) more_modules: &'a [String],
+    /// The program gen8-checks.
+    pub(super) checks: Option<&'a Path>,
+    /// The checks that it is to run.
+    pub(super) wanted_checks: &'a [String],
     /// A directory whose content is laid over ours.
     pub(super) overlay: Option<&'a Path>,
     /// A shell command to run.
@@ -37,9 +43,18 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
     tree.character_device("dev/console", 5, 1)?;
     if contents.gpu {
         tree.file("gen8emu/i915", 0o644, Vec::new())?;
-        if let Some(modules) = contents.modules {
-            pack_modules(&mut tree, contents.release, modules)?;
-        }
+    }
+    if let Some(modules) = contents.modules {
+        let i915 = contents.gpu.then_some("i915");
+        let wanted = i915.into_iter().chain(contents.more_modules.iter().map(String::as_str));
+        pack_modules(&mut tree, contents.release, modules, wanted)?;
+    }
+    if let Some(checks) = contents.checks
+        && !contents.wanted_checks.is_empty()
+    {
+        let program = fs::read(checks).with_context(|| format!("reading {}", checks.display()))?;
+        tree.file("bin/gen8-checks", 0o755, program)?;
+        tree.file("gen8emu/checks", 0o644, contents.wanted_checks.join(" ").into_bytes())?;
     }
     if let Some(payload) = contents.payload {
         tree.file("gen8emu/payload", 0o644, format!("{payload}\n").into_bytes())?;
@@ -55,9 +70,14 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
 }
 
 /// Flat, uncompressed and with a `modules.dep`, so that every modprobe can load them.
-fn pack_modules(tree: &mut Tree, release: &str, modules: &Modules) -> Result<()> {
+fn pack_modules<'a>(
+    tree: &mut Tree,
+    release: &str,
+    modules: &Modules,
+    wanted: impl Iterator<Item = &'a str>,
+) -> Result<()> {
     let home = format!("lib/modules/{release}");
-    let closure = modules.closure("i915")?;
+    let closure = modules.closure(wanted)?;
     tree.file(&format!("{home}/modules.dep"), 0o644, modules::modules_dep(&closure).into())?;
     for module in closure {
         tree.file(&format!("{home}/{}.ko", module.name), 0o644, module.data)?;
@@ -108,6 +128,9 @@ mod tests {
             release: "1",
             modules: None,
             gpu: false,
+            more_modules: &[],
+            checks: Some(&busybox),
+            wanted_checks: &["engines".to_owned(), "softpin".to_owned()],
             overlay: Some(&dir),
             payload: Some("exit 3"),
             interactive: false,
@@ -119,6 +142,7 @@ mod tests {
         assert!(text.contains("000081e8"), "permissions 0750 of a regular file");
         assert!(text.contains("etc/deep/link\0") && text.contains("/etc/tool"));
         assert!(text.contains("exit 3\n"));
+        assert!(text.contains("bin/gen8-checks\0") && text.contains("engines softpin"));
         fs::remove_dir_all(dir).unwrap();
     }
 }

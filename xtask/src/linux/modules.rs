@@ -47,11 +47,16 @@ impl Modules {
         })
     }
 
-    /// `name` and all that it needs, what is needed ahead of who needs it. Empty when the kernel
-    /// has it built in.
-    pub(super) fn closure(&self, name: &str) -> Result<Vec<Module>> {
-        let mut closure = Vec::new();
-        self.visit(name, &mut BTreeSet::new(), &mut closure)?;
+    /// The modules `names` and all that they need, what is needed ahead of who needs it. What the
+    /// kernel has built in is left out.
+    pub(super) fn closure<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<Module>> {
+        let (mut seen, mut closure) = (BTreeSet::new(), Vec::new());
+        for name in names {
+            self.visit(&name.replace('-', "_"), &mut seen, &mut closure)?;
+        }
         Ok(closure)
     }
 
@@ -186,7 +191,7 @@ mod tests {
                 ("x", ""),
             ],
         );
-        let closure = Modules::open(&dir).unwrap().closure("i915").unwrap();
+        let closure = Modules::open(&dir).unwrap().closure(["i915"]).unwrap();
         assert_eq!(names(&closure), ["i2c_algo_bit", "drm", "ttm", "i915"]);
         assert_eq!(
             modules_dep(&closure),
@@ -201,7 +206,7 @@ mod tests {
         let dir = directory("listed", &[("drm", ""), ("i915", "nonsense")]);
         let text = "kernel/drivers/drm.ko:\nkernel/drivers/i915.ko: kernel/drivers/drm.ko\n";
         fs::write(dir.join("modules.dep"), text).unwrap();
-        let closure = Modules::open(&dir).unwrap().closure("i915").unwrap();
+        let closure = Modules::open(&dir).unwrap().closure(["i915"]).unwrap();
         assert_eq!(names(&closure), ["drm", "i915"]);
         fs::remove_dir_all(dir).unwrap();
     }
@@ -210,20 +215,20 @@ mod tests {
     fn built_in_modules_need_no_file_and_missing_ones_are_an_error() {
         let dir = directory("builtin", &[("i915", "drm,video")]);
         fs::write(dir.join("modules.builtin"), "kernel/drivers/gpu/drm/drm.ko\n").unwrap();
-        let error = Modules::open(&dir).unwrap().closure("i915").err().unwrap();
+        let error = Modules::open(&dir).unwrap().closure(["i915"]).err().unwrap();
         assert!(error.to_string().contains("no module video"), "{error}");
         fs::write(dir.join("modules.builtin"), "k/drm.ko\nk/video.ko\n").unwrap();
         let modules = Modules::open(&dir).unwrap();
-        assert_eq!(names(&modules.closure("i915").unwrap()), ["i915"]);
-        assert!(modules.closure("drm").unwrap().is_empty());
-        assert_eq!(modules_dep(&modules.closure("i915").unwrap()), "i915.ko:\n");
+        assert_eq!(names(&modules.closure(["i915"]).unwrap()), ["i915"]);
+        assert!(modules.closure(["drm"]).unwrap().is_empty());
+        assert_eq!(modules_dep(&modules.closure(["i915"]).unwrap()), "i915.ko:\n");
         fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
     fn modules_that_need_each_other_end_the_search() {
         let dir = directory("circle", &[("a", "b"), ("b", "a")]);
-        let closure = Modules::open(&dir).unwrap().closure("a").unwrap();
+        let closure = Modules::open(&dir).unwrap().closure(["a"]).unwrap();
         assert_eq!(names(&closure), ["b", "a"]);
         fs::remove_dir_all(dir).unwrap();
     }

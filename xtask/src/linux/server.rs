@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::scratch::Scratch;
+
 /// How long the server may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -19,24 +21,23 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `program serve`; what it says goes to the file `log`.
+    /// Starts `program serve OPTIONS`; what it says goes to the file `log`.
     pub(super) fn start(
         program: &Path,
         socket: &Path,
-        sku: Option<&str>,
+        options: &[String],
         log: &Path,
+        scratch: &Scratch,
     ) -> Result<Server> {
         let said = File::create(log).with_context(|| format!("creating {}", log.display()))?;
         let mut command = Command::new(program);
-        command.arg("serve").arg("--socket").arg(socket);
-        if let Some(sku) = sku {
-            command.args(["--sku", sku]);
-        }
+        command.arg("serve").arg("--socket").arg(socket).args(options);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(said);
         let mut child =
             command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let output = child.stdout.take();
         let server = Server { child };
+        scratch.ends_with_us(&server.child)?;
         // The server says a line once it listens. The thread goes on reading, so that the server
         // never waits for us.
         let (sender, receiver) = mpsc::channel();
@@ -81,10 +82,9 @@ mod tests {
 
     #[test]
     fn a_program_that_cannot_serve_is_one_clear_error() {
-        let log = std::env::temp_dir().join(format!("xtask-server-{}", std::process::id()));
-        let error =
-            Server::start(Path::new("/bin/false"), Path::new("/none"), None, &log).err().unwrap();
+        let scratch = Scratch::for_test("server");
+        let (program, log) = (Path::new("/bin/false"), scratch.join("log"));
+        let error = Server::start(program, Path::new("/none"), &[], &log, &scratch).err().unwrap();
         assert!(error.to_string().contains("needs `gen8emu serve`"), "{error}");
-        fs::remove_file(log).unwrap();
     }
 }

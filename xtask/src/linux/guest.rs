@@ -1,0 +1,310 @@
+//! One guest: what it is made of, and its boot.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use super::boot::{self, Options, Places};
+use super::checks::name_of;
+use super::initramfs::{self, Contents};
+use super::kernel::Kernel;
+use super::qemu::Machine;
+use super::scratch::Scratch;
+use super::server::Server;
+use super::tools::Tools;
+use super::verdict::{Asked, Verdict};
+use crate::workspace;
+
+/// How long a run may take unless the user says so.
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// What `--check` takes for no check at all.
+const NO_CHECK: &str = "none";
+
+/// The guest to boot.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Guest {
+    /// Checks to run under i915 before the payload (`none`: no check)
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "engines")]
+    pub(super) check: Vec<String>,
+    /// Shell command to run in the guest; its exit status becomes ours
+    #[arg(long, value_name = "CMD")]
+    pub(super) exec: Option<String>,
+    /// A directory laid over the guest's root file system
+    #[arg(long, value_name = "DIR")]
+    pub(super) overlay: Option<PathBuf>,
+    /// Further modules to make loadable, with what they need
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) module: Vec<String>,
+    /// More arguments for the kernel's command line
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub(super) append: Option<String>,
+    /// The guest's memory, as QEMU writes sizes
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory_size)]
+    pub(super) mem: String,
+    /// The guest's CPUs
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(super) smp: u32,
+    /// The GPU, by its PCI device id (`gen8emu serve --help` names the default)
+    #[arg(long, value_name = "ID")]
+    pub(super) sku: Option<String>,
+    /// Let the GPU interrupt by its line, not by messages
+    #[arg(long)]
+    pub(super) intx: bool,
+    /// Memory that the GPU takes from the system, in MiB
+    #[arg(long, value_name = "MIB")]
+    pub(super) stolen: Option<u32>,
+    /// The GPU's display engine
+    #[arg(long, value_enum, default_value = "on")]
+    pub(super) display: Display,
+    /// Boot without the GPU: are kernel, initramfs and payload all right by themselves?
+    #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "check"])]
+    pub(super) no_gpu: bool,
+    /// The kernel must die in this function, and in no other
+    #[arg(long, value_name = "FUNCTION")]
+    pub(super) expect_oops: Option<String>,
+    /// End the guest after this many seconds (default 300; none with --interactive)
+    #[arg(long, value_name = "S")]
+    pub(super) timeout: Option<u64>,
+    /// A shell in the guest on this terminal (Ctrl-A x ends QEMU)
+    #[arg(long, conflicts_with_all = ["exec", "json"])]
+    pub(super) interactive: bool,
+}
+
+/// The GPU's display engine.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(super) enum Display {
+    /// Three pipes without a monitor.
+    On,
+    /// A part whose display was fused off.
+    FusedOff,
+}
+
+impl Default for Guest {
+    /// What the command line's defaults make.
+    fn default() -> Guest {
+        Guest {
+            check: vec!["engines".into()],
+            exec: None,
+            overlay: None,
+            module: Vec::new(),
+            append: None,
+            mem: "1G".into(),
+            smp: 1,
+            sku: None,
+            intx: false,
+            stolen: None,
+            display: Display::On,
+            no_gpu: false,
+            expect_oops: None,
+            timeout: None,
+            interactive: false,
+        }
+    }
+}
+
+impl Guest {
+    /// Whether it runs checks.
+    pub(super) fn wants_checks(&self) -> bool {
+        !self.no_gpu && self.check.iter().any(|name| name != NO_CHECK)
+    }
+
+    /// The checks to run.
+    fn checks(&self, tools: &Tools) -> Result<Vec<String>> {
+        let wanted: Vec<String> =
+            self.check.iter().filter(|name| *name != NO_CHECK).cloned().collect();
+        match &tools.checks {
+            Some((_, catalogue)) if self.wants_checks() => catalogue.expand(&wanted),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Boots it with `kernel` and gives the verdict. `console_aside`: the console goes to standard
+    /// error, for standard output is for the result.
+    pub(super) fn boot(
+        &self,
+        kernel: &Kernel,
+        tools: &Tools,
+        console_aside: bool,
+    ) -> Result<Verdict> {
+        let checks = self.checks(tools)?;
+        let scratch = Scratch::new()?;
+        let logs = workspace::target().join("linux").join(&kernel.name);
+        fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
+        let initramfs = scratch.join("initramfs.cpio");
+        fs::write(&initramfs, self.pack(kernel, tools, &checks)?)
+            .context("writing the initramfs")?;
+
+        let socket = scratch.join("gpu");
+        let server = match (self.no_gpu, &tools.program) {
+            (true, _) | (_, None) => None,
+            (false, Some(program)) => {
+                let log = logs.join("server.log");
+                Some(Server::start(program, &socket, &self.server_options(), &log, &scratch)?)
+            }
+        };
+        let places = Places {
+            log_socket: scratch.join("log"),
+            console: logs.join("console.log"),
+            kernel_log: logs.join("kernel.log"),
+        };
+        let command = tools.qemu.boot(&Machine {
+            accel: tools.accel,
+            memory: &self.mem,
+            cpus: self.smp,
+            kernel: &kernel.image,
+            initramfs: &initramfs,
+            append: &self.command_line(),
+            gpu: server.is_some().then_some(socket.as_path()),
+            log: &places.log_socket,
+            interactive: self.interactive,
+        })?;
+        let limit = self.timeout.map(Duration::from_secs);
+        let options = Options {
+            timeout: if self.interactive { limit } else { limit.or(Some(TIMEOUT)) },
+            interactive: self.interactive,
+            console_aside,
+        };
+        eprintln!("booting Linux {} ({}); logs in {}", kernel.name, tools.accel, logs.display());
+        let mut verdict = Verdict::default();
+        boot::run(command, &places, &options, &scratch, &mut verdict)?;
+        verdict.conclude(&self.asked(&checks));
+        Ok(verdict)
+    }
+
+    fn pack(&self, kernel: &Kernel, tools: &Tools, checks: &[String]) -> Result<Vec<u8>> {
+        initramfs::pack(&Contents {
+            busybox: &tools.busybox,
+            release: &kernel.release,
+            modules: kernel.modules.as_ref(),
+            gpu: !self.no_gpu,
+            more_modules: &self.module,
+            checks: tools.checks.as_ref().map(|(program, _)| program.as_path()),
+            wanted_checks: checks,
+            overlay: self.overlay.as_deref(),
+            payload: self.exec.as_deref(),
+            interactive: self.interactive,
+        })
+    }
+
+    fn asked(&self, checks: &[String]) -> Asked {
+        Asked {
+            gpu: !self.no_gpu,
+            payload: self.exec.is_some(),
+            checks: checks.iter().map(|check| name_of(check).to_owned()).collect(),
+            intx: self.intx,
+            stolen: self.stolen.is_some_and(|size| size > 0),
+            oops: self.expect_oops.clone(),
+        }
+    }
+
+    /// Options for `gen8emu serve`.
+    fn server_options(&self) -> Vec<String> {
+        let mut options = Vec::new();
+        let mut option = |name: &str, value: String| options.extend([name.to_owned(), value]);
+        if let Some(sku) = &self.sku {
+            option("--sku", sku.clone());
+        }
+        if let Some(stolen) = self.stolen {
+            option("--stolen", stolen.to_string());
+        }
+        if self.display == Display::FusedOff {
+            option("--display", "fused-off".into());
+        }
+        options
+    }
+
+    /// The kernel's command line: the console is the first serial port, and the kernel's log goes
+    /// to the second as well. Linux takes one `console=` of a kind only, but an early console,
+    /// which writes to the port itself, can be kept beside it.
+    fn command_line(&self) -> String {
+        let mut line = String::from(
+            "console=ttyS0 earlycon=uart8250,io,0x2f8,115200n8 keep_bootcon printk.devkmsg=on \
+             panic=-1",
+        );
+        // The device keeps its capability: it is the kernel that may not use it, as on a board
+        // whose messages get lost.
+        if self.intx {
+            line.push_str(" pci=nomsi");
+        }
+        if let Some(more) = &self.append {
+            line.push(' ');
+            line.push_str(more);
+        }
+        line
+    }
+
+    /// Refuses what cannot be, before anything is fetched or built.
+    pub(super) fn verify(&self) -> Result<()> {
+        if let Some(overlay) = &self.overlay
+            && !overlay.is_dir()
+        {
+            bail!("there is no directory {} to lay over (--overlay)", overlay.display());
+        }
+        Ok(())
+    }
+}
+
+/// A number and a unit, since the value goes into lists of options.
+fn memory_size(text: &str) -> Result<String, String> {
+    let digits = text.trim_end_matches(['M', 'G']);
+    let one_unit = text.len() - digits.len() == 1;
+    match digits.parse::<u32>() {
+        Ok(1..) if one_unit => Ok(text.to_owned()),
+        _ => Err("write a size like 512M or 5G".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        guest: Guest,
+        #[arg(long)]
+        json: bool,
+    }
+
+    #[test]
+    fn the_default_guest_is_that_of_the_command_line() {
+        let line = Line::parse_from(["x"]);
+        assert_eq!(format!("{:?}", line.guest), format!("{:?}", Guest::default()));
+        assert!(!line.json);
+    }
+
+    #[test]
+    fn memory_sizes_hold_no_further_options() {
+        assert_eq!(memory_size("5G").as_deref(), Ok("5G"));
+        for bad in ["1G,x=y", "", "G", "0M", "1", "1GG", "-1G", "1g"] {
+            assert!(memory_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_the_user_appends_comes_last() {
+        let append = Some("i915.enable_hangcheck=0".to_owned());
+        let line = Guest { append, intx: true, ..Guest::default() }.command_line();
+        assert!(line.starts_with("console=ttyS0 earlycon="));
+        assert!(line.ends_with(" pci=nomsi i915.enable_hangcheck=0"));
+    }
+
+    #[test]
+    fn the_server_gets_only_what_differs_from_its_defaults() {
+        assert!(Guest::default().server_options().is_empty());
+        let guest = Guest { stolen: Some(32), display: Display::FusedOff, ..Guest::default() };
+        assert_eq!(guest.server_options(), ["--stolen", "32", "--display", "fused-off"]);
+    }
+
+    #[test]
+    fn no_check_runs_without_a_gpu_or_when_none_is_wanted() {
+        assert!(Guest::default().wants_checks());
+        assert!(!Guest { no_gpu: true, ..Guest::default() }.wants_checks());
+        assert!(!Guest { check: vec!["none".into()], ..Guest::default() }.wants_checks());
+    }
+}

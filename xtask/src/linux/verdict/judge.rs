@@ -1,0 +1,215 @@
+//! What must be so, and what is not.
+
+use super::{Outcome, Verdict, outcome};
+
+/// TAINT_DIE: the kernel has oopsed (`Documentation/admin-guide/tainted-kernels.rst`, bit 7).
+const TAINT_OOPS: u64 = 1 << 7;
+
+/// What was asked of the guest.
+#[derive(Clone, Debug, Default)]
+pub(in crate::linux) struct Asked {
+    /// There is a GPU to drive.
+    pub(in crate::linux) gpu: bool,
+    /// There is a payload to run.
+    pub(in crate::linux) payload: bool,
+    /// These checks must answer.
+    pub(in crate::linux) checks: Vec<String>,
+    /// The GPU must interrupt by its line.
+    pub(in crate::linux) intx: bool,
+    /// The GPU has memory of the system's.
+    pub(in crate::linux) stolen: bool,
+    /// The kernel must die in this function, and nowhere else.
+    pub(in crate::linux) oops: Option<String>,
+}
+
+impl Verdict {
+    /// Judges, once the log is complete.
+    pub(in crate::linux) fn conclude(&mut self, asked: &Asked) {
+        self.oopses = self.state.oopses.functions().to_vec();
+        let mut faults = self.faults_of_guest(asked);
+        if asked.gpu {
+            faults.extend(self.faults_of_gpu(asked));
+        }
+        faults.extend(asked.checks.iter().filter_map(|name| self.fault_of_check(name)));
+        if self.state.garbled > 0 {
+            faults.push("a check's answer cannot be understood".into());
+        }
+        self.faults = faults;
+        self.ok = self.faults.is_empty();
+    }
+
+    fn faults_of_guest(&self, asked: &Asked) -> Vec<String> {
+        let (taint, errors) = match &asked.oops {
+            Some(_) => (TAINT_OOPS, self.state.other_errors),
+            None => (0, self.kernel_errors.len()),
+        };
+        let mut faults = picked([
+            (!self.finished, "the guest did not get to its end"),
+            (!self.i915_warnings.is_empty(), "i915 or DRM warned"),
+            (errors > 0, "the kernel reported errors"),
+            (self.tainted != Some(taint), tainted(asked.oops.is_some())),
+            (asked.payload && self.payload_status.is_none(), "the payload did not end"),
+            (self.payload_status.is_some_and(|status| status != 0), "the payload failed"),
+        ]);
+        if let Some(function) = &asked.oops {
+            if self.oopses.is_empty() {
+                faults.push(format!("the kernel did not die in {function}"));
+            }
+            let others = self.oopses.iter().filter(|name| *name != function);
+            faults.extend(others.map(|name| format!("the kernel died in {name}")));
+        }
+        faults
+    }
+
+    fn faults_of_gpu(&self, asked: &Asked) -> Vec<String> {
+        let render_node = self.nodes.iter().any(|node| node.contains("renderD"));
+        // A driver that died answers nobody.
+        let alive = asked.oops.is_none();
+        let interrupts = if asked.intx { "intx" } else { "msi" };
+        picked([
+            (self.sku.is_none(), "the guest saw no GPU"),
+            (self.probe_ms.is_none(), "i915 did not take the GPU"),
+            (!render_node, "there is no render node"),
+            (self.interrupts != Some(interrupts), "i915's interrupts do not come as they should"),
+            (alive && self.wedged.is_none(), "i915 does not say whether it has given the GPU up"),
+            (self.wedged == Some(true), "i915 has given the GPU up (wedged)"),
+            (asked.stolen != self.stolen, "stolen memory is not as asked for"),
+        ])
+    }
+
+    fn fault_of_check(&self, name: &str) -> Option<String> {
+        match outcome(&self.checks, name) {
+            Outcome::Passed => None,
+            Outcome::Failed => Some(format!("the check {name} failed")),
+            Outcome::Skipped => Some(format!("the check {name} was skipped")),
+            Outcome::Missing => Some(format!("the check {name} did not answer")),
+        }
+    }
+
+    /// Our exit status: the payload's where it failed, else whether all is as it should be.
+    pub(in crate::linux) fn exit_status(&self) -> u8 {
+        match self.payload_status {
+            Some(status) if status != 0 => status,
+            _ => u8::from(!self.ok),
+        }
+    }
+}
+
+fn tainted(oops_asked_for: bool) -> &'static str {
+    if oops_asked_for {
+        "the kernel is not tainted by an oops, or by more"
+    } else {
+        "the kernel is tainted"
+    }
+}
+
+fn picked<const N: usize>(faults: [(bool, &str); N]) -> Vec<String> {
+    faults.into_iter().filter(|(is, _)| *is).map(|(_, fault)| fault.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{GOOD, read};
+    use super::*;
+
+    fn asked() -> Asked {
+        Asked { gpu: true, payload: true, checks: vec!["engines".into()], ..Asked::default() }
+    }
+
+    fn judge(log: &str, asked: &Asked) -> Verdict {
+        let mut verdict = read(log);
+        verdict.conclude(asked);
+        verdict
+    }
+
+    #[test]
+    fn a_clean_log_is_ok() {
+        let verdict = judge(GOOD, &asked());
+        assert!(verdict.ok, "{verdict:?}");
+        assert_eq!(verdict.exit_status(), 0);
+    }
+
+    #[test]
+    fn every_missing_good_sign_is_noticed() {
+        for sign in [
+            "gen8emu: gpu",
+            "Initialized i915",
+            "renderD128",
+            "gen8emu: interrupt",
+            "gen8emu: check",
+            "gen8emu: payload 0",
+            "gen8emu: wedged",
+            "gen8emu: tainted",
+            "gen8emu: done",
+        ] {
+            let log: String =
+                GOOD.lines().filter(|line| !line.contains(sign)).flat_map(|l| [l, "\n"]).collect();
+            let verdict = judge(&log, &asked());
+            assert_eq!(verdict.faults.len(), 1, "without {sign}: {:?}", verdict.faults);
+            assert_eq!(verdict.exit_status(), 1, "without {sign}");
+        }
+    }
+
+    #[test]
+    fn every_bad_sign_is_noticed() {
+        for bad in [
+            "[    5.0] i915 0000:00:02.0: [drm] *ERROR* LCPLL not locked yet",
+            "[    5.0] i915 0000:00:02.0: [drm] GPU HANG: ecode 8:1:85dffffb",
+            "[    5.0] gen8emu: warning <4>[    5.1] i915 0000:00:02.0: something",
+            "[    5.0] WARNING: CPU: 0 PID: 1 at drivers/gpu/drm/i915/x.c:1",
+            "[    5.0] BUG: kernel NULL pointer dereference, address: 0000000000000014",
+            "[    5.0] gen8emu: check {\"check\":\"engines\",\"subject\":\"bcs0\",\"ok\":false}",
+            "[    5.0] gen8emu: check {\"check\":\"engi",
+            "[    5.0] gen8emu: tainted 512",
+            "[    5.0] gen8emu: wedged 1",
+            "[    0.0] Reserving Intel graphics memory at [mem 0x3c000000-0x3dffffff]",
+        ] {
+            assert!(!judge(&format!("{GOOD}{bad}\n"), &asked()).ok, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_was_only_skipped_does_not_pass() {
+        let log = GOOD.replace("\"ok\":true", "\"skipped\":\"no reason\"");
+        assert_eq!(judge(&log, &asked()).faults, ["the check engines was skipped"]);
+    }
+
+    #[test]
+    fn interrupts_and_stolen_memory_must_be_as_asked_for() {
+        let wanted = Asked { intx: true, stolen: true, ..asked() };
+        assert_eq!(judge(GOOD, &wanted).faults.len(), 2);
+        let log = GOOD.replace("PCI-MSI-0000:00:02.0 0-edge", "IO-APIC 16-fasteoi")
+            + "[ 0.0] Reserving Intel graphics memory at [mem 0x3c000000-0x3dffffff]\n";
+        let verdict = judge(&log, &wanted);
+        assert!(verdict.ok, "{:?}", verdict.faults);
+    }
+
+    #[test]
+    fn the_payloads_status_is_passed_on() {
+        let failed = judge(&GOOD.replace("payload 0", "payload 7"), &asked());
+        assert_eq!((failed.ok, failed.exit_status()), (false, 7));
+        let odd = judge(&GOOD.replace("payload 0", "payload 900"), &asked());
+        assert_eq!((odd.ok, odd.exit_status()), (false, 1), "no status of a process");
+    }
+
+    const OOPS: &str = "\
+[ 5.4] BUG: kernel NULL pointer dereference, address: 0000000000000014
+[ 5.4] RIP: 0010:hsw_enable_pc8+0x80/0x2a0 [i915]
+[ 5.4] ---[ end trace 0000000000000000 ]---
+";
+
+    #[test]
+    fn an_oops_is_well_only_where_it_is_asked_for() {
+        let wanted = Asked { oops: Some("hsw_enable_pc8".into()), ..asked() };
+        let died = format!("{}{OOPS}", GOOD.replace("tainted 0", "tainted 128"));
+        let verdict = judge(&died, &wanted);
+        assert!(verdict.ok, "{:?}", verdict.faults);
+        assert_eq!(verdict.oopses, ["hsw_enable_pc8"]);
+        assert!(!judge(&died, &asked()).ok, "not asked for");
+        assert!(!judge(GOOD, &wanted).ok, "asked for, and nothing came");
+        let elsewhere = died.replace("hsw_enable_pc8", "i915_gem_open");
+        assert!(!judge(&elsewhere, &wanted).ok, "in another function");
+        let more = format!("{died}[ 9.0] WARNING: CPU: 0 PID: 1 at x.c:1\n");
+        assert!(!judge(&more, &wanted).ok, "and something else");
+    }
+}
