@@ -3,7 +3,8 @@
 //! [`Census`] finds out, from guest memory and from what the engines loaded, which address spaces
 //! exist, what they map and what nobody can reclaim. Ownership hints of the guest
 //! ([`gen8_spec::debug_page`]) name who owns what; what is counted is found by walking page
-//! tables. It knows nothing of the driver.
+//! tables. It knows nothing of the driver. [`AddressSpaces`] lists every address space that an
+//! engine ever loaded, for guests that give no hints.
 #![forbid(unsafe_code)]
 
 mod census;
@@ -15,9 +16,11 @@ mod ownership;
 mod pages;
 mod roots;
 mod snapshot;
+mod spaces;
 mod survey;
 
 pub use census::Census;
 pub use finding::{CensusFinding, StaleReason};
 pub use log::CensusLog;
 pub use snapshot::{AddressSpaceCensus, CensusSnapshot, MappedRange, ObjectCensus, TableTotals};
+pub use spaces::{AddressSpaceReport, AddressSpaceReports, AddressSpaces, TableWalk};
