@@ -108,6 +108,11 @@ impl Server {
         StopHandle(Arc::clone(&self.control))
     }
 
+    /// The device, for others that look at it.
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
     /// Serves one client after the other until it is stopped.
     pub fn run(self) -> Result<(), ServerError> {
         while !self.control.stops() {

@@ -100,6 +100,9 @@ pub(crate) struct ServeArgs {
     /// Whether the part has its display or not
     #[arg(long, value_enum, default_value = "on")]
     pub(crate) display: Display,
+    /// Where programs ask what the device has seen (docs/control.md)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
 }
 
 /// What a part's fuses say of its display.

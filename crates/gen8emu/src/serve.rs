@@ -1,19 +1,31 @@
 //! `gen8emu serve`: the GPU as a device of QEMU.
 
+mod control;
+
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result};
 use device_server::{Server, TerminationSignals};
 use gen8_spec::pci;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
+use observe::AddressSpaces;
 
 use crate::cli::{Display, ServeArgs};
 
 /// Serves until a signal asks to end.
 pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     let signals = TerminationSignals::block().context("cannot block signals")?;
-    let gpu = Gpu::new(config(arguments)?, GuestRam::empty());
+    let mut gpu = Gpu::new(config(arguments)?, GuestRam::empty());
+    let spaces = AddressSpaces::new();
+    if arguments.control.is_some() {
+        gpu.set_observer(Some(Box::new(spaces.clone())));
+    }
     let server = Server::bind(&arguments.socket, gpu)?;
+    let facts = || control::Facts { device: Arc::clone(server.device()), spaces };
+    // The socket is removed when we end.
+    let _control =
+        arguments.control.as_deref().map(|path| control::listen(path, facts())).transpose()?;
     let stop = server.stop_handle();
     thread::Builder::new()
         .name("signals".into())
