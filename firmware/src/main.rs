@@ -16,8 +16,6 @@ mod cases;
 #[cfg(target_os = "none")]
 mod console;
 #[cfg(target_os = "none")]
-mod dma;
-#[cfg(target_os = "none")]
 mod heap;
 #[cfg(target_os = "none")]
 mod memory;

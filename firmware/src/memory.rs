@@ -20,11 +20,6 @@ impl DmaMemory {
         DmaMemory { range }
     }
 
-    /// Where it is.
-    pub(crate) fn range(&self) -> Range<u64> {
-        self.range.clone()
-    }
-
     /// `address` as a pointer, if `count` aligned values lie in the memory from there.
     fn pointer<T>(&self, address: u64, count: usize) -> Option<*mut T> {
         let size = size_of::<T>() as u64;

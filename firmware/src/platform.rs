@@ -1,10 +1,9 @@
 //! The driver's view of this machine.
 
-use driver::Platform;
+use driver::{DmaPages, Platform};
 
 use crate::arch::interrupts;
 use crate::arch::tsc::Clock;
-use crate::dma::DmaPages;
 use crate::memory::DmaMemory;
 use crate::pci::{GpuFunction, Window};
 
@@ -14,18 +13,18 @@ const RELAX_NS: u32 = 50_000;
 /// The bare machine: identity-mapped memory, BARs by volatile access, HLT to wait.
 pub(crate) struct BareMetal {
     gpu: GpuFunction,
-    pages: DmaPages,
+    pages: DmaPages<DmaMemory>,
     clock: Clock,
 }
 
 impl BareMetal {
     /// A platform over a GPU that `pci::find_gpu` made ready.
-    pub(crate) fn new(gpu: GpuFunction, pages: DmaPages, clock: Clock) -> Self {
+    pub(crate) fn new(gpu: GpuFunction, pages: DmaPages<DmaMemory>, clock: Clock) -> Self {
         BareMetal { gpu, pages, clock }
     }
 
     /// The DMA pages.
-    pub(crate) fn pages(&self) -> &DmaPages {
+    pub(crate) fn pages(&self) -> &DmaPages<DmaMemory> {
         &self.pages
     }
 

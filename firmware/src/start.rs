@@ -3,13 +3,16 @@
 use alloc::string::String;
 
 use board::{BOOT_INFO_SIZE, BootInfo};
+use driver::DmaPages;
 
 use crate::arch::tsc::Clock;
-use crate::dma::DmaPages;
 use crate::heap::HEAP_END;
 use crate::memory::DmaMemory;
 use crate::platform::BareMetal;
 use crate::{arch, cases, console, pci};
+
+/// Qwords at the start of a freed page that are poisoned: stores are slow where KVM emulates them.
+const POISONED_QWORDS: usize = 64;
 
 /// What is kept of the boot info, which the stack may overwrite later.
 struct Boot {
@@ -37,7 +40,9 @@ pub(crate) extern "C" fn main() -> ! {
     }
     // SAFETY: RAM above the heap's end holds nothing of the program; it is mapped.
     let memory = unsafe { DmaMemory::new(HEAP_END..dma_end) };
-    let mut machine = BareMetal::new(gpu, DmaPages::new(memory), Clock::start(boot.tsc_khz));
+    // RAM above the image is zero, as `board` promises.
+    let pages = DmaPages::new(memory, HEAP_END..dma_end).with_poison(POISONED_QWORDS);
+    let mut machine = BareMetal::new(gpu, pages, Clock::start(boot.tsc_khz));
     cases::run_all(&mut machine, &boot.command_line);
     arch::exit(board::EXIT_OK)
 }

@@ -22,6 +22,7 @@ mod context;
 mod counters;
 mod cpu_access;
 mod debugfs;
+mod dma_pages;
 mod driver;
 mod engine;
 mod error;
@@ -60,6 +61,7 @@ pub use config::{
     Activity, CloseHook, CloseTiming, Config, HandleRef, Hangcheck, Mutations, PpgttMode, Scratch,
 };
 pub use counters::Counters;
+pub use dma_pages::DmaPages;
 pub use driver::Driver;
 pub use error::Error;
 pub use findings::Finding;

@@ -4,10 +4,7 @@
 //! [`Platform::relax`], for a bounded number of commands, and time moves
 //! only there. The same calls give the same result in every run.
 
-use std::collections::VecDeque;
-
-use driver::Platform;
-use gen8_spec::PAGE_SIZE;
+use driver::{DmaPages, Platform};
 use gen8_spec::pci::{
     CFG_BAR0, CFG_BAR2, CFG_BAR4, CFG_COMMAND, CFG_MSI, COMMAND_BUS_MASTER, COMMAND_MEMORY,
     MSI_ADDRESS, MSI_CONTROL, MSI_CONTROL_ENABLE, MSI_DATA,
@@ -15,7 +12,6 @@ use gen8_spec::pci::{
 use gpu_model::bus::EngineActivity;
 use gpu_model::memory::MemoryError;
 use gpu_model::{Bar, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
-use ppgtt::PhysicalMemory;
 
 /// RAM of the machine unless told otherwise.
 pub const RAM_SIZE: u64 = 256 << 20;
@@ -32,9 +28,6 @@ const IDLE_NS: u64 = 100_000;
 const TURNS_TO_DOUBLE: u32 = 256;
 /// How often it doubles.
 const DOUBLINGS: u32 = 8;
-/// A freed page is filled with this. As a page-table entry it is not present, as a command it is
-/// of a reserved class: whoever still uses the page faults.
-const POISON: u64 = 0xdead_beee_dead_beee;
 /// Where the function's BARs are put.
 const BARS: [(u16, u32); 5] = [
     (CFG_BAR0, 0xe000_0000),
@@ -49,8 +42,7 @@ const MSI_TARGET: (u32, u32) = (0xfee0_0000, 0x40);
 /// A computer with the GPU in it and nothing else.
 pub struct InProcess {
     gpu: Gpu,
-    memory: GuestRam,
-    pages: PagePool,
+    pages: DmaPages<GuestRam>,
     now_ns: u64,
     /// Turns of the device since the driver last wrote to it.
     turns: u32,
@@ -72,8 +64,8 @@ impl InProcess {
         let mut gpu = Gpu::new(config, memory.clone());
         gpu.set_observer(observer(&memory));
         assign_resources(&mut gpu);
-        let pages = PagePool::new(DMA_BASE, ram);
-        Ok(InProcess { gpu, memory, pages, now_ns: 0, turns: 0, intx: false })
+        let pages = DmaPages::new(memory, DMA_BASE..ram);
+        Ok(InProcess { gpu, pages, now_ns: 0, turns: 0, intx: false })
     }
 
     /// The device.
@@ -88,12 +80,12 @@ impl InProcess {
 
     /// DMA pages that are allocated now.
     pub fn pages_in_use(&self) -> usize {
-        self.pages.in_use
+        self.pages.used()
     }
 
     /// Frees of pages that were not allocated: each is a bug of the driver.
     pub fn wrong_frees(&self) -> usize {
-        self.pages.wrong_frees
+        self.pages.wrong_frees()
     }
 }
 
@@ -112,21 +104,15 @@ impl Platform for InProcess {
     type Memory = GuestRam;
 
     fn memory(&self) -> &GuestRam {
-        &self.memory
+        self.pages.memory()
     }
 
     fn alloc_page(&mut self) -> Option<u64> {
-        let page = self.pages.take()?;
-        self.memory.fill_u64(page, 0, QWORDS);
-        Some(page)
+        self.pages.alloc()
     }
 
     fn free_page(&mut self, page: u64) {
-        if self.pages.give_back(page) {
-            self.memory.fill_u64(page, POISON, QWORDS);
-        } else {
-            log::error!("page {page:#x} is freed but not allocated");
-        }
+        self.pages.free(page);
     }
 
     fn config_read32(&mut self, offset: u16) -> u32 {
@@ -186,60 +172,15 @@ impl Platform for InProcess {
     }
 }
 
-/// Qwords in a page.
-const QWORDS: usize = (PAGE_SIZE / 8) as usize;
-
-/// DMA pages. A freed page is given out again as late as possible, so that its poison is met.
-struct PagePool {
-    base: u64,
-    free: VecDeque<u64>,
-    /// By page number from `base`.
-    used: Vec<bool>,
-    in_use: usize,
-    wrong_frees: usize,
-}
-
-impl PagePool {
-    fn new(base: u64, end: u64) -> Self {
-        let free: VecDeque<_> = (base..end).step_by(PAGE_SIZE as usize).collect();
-        let used = vec![false; free.len()];
-        PagePool { base, free, used, in_use: 0, wrong_frees: 0 }
-    }
-
-    fn take(&mut self) -> Option<u64> {
-        let page = self.free.pop_front()?;
-        self.mark(page, true);
-        self.in_use += 1;
-        Some(page)
-    }
-
-    fn give_back(&mut self, page: u64) -> bool {
-        let right = page.is_multiple_of(PAGE_SIZE) && self.mark(page, false);
-        if right {
-            self.free.push_back(page);
-            self.in_use -= 1;
-        } else {
-            self.wrong_frees += 1;
-        }
-        right
-    }
-
-    /// Marks a page; false if it is none of ours or is marked so already.
-    fn mark(&mut self, page: u64, used: bool) -> bool {
-        let number = page.checked_sub(self.base).map(|offset| (offset / PAGE_SIZE) as usize);
-        match number.and_then(|number| self.used.get_mut(number)) {
-            Some(mark) if *mark != used => {
-                *mark = used;
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use gen8_spec::PAGE_SIZE;
+    use ppgtt::PhysicalMemory;
+
     use super::*;
+
+    /// What a freed page holds.
+    const POISON: u64 = 0xdead_beee_dead_beee;
 
     fn machine() -> InProcess {
         let config = GpuConfig::by_device_id(0x1616).unwrap();

@@ -1,4 +1,4 @@
-//! Allocator of DMA pages.
+//! The allocator of DMA pages for those who implement [`Platform`](crate::Platform).
 //!
 //! Never-used pages go first, since they need no zeroing (which takes 0.1 ms a page where KVM
 //! emulates every instruction), then those that were freed longest ago: so a page stays poisoned
@@ -7,24 +7,22 @@
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use gen8_spec::PAGE_SIZE;
 use ppgtt::PhysicalMemory;
 
-use crate::memory::DmaMemory;
-
 /// Qwords of a page.
 const PAGE_QWORDS: usize = (PAGE_SIZE / 8) as usize;
-/// Qwords at the start of a freed page that are poisoned.
-const POISON_QWORDS: usize = 64;
 /// Freed pages start with this, so that whoever still uses one is seen: as a page-table entry
 /// it is not present, as a command it is of a reserved class.
 const POISON: u64 = 0xdead_beee_dead_beee;
 
-/// Pages of the DMA memory.
-pub(crate) struct DmaPages {
-    memory: DmaMemory,
-    /// First page that was never handed out. From here on memory is zero, as `board` promises.
+/// Pages of a range of memory that the GPU reaches.
+pub struct DmaPages<M> {
+    memory: M,
+    range: Range<u64>,
+    /// First page that was never handed out.
     fresh: u64,
     /// Freed pages, the oldest first.
     free: VecDeque<u64>,
@@ -34,30 +32,41 @@ pub(crate) struct DmaPages {
     used: usize,
     /// Frees of what was not handed out.
     wrong_frees: usize,
+    /// Qwords at the start of a freed page that are poisoned.
+    poison: usize,
 }
 
-impl DmaPages {
-    /// All pages of `memory` are free.
-    pub(crate) fn new(memory: DmaMemory) -> Self {
-        let range = memory.range();
-        let count = ((range.end - range.start) / PAGE_SIZE) as usize;
+impl<M: PhysicalMemory> DmaPages<M> {
+    /// All pages of `range` are free. The range is page-aligned, lies in `memory` and is zero.
+    /// Freed pages are poisoned whole.
+    pub fn new(memory: M, range: Range<u64>) -> Self {
+        let count = range.end.saturating_sub(range.start) / PAGE_SIZE;
         DmaPages {
             memory,
             fresh: range.start,
             free: VecDeque::new(),
-            in_use: vec![false; count],
+            in_use: vec![false; count as usize],
             used: 0,
             wrong_frees: 0,
+            poison: PAGE_QWORDS,
+            range,
         }
     }
 
+    /// Poisons only the first `qwords` of a freed page, for machines where stores are slow.
+    #[must_use]
+    pub fn with_poison(mut self, qwords: usize) -> Self {
+        self.poison = qwords.min(PAGE_QWORDS);
+        self
+    }
+
     /// The memory that the pages lie in.
-    pub(crate) fn memory(&self) -> &DmaMemory {
+    pub fn memory(&self) -> &M {
         &self.memory
     }
 
     /// A zeroed page.
-    pub(crate) fn alloc(&mut self) -> Option<u64> {
+    pub fn alloc(&mut self) -> Option<u64> {
         let page = match self.take_fresh() {
             Some(page) => page,
             None => self.take_freed()?,
@@ -70,7 +79,7 @@ impl DmaPages {
     }
 
     /// Gives `page` back; a page that is not handed out is refused, and told.
-    pub(crate) fn free(&mut self, page: u64) {
+    pub fn free(&mut self, page: u64) {
         match self.mark(page) {
             Some(mark) if *mark => *mark = false,
             _ => {
@@ -80,23 +89,23 @@ impl DmaPages {
             }
         }
         self.used -= 1;
-        self.memory.fill_u64(page, POISON, POISON_QWORDS);
+        self.memory.fill_u64(page, POISON, self.poison);
         self.free.push_back(page);
     }
 
     /// Pages handed out.
-    pub(crate) fn used(&self) -> usize {
+    pub fn used(&self) -> usize {
         self.used
     }
 
     /// Frees of pages that were not handed out, since the start.
-    pub(crate) fn wrong_frees(&self) -> usize {
+    pub fn wrong_frees(&self) -> usize {
         self.wrong_frees
     }
 
     fn take_fresh(&mut self) -> Option<u64> {
         let page = self.fresh;
-        (page < self.memory.range().end).then(|| {
+        (page < self.range.end).then(|| {
             self.fresh += PAGE_SIZE;
             page
         })
@@ -108,7 +117,7 @@ impl DmaPages {
     }
 
     fn mark(&mut self, page: u64) -> Option<&mut bool> {
-        let offset = page.checked_sub(self.memory.range().start)?;
+        let offset = page.checked_sub(self.range.start)?;
         let index = usize::try_from(offset / PAGE_SIZE).ok()?;
         self.in_use.get_mut(index).filter(|_| offset.is_multiple_of(PAGE_SIZE))
     }
