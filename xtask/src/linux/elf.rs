@@ -1,4 +1,5 @@
-//! What a kernel module says about itself: the section `.modinfo` of a 64-bit little-endian ELF.
+//! What 64-bit little-endian ELF files say that they need: kernel modules in `.modinfo`, programs
+//! and libraries in `.dynamic`.
 
 use anyhow::{Context, Result, bail};
 
@@ -9,6 +10,25 @@ pub(super) fn module_needs(file: &[u8]) -> Result<Vec<String>> {
     let needs = String::from_utf8_lossy(needs.context("no `depends=` in .modinfo")?);
     let names = needs.split(',').map(str::trim).filter(|name| !name.is_empty());
     Ok(names.map(|name| name.replace('-', "_")).collect())
+}
+
+/// The libraries that a program or a library needs directly, by file name.
+pub(super) fn libraries(file: &[u8]) -> Result<Vec<String>> {
+    // ELF-64 object file format: entries of a tag and a value; the tag 1 (DT_NEEDED) has the
+    // offset of a name in the dynamic string table.
+    const ENTRY: usize = 16;
+    const NEEDED: u64 = 1;
+    let (entries, names) = (section(file, b".dynamic")?, section(file, b".dynstr")?);
+    let mut needed = Vec::new();
+    for entry in entries.chunks_exact(ENTRY) {
+        if number(entry, 0, 8)? == NEEDED {
+            let at = usize::try_from(number(entry, 8, 8)?)?;
+            let name = names.get(at..).and_then(|rest| rest.split(|&byte| byte == 0).next());
+            let name = name.context("a library's name is out of reach")?;
+            needed.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    Ok(needed)
 }
 
 /// The bytes of the section `name`.
@@ -56,30 +76,78 @@ fn slice(file: &[u8], at: u64, size: u64) -> Result<&[u8]> {
 pub(super) mod tests {
     use super::*;
 
-    /// The smallest ELF file with a `.modinfo` that says `depends=NEEDS`.
-    pub(in crate::linux) fn module(needs: &str) -> Vec<u8> {
-        let names = b"\0.modinfo\0.shstrtab\0";
-        let info = format!("license=GPL\0depends={needs}\0retpoline=Y\0");
+    /// The smallest ELF file with these sections.
+    fn elf(sections: &[(&str, &[u8])]) -> Vec<u8> {
         let mut file = b"\x7fELF\x02\x01".to_vec();
         file.resize(0x40, 0);
-        let names_at = file.len();
-        file.extend_from_slice(names);
-        let info_at = file.len();
-        file.extend_from_slice(info.as_bytes());
+        let mut names = b"\0".to_vec();
+        let mut headers = vec![(0, 0, 0)];
+        for (name, content) in sections {
+            headers.push((names.len(), file.len(), content.len()));
+            names.extend_from_slice(name.as_bytes());
+            names.push(0);
+            file.extend_from_slice(content);
+        }
+        headers.push((names.len(), file.len(), names.len() + 10));
+        names.extend_from_slice(b".shstrtab\0");
+        file.extend_from_slice(&names);
         let table = file.len();
         file[0x28..0x30].copy_from_slice(&u64::try_from(table).unwrap().to_le_bytes());
         file[0x3a] = 0x40;
-        file[0x3c] = 3;
-        file[0x3e] = 2;
-        let sections = [(0, 0, 0), (1, info_at, info.len()), (10, names_at, names.len())];
-        for (name, at, size) in sections {
+        file[0x3c] = u8::try_from(headers.len()).unwrap();
+        file[0x3e] = file[0x3c] - 1;
+        for (name, at, size) in headers {
             let mut header = [0; 0x40];
-            header[0] = name;
+            header[0] = u8::try_from(name).unwrap();
             header[0x18..0x20].copy_from_slice(&u64::try_from(at).unwrap().to_le_bytes());
             header[0x20..0x28].copy_from_slice(&u64::try_from(size).unwrap().to_le_bytes());
             file.extend_from_slice(&header);
         }
         file
+    }
+
+    /// The smallest module with a `.modinfo` that says `depends=NEEDS`.
+    pub(in crate::linux) fn module(needs: &str) -> Vec<u8> {
+        let info = format!("license=GPL\0depends={needs}\0retpoline=Y\0");
+        elf(&[(".modinfo", info.as_bytes())])
+    }
+
+    /// The smallest program that needs these libraries.
+    pub(in crate::linux) fn program(libraries: &[&str]) -> Vec<u8> {
+        let mut names = b"\0".to_vec();
+        let mut entries = Vec::new();
+        let mut entry = |tag: u64, value: usize| {
+            entries.extend_from_slice(&tag.to_le_bytes());
+            entries.extend_from_slice(&u64::try_from(value).unwrap().to_le_bytes());
+        };
+        for library in libraries {
+            entry(1, names.len());
+            names.extend_from_slice(library.as_bytes());
+            names.push(0);
+        }
+        entry(14, 0); // DT_SONAME: no need
+        elf(&[(".dynamic", &entries), (".dynstr", &names)])
+    }
+
+    #[test]
+    fn a_program_names_its_libraries_and_nothing_else() {
+        let file = program(&["libdrm.so.2", "libc.so.6"]);
+        assert_eq!(libraries(&file).unwrap(), ["libdrm.so.2", "libc.so.6"]);
+        assert!(libraries(&program(&[])).unwrap().is_empty());
+        assert!(libraries(&module("")).is_err(), "a static file has no `.dynamic`");
+    }
+
+    #[test]
+    fn a_broken_program_is_never_a_panic() {
+        let file = program(&["libdrm.so.2"]);
+        for length in 0..file.len() {
+            libraries(&file[..length]).ok();
+        }
+        for at in 0..file.len() {
+            let mut broken = file.clone();
+            broken[at] ^= 0xff;
+            libraries(&broken).ok();
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Guest {
     ) -> Result<Verdict> {
         let checks = self.checks(tools)?;
         let scratch = Scratch::new()?;
-        let logs = workspace::target().join("linux").join(&kernel.name);
+        let logs = logs(kernel);
         fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
         let initramfs = scratch.join("initramfs.cpio");
         fs::write(&initramfs, self.pack(kernel, tools, &checks)?)
@@ -245,6 +245,11 @@ impl Guest {
         }
         Ok(())
     }
+}
+
+/// Where the logs of the last boot of this kernel lie.
+pub(super) fn logs(kernel: &Kernel) -> PathBuf {
+    workspace::target().join("linux").join(&kernel.name)
 }
 
 /// A number and a unit, since the value goes into lists of options.

@@ -6,6 +6,7 @@
 mod accel;
 mod boot;
 mod checks;
+mod clients;
 mod cpio;
 mod elf;
 mod guest;
@@ -52,6 +53,9 @@ pub(crate) struct LinuxArgs {
     /// The verdict as one JSON object on standard output, all else on standard error
     #[arg(long)]
     json: bool,
+    /// Run Debian's own GPU clients (package intel-gpu-tools) and print a table of them
+    #[arg(long, conflicts_with_all = ["exec", "overlay", "interactive", "no_gpu"])]
+    clients: bool,
     #[command(flatten)]
     guest: Guest,
 }
@@ -79,6 +83,9 @@ pub(crate) fn run(arguments: &LinuxArgs) -> Result<ExitCode> {
         gpu: !guest.no_gpu,
         checks: guest.wants_checks(),
     })?;
+    if arguments.clients {
+        return clients::run(guest, &kernel, &tools, arguments.json);
+    }
     let verdict = guest.boot(&kernel, &tools, arguments.json)?;
     if arguments.json {
         println!("{}", serde_json::to_string(&verdict)?);

@@ -31,6 +31,15 @@ pub(super) fn busybox() -> Result<PathBuf> {
     places.into_iter().find(|place| place.is_file()).context("busybox-static holds no busybox")
 }
 
+/// Debian's GPU clients (intel-gpu-tools) and every library that they load.
+pub(super) fn clients() -> Result<PathBuf> {
+    let what = "intel-gpu-tools (18 MB)";
+    unpacked("intel-gpu-tools", what, &["bookworm", "trixie"], |apt, mirror, suite| {
+        apt.update(mirror, &[suite])?;
+        apt.download(&apt.with_dependencies("intel-gpu-tools", suite)?)
+    })
+}
+
 /// The newest kernel of the first suite that can be had, under the name `name`.
 pub(super) fn kernel(name: &str, suites: &[&str]) -> Result<PathBuf> {
     let what = format!("Linux {name} (60 to 120 MB)");
