@@ -10,8 +10,10 @@ use proptest::prelude::*;
 use super::bench::{Bench, Context, END, Vm, load_register, start};
 
 const BCS: EngineId = EngineId::Bcs;
-/// One page of data.
+/// A page of data; results follow.
 const DATA: u64 = 0x40_0000;
+const RESULTS: u64 = gen8_spec::PAGE_SIZE;
+const DATA_PAGES: u64 = 8;
 const BATCH: u64 = 0x80_0000;
 const BATCH_PAGES: u64 = 32;
 /// Dwords that fit, less the end of the batch.
@@ -57,12 +59,13 @@ impl Machine {
         bench.gpu.set_observer(None);
         bench.execlists(BCS);
         let vm: Vm = bench.vm(Levels::Four);
-        let data = bench.mapped_page(vm, DATA);
-        let batch = bench.pages(BATCH_PAGES);
-        for page in 0..BATCH_PAGES {
-            let at = page * gen8_spec::PAGE_SIZE;
-            bench.map(vm, BATCH + at, batch + at);
-        }
+        let [data, batch] = [(DATA, DATA_PAGES), (BATCH, BATCH_PAGES)].map(|(va, count)| {
+            let first = bench.pages(count);
+            for at in (0..count).map(|page| page * gen8_spec::PAGE_SIZE) {
+                bench.map(vm, va + at, first + at);
+            }
+            first
+        });
         let context = bench.context(BCS, vm, 1);
         Machine { bench, context, batch, data }
     }
@@ -91,15 +94,27 @@ impl Machine {
     }
 }
 
+/// Address of a general-purpose register.
+fn gpr(n: u32) -> u32 {
+    BCS.mmio_base() + reg::GPR0 + 8 * n
+}
+
 /// Loads 64-bit general-purpose registers.
 fn load_gprs(values: &[(u32, u64)]) -> Vec<u32> {
-    let register = |n: u32| BCS.mmio_base() + reg::GPR0 + 8 * n;
     let halves = |&(n, value): &(u32, u64)| {
-        let [low, high] = [(0, value as u32), (4, (value >> 32) as u32)]
-            .map(|(half, value)| load_register(register(n) + half, value));
-        [low, high].concat()
+        [load_register(gpr(n), value as u32), load_register(gpr(n) + 4, (value >> 32) as u32)]
+            .concat()
     };
     values.iter().flat_map(halves).collect()
+}
+
+/// MI_STORE_REGISTER_MEM of a 64-bit general-purpose register to result `n`.
+fn store_gpr(register: u32, n: usize) -> Vec<u32> {
+    let half = |half: u32| {
+        let address = (DATA + RESULTS) as u32 + 8 * n as u32 + half;
+        [mi::header(mi::STORE_REGISTER_MEM, 2), gpr(register) + half, address, 0]
+    };
+    [half(0), half(4)].concat()
 }
 
 /// MI_ATOMIC at `at` in the data page; `words` are the inline operands as they lie in the command.
@@ -164,9 +179,9 @@ fn slow_atomic(code: u32, bytes: u32, memory: u64, first: u64, second: u64) -> u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// About 6000 operations a case.
+    /// Nearly 3000 operations a case, each with the value that it returns.
     #[test]
     fn atomics_of_dwords_and_qwords_agree_with_their_descriptions(seed in 1..u64::MAX) {
         let mut random = Random(seed);
@@ -177,8 +192,8 @@ proptest! {
         }
         for _ in 0..2 {
             let mut commands = Vec::new();
-            let mut returned = None;
-            while commands.len() + 11 <= BATCH_DWORDS {
+            let mut returned = Vec::new();
+            while commands.len() + 16 <= BATCH_DWORDS {
                 let code = 1 + random.below(15) as u32;
                 let wide = random.below(2) == 1;
                 let (first, second) = (random.value(), random.value());
@@ -195,13 +210,16 @@ proptest! {
                 let old = *cell >> shift & mask;
                 let new = slow_atomic(code, bytes, old, first, second);
                 *cell = *cell & !(mask << shift) | new << shift;
-                returned = Some(if code == 15 { new } else { old });
+                commands.extend(store_gpr(atomic::RETURN_GPR as u32, returned.len()));
+                returned.push(if code == 15 { new } else { old });
             }
             machine.run(&commands);
             for (n, &value) in memory.iter().enumerate() {
                 prop_assert_eq!(machine.qword(8 * n as u64), value, "qword {}", n);
             }
-            prop_assert_eq!(Some(machine.gpr(4)), returned);
+            for (n, &value) in returned.iter().enumerate() {
+                prop_assert_eq!(machine.qword(RESULTS + 8 * n as u64), value, "atomic {}", n);
+            }
         }
     }
 }
@@ -280,39 +298,37 @@ fn alu_instruction(random: &mut Random) -> [u32; 3] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
-    /// About 29000 ALU instructions a case.
+    /// About 5000 ALU instructions a case, all registers looked at after every 63 at most.
     #[test]
     fn math_agrees_with_arithmetic_of_a_wider_type(seed in 1..u64::MAX) {
         let mut random = Random(seed);
         let mut machine = Machine::new();
-        let mut alu = SlowAlu::default();
-        let values: Vec<_> = (0..16).map(|n| (n, random.value())).collect();
-        let mut commands = load_gprs(&values);
-        for (n, value) in values {
-            alu.registers[n as usize] = value;
-        }
-        while commands.len() + 64 <= BATCH_DWORDS {
+        let (mut commands, mut expected) = (Vec::new(), Vec::new());
+        while commands.len() + 16 * 14 + 64 <= BATCH_DWORDS {
+            let values: Vec<_> = (0..16).map(|n| (n, random.value())).collect();
+            commands.extend(load_gprs(&values));
+            let mut alu = SlowAlu::default();
+            for (register, (_, value)) in alu.registers.iter_mut().zip(values) {
+                *register = value;
+            }
             let count = 1 + random.below(63) as u32;
             commands.push(mi::header(mi::MATH, count - 1));
-            alu = SlowAlu { registers: alu.registers, ..SlowAlu::default() };
             for _ in 0..count {
                 let [operation, to, from] = alu_instruction(&mut random);
                 alu.run(operation, to, from);
                 let fields = [math::OPERATION_SHIFT, math::OPERAND1_SHIFT];
                 commands.push(operation << fields[0] | to << fields[1] | from);
             }
-            // Fresh values, as registers would soon hold nothing but 0 and all ones.
-            if commands.len() + 70 <= BATCH_DWORDS {
-                let (n, value) = (random.below(16) as u32, random.value());
-                alu.registers[n as usize] = value;
-                commands.extend(load_gprs(&[(n, value)]));
+            for (n, value) in alu.registers.into_iter().enumerate() {
+                commands.extend(store_gpr(n as u32, expected.len()));
+                expected.push(value);
             }
         }
         machine.run(&commands);
-        for n in 0..16 {
-            prop_assert_eq!(machine.gpr(n), alu.registers[n as usize], "register {}", n);
+        for (n, value) in expected.into_iter().enumerate() {
+            prop_assert_eq!(machine.qword(RESULTS + 8 * n as u64), value, "result {}", n);
         }
     }
 }
