@@ -101,7 +101,7 @@ pub mod ring {
     pub const PREDICATE_DATA: u32 = 0x410;
     /// Result of MI_PREDICATE, bit 0.
     pub const PREDICATE_RESULT: u32 = 0x418;
-    /// Second result of the predicate unit.
+    /// Decides about predicated MI_BATCH_BUFFER_STARTs, bit 0 (i915 `i915_perf.c`, its wait batch).
     pub const PREDICATE_RESULT_1: u32 = 0x41c;
     /// Context control (masked).
     pub const CONTEXT_CONTROL: u32 = 0x244;
@@ -146,6 +146,8 @@ pub mod ring {
     pub const TAIL_ADDR: u32 = 0x001f_fff8;
     /// [`MI_MODE`]: stop the ring.
     pub const MI_MODE_STOP_RING: u32 = 1 << 8;
+    /// [`MI_MODE`]: what MI_SET_PREDICATE set, 3:0 (RCS).
+    pub const MI_MODE_PREDICATE: u32 = 0xf;
     /// [`MI_MODE`]: idle or stopped, read only.
     pub const MI_MODE_IDLE: u32 = 1 << 9;
     /// [`RESET_CTL`]: software requests a reset.
@@ -189,6 +191,8 @@ pub mod ring {
     pub const ADDRESS_MASK: u32 = 0x007f_fffc;
 }
 
+/// Depth samples that passed, low half; the upper one follows (RCS).
+pub const PS_DEPTH_COUNT: u32 = 0x2350;
 /// GTT cache enable; i915 reads it back.
 pub const HSW_GTT_CACHE_EN: u32 = 0x4024;
 /// Fault register shared by all engines: see `FAULT_*`.

@@ -70,6 +70,14 @@ impl Sku {
         !matches!(engine, EngineId::Vcs1) || matches!(self.gt, Gt::Gt3)
     }
 
+    /// Number of slices.
+    pub const fn slices(self) -> u32 {
+        match self.gt {
+            Gt::Gt1 | Gt::Gt2 => 1,
+            Gt::Gt3 | Gt::Reserved => 2,
+        }
+    }
+
     /// FUSE2: slice enable 27:25, subslice disable 23:21.
     pub const fn fuse2(self) -> u32 {
         match self.gt {

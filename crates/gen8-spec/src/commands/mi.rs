@@ -99,6 +99,14 @@ pub const BATCH_SECOND_LEVEL: u32 = 1 << 22;
 pub const BATCH_PREDICATED: u32 = 1 << 15;
 /// BATCH_BUFFER_START bit 16: BB_OFFSET is added to the address.
 pub const BATCH_ADD_OFFSET: u32 = 1 << 16;
+/// CONDITIONAL_BATCH_BUFFER_END bit 21: compare; without it the command has no effect.
+pub const CONDITIONAL_COMPARE: u32 = 1 << 21;
+/// CONDITIONAL_BATCH_BUFFER_END: the address is one of a qword, 47:3.
+pub const CONDITIONAL_ADDRESS_MASK: u64 = !7;
+/// LOAD_REGISTER_IMM bits 11:8: bytes of the register that are not written.
+pub const BYTE_DISABLES_SHIFT: u32 = 8;
+/// LOAD_REGISTER_IMM: one bit a byte.
+pub const BYTE_DISABLES_MASK: u32 = 0xf;
 /// STORE_REGISTER_MEM bit 21: only if the predicate is set.
 pub const STORE_REGISTER_PREDICATED: u32 = 1 << 21;
 /// COPY_MEM_MEM bit 22: the source is in the GGTT.
@@ -217,6 +225,40 @@ pub mod atomic {
     pub const CMPWR: u32 = 0x0e;
     /// Decrement; the value returned is the new one.
     pub const PREDEC: u32 = 0x0f;
+}
+
+/// Values of MI_SET_PREDICATE's field 3:0, which lands in MI_MODE (PRM Vol 2a; Intel's media-driver,
+/// `mhw_mi_hwcmd_g8_X.h`): when commands are passed over.
+pub mod set_predicate {
+    /// The field.
+    pub const MASK: u32 = 0xf;
+    /// Never.
+    pub const NEVER: u32 = 0;
+    /// While bit 0 of PREDICATE_RESULT_2 is clear.
+    pub const RESULT2_CLEAR: u32 = 1;
+    /// While bit 0 of PREDICATE_RESULT_2 is set.
+    pub const RESULT2_SET: u32 = 2;
+    /// While bit 0 of PREDICATE_RESULT is clear.
+    pub const RESULT_CLEAR: u32 = 3;
+    /// While bit 0 of PREDICATE_RESULT is set.
+    pub const RESULT_SET: u32 = 4;
+    /// Unless one slice is enabled; with 6 and 7, two and three.
+    pub const UNLESS_ONE_SLICE: u32 = 5;
+    /// Unless three slices are enabled.
+    pub const UNLESS_THREE_SLICES: u32 = 7;
+    /// Always.
+    pub const ALWAYS: u32 = 15;
+}
+
+/// Fields of MI_REPORT_PERF_COUNT and its report.
+pub mod report_perf_count {
+    /// Low address dword, bit 0: the report goes to the GGTT.
+    pub const ADDRESS_GGTT: u32 = 1 << 0;
+    /// Address bits of a report.
+    pub const ADDRESS_MASK: u64 = !0x3f;
+    /// Dwords of a report in the format that i915 sets up, `A32u40_A4u32_B8_C8` (i915
+    /// `i915_perf.c`, `gen8_plus_oa_formats`).
+    pub const REPORT_DWORDS: u64 = 64;
 }
 
 /// Fields of MI_PREDICATE's header (genxml `MI_PREDICATE`).

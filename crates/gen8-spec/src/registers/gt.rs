@@ -42,7 +42,7 @@ pub static RULES: &[Rule] = &[
     Rule::storage("RCS_22D8", 0x22d8).array(2, 4),
     Rule::storage("RCS_22F0", 0x22f0).array(4, 4),
     Rule::storage("PIPELINE_STATISTICS", 0x2300).array(20, 4),
-    Rule::storage("PS_DEPTH_COUNT", 0x2350).array(2, 4),
+    Rule::storage("PS_DEPTH_COUNT", mmio::PS_DEPTH_COUNT).array(2, 4),
     Rule::storage("RCS_2360", 0x2360).array(2, 4),
     Rule::storage("3DPRIM_END_OFFSET", 0x2420),
     Rule::storage("3DPRIM_START_VERTEX", 0x2430).array(5, 4),

@@ -1,6 +1,7 @@
 //! Entering and leaving batches.
 
 use gen8_spec::commands::mi as op;
+use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::ring as reg;
 use ppgtt::VA_BITS;
 
@@ -19,7 +20,9 @@ pub(super) fn start(
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
     let header = command.header;
-    if header & op::BATCH_PREDICATED != 0 && engine.registers.get(reg::PREDICATE_RESULT) & 1 == 0 {
+    // Only the render streamer has the bit.
+    let predicated = header & op::BATCH_PREDICATED != 0 && engine.id() == EngineId::Rcs;
+    if predicated && engine.registers.get(reg::PREDICATE_RESULT_1) & 1 == 0 {
         return Ok(Flow::Next);
     }
     let mut address = engine.operand_address(command, 1, bus)?;
@@ -80,18 +83,27 @@ pub(super) fn end(engine: &mut Engine, _: &Command, bus: &mut Bus<'_>) -> Result
     Ok(Flow::Jumped)
 }
 
-/// MI_CONDITIONAL_BATCH_BUFFER_END: goes on only if memory is greater than the data.
+/// MI_CONDITIONAL_BATCH_BUFFER_END: goes on only if memory is greater than the data. From a second
+/// level it ends the first one as well.
 pub(super) fn conditional_end(
     engine: &mut Engine,
     command: &Command,
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
-    let data = engine.operand(command, 1, bus)?;
-    let address = engine.operand_address(command, 2, bus)?;
-    let space = engine.data_space(command.header & op::USE_GGTT != 0);
-    if engine.load(space, address, bus)? > data {
-        Ok(Flow::Next)
-    } else {
-        end(engine, command, bus)
+    if command.header & op::CONDITIONAL_COMPARE == 0 {
+        return Ok(Flow::Next);
     }
+    let Some(space) = engine.permitted_space(command.header & op::USE_GGTT != 0, bus) else {
+        return Ok(Flow::Next);
+    };
+    let data = engine.operand(command, 1, bus)?;
+    let address = engine.operand_address(command, 2, bus)? & op::CONDITIONAL_ADDRESS_MASK;
+    if engine.load(space, address, bus)? > data {
+        return Ok(Flow::Next);
+    }
+    if engine.parser.level == Level::Second {
+        engine.parser.second.valid = false;
+        engine.parser.level = Level::Batch;
+    }
+    end(engine, command, bus)
 }

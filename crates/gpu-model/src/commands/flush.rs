@@ -5,7 +5,7 @@ use gen8_spec::interrupts as irq;
 
 use super::store::qword;
 use crate::bus::Bus;
-use crate::engine::{Command, Engine, Flow, Space, Stop};
+use crate::engine::{Command, Engine, Flow, Stop};
 use crate::event::Event;
 
 /// Address bits of the address operand; the low ones are flags.
@@ -37,13 +37,18 @@ pub(super) fn flush_dw(
     Ok(Flow::Next)
 }
 
+/// Without privilege nothing is written to the GGTT, nor to a status page.
 fn post_sync_write(engine: &mut Engine, command: &Command, bus: &mut Bus<'_>) -> Result<(), Stop> {
     let operand = engine.operand_address(command, 1, bus)?;
-    let (space, address) = if command.header & field::STORE_INDEX != 0 {
-        (Space::Ggtt, engine.index_page() + (operand & u64::from(INDEX_MASK) & ADDRESS_MASK))
+    let index = command.header & field::STORE_INDEX != 0;
+    let ggtt = operand & u64::from(field::ADDRESS_GGTT) != 0;
+    let Some(space) = engine.permitted_space(ggtt || index, bus) else {
+        return Ok(());
+    };
+    let address = if index {
+        engine.index_page() + (operand & u64::from(INDEX_MASK) & ADDRESS_MASK)
     } else {
-        let ggtt = operand & u64::from(field::ADDRESS_GGTT) != 0;
-        (engine.data_space(ggtt), operand & ADDRESS_MASK)
+        operand & ADDRESS_MASK
     };
     match command.header & field::POST_SYNC_MASK {
         field::POST_SYNC_WRITE if command.dwords >= 5 => {

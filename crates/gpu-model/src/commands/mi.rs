@@ -48,12 +48,16 @@ pub(super) fn arb_check(_: &mut Engine, _: &Command, _: &mut Bus<'_>) -> Result<
     Ok(Flow::Arbitrate)
 }
 
-/// MI_ARB_ON_OFF.
+/// MI_ARB_ON_OFF: no effect without privilege.
 pub(super) fn arb_on_off(
     engine: &mut Engine,
     command: &Command,
-    _: &mut Bus<'_>,
+    bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
+    if !engine.is_privileged() {
+        engine.refuse("MI_ARB_ON_OFF stands in privileged commands", bus);
+        return Ok(Flow::Next);
+    }
     engine.parser.arbitration = command.header & op::ARB_ENABLE != 0;
     Ok(Flow::Next)
 }

@@ -16,6 +16,8 @@ mod semaphore;
 mod set_context;
 mod store;
 
+pub(crate) use predicate::is_passed_over;
+
 use gen8_spec::commands::mi as op;
 use gen8_spec::commands::pipe_control::OPCODE as PIPE_CONTROL;
 use gen8_spec::engine::EngineId;
@@ -41,8 +43,9 @@ const fn mi(opcode: u32, dwords: u32, run: Handler) -> Mi {
 /// MI commands that do something, and those that are skipped on purpose because what they act on
 /// (display events, URB, resource streamer) does not exist here. Opcodes below 0x10 that are not
 /// listed have no operand and no effect; above, they are instruction errors.
-const MI_COMMANDS: [Mi; 34] = [
+const MI_COMMANDS: [Mi; 35] = [
     mi(op::NOOP, 1, mi::noop),
+    mi(op::SET_PREDICATE, 1, predicate::set_predicate),
     mi(op::USER_INTERRUPT, 1, mi::user_interrupt),
     mi(op::ARB_CHECK, 1, mi::arb_check),
     mi(op::REPORT_HEAD, 1, mi::report_head),
@@ -64,7 +67,7 @@ const MI_COMMANDS: [Mi; 34] = [
     mi(op::STORE_REGISTER_MEM, 4, register::store_mem),
     mi(op::FLUSH_DW, 3, flush::flush_dw),
     mi(op::CLFLUSH, 3, mi::skip),
-    mi(op::REPORT_PERF_COUNT, 4, mi::skip),
+    mi(op::REPORT_PERF_COUNT, 4, store::perf_count),
     mi(op::LOAD_REGISTER_MEM, 4, register::load_mem),
     mi(op::LOAD_REGISTER_REG, 3, register::load_reg),
     mi(op::RS_STORE_DATA_IMM, 4, mi::skip),

@@ -3,11 +3,11 @@
 use gen8_spec::commands::mi::INDEX_MASK;
 use gen8_spec::commands::pipe_control as field;
 use gen8_spec::interrupts as irq;
-use gen8_spec::mmio::ring as reg;
+use gen8_spec::mmio::{self, ring as reg};
 
 use super::store::qword;
 use crate::bus::Bus;
-use crate::engine::{Command, Engine, Flow, Space, Stop};
+use crate::engine::{Command, Engine, Flow, Stop};
 use crate::event::Event;
 
 /// PIPE_CONTROL: caches are coherent here and nothing runs beside the streamer, so what is left is
@@ -42,6 +42,7 @@ pub(super) fn pipe_control(
     Ok(Flow::Next)
 }
 
+/// Without privilege nothing is written to the GGTT, nor to a status page.
 fn post_sync_write(
     engine: &mut Engine,
     command: &Command,
@@ -49,16 +50,20 @@ fn post_sync_write(
     bus: &mut Bus<'_>,
 ) -> Result<(), Stop> {
     let operand = engine.operand_address(command, 2, bus)?;
-    let (space, address) = if flags & field::STORE_DATA_INDEX != 0 {
-        (Space::Ggtt, engine.index_page() + (operand & u64::from(INDEX_MASK)))
-    } else {
-        (engine.data_space(flags & field::GLOBAL_GTT != 0), operand)
+    let index = flags & field::STORE_DATA_INDEX != 0;
+    let ggtt = flags & field::GLOBAL_GTT != 0;
+    let Some(space) = engine.permitted_space(ggtt || index, bus) else {
+        return Ok(());
     };
+    let address =
+        if index { engine.index_page() + (operand & u64::from(INDEX_MASK)) } else { operand };
     let value = match flags & field::POST_SYNC_MASK {
         field::QW_WRITE => qword(engine, command, 4, bus)?,
         field::TIMESTAMP_WRITE => Engine::timestamp(bus),
-        // PS depth count: no pixel is ever drawn.
-        _ => 0,
+        _ => {
+            let half = |offset| u64::from(bus.registers.get(mmio::PS_DEPTH_COUNT + offset));
+            half(4) << 32 | half(0)
+        }
     };
     engine.store_qword(space, address, value, bus)
 }

@@ -1,18 +1,61 @@
 //! The predicate unit and the ALU of the command streamer.
 
 use gen8_spec::commands::mi::math as alu;
-use gen8_spec::commands::mi::predicate as field;
+use gen8_spec::commands::mi::{self as op, predicate as field, set_predicate as when};
+use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::ring as reg;
 
 use crate::bus::Bus;
-use crate::engine::{Command, Engine, Flow, Stop};
+use crate::engine::{Command, Engine, Flow, Level, Stop};
 
-/// MI_PREDICATE: compares, combines with the result so far, and stores.
+/// MI_SET_PREDICATE: from here on commands are passed over, by a condition that each of them looks
+/// at. The field is part of MI_MODE and with it of the context.
+pub(super) fn set_predicate(
+    engine: &mut Engine,
+    command: &Command,
+    _: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    if engine.id() == EngineId::Rcs {
+        let mode = engine.registers.get(reg::MI_MODE) & !reg::MI_MODE_PREDICATE;
+        engine.registers.set(reg::MI_MODE, mode | command.header & when::MASK);
+        engine.refresh_modes();
+    }
+    Ok(Flow::Next)
+}
+
+/// Whether MI_SET_PREDICATE makes a NOOP of the command with this header. It cannot pass over itself
+/// nor the end of a batch; the batches of a restore are hardware's and stay as well.
+#[cold]
+pub(crate) fn is_passed_over(engine: &Engine, header: u32, bus: &Bus<'_>) -> bool {
+    let exempt =
+        header >> 29 == 0 && matches!(op::opcode(header), op::SET_PREDICATE | op::BATCH_BUFFER_END);
+    if exempt || engine.parser.level == Level::Restore {
+        return false;
+    }
+    let is_set = |register| engine.registers.get(register) & 1 != 0;
+    match engine.predication {
+        when::RESULT2_CLEAR => !is_set(reg::PREDICATE_RESULT_2),
+        when::RESULT2_SET => is_set(reg::PREDICATE_RESULT_2),
+        when::RESULT_CLEAR => !is_set(reg::PREDICATE_RESULT),
+        when::RESULT_SET => is_set(reg::PREDICATE_RESULT),
+        unless @ when::UNLESS_ONE_SLICE..=when::UNLESS_THREE_SLICES => {
+            bus.config.sku.slices() != unless - when::UNLESS_ONE_SLICE + 1
+        }
+        when::ALWAYS => true,
+        _ => false,
+    }
+}
+
+/// MI_PREDICATE: compares, combines with the result so far, and stores. Only the render streamer has
+/// a predicate unit.
 pub(super) fn predicate(
     engine: &mut Engine,
     command: &Command,
     _: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
+    if engine.id() != EngineId::Rcs {
+        return Ok(Flow::Next);
+    }
     let header = command.header;
     let source0 = wide(engine, reg::PREDICATE_SRC0);
     let source1 = wide(engine, reg::PREDICATE_SRC1);

@@ -1,11 +1,11 @@
 //! MI commands that write memory.
 
-use gen8_spec::commands::mi as op;
+use gen8_spec::commands::mi::{self as op, report_perf_count as perf};
+use gen8_spec::engine::EngineId;
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Space, Stop};
-use crate::event::Event;
 
 /// MI_STORE_DATA_IMM: a dword, a qword, or an array of either.
 pub(super) fn data_imm(
@@ -13,8 +13,10 @@ pub(super) fn data_imm(
     command: &Command,
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
+    let Some(space) = engine.permitted_space(command.header & op::USE_GGTT != 0, bus) else {
+        return Ok(Flow::Next);
+    };
     let mut address = engine.operand_address(command, 1, bus)?;
-    let space = engine.data_space(command.header & op::USE_GGTT != 0);
     if command.header & op::STORE_QWORD == 0 {
         for n in 3..command.dwords {
             let value = engine.operand(command, n, bus)?;
@@ -34,12 +36,17 @@ pub(super) fn data_imm(
     Ok(Flow::Next)
 }
 
-/// MI_STORE_DATA_INDEX: to the status page, the context's own with bit 21.
+/// MI_STORE_DATA_INDEX: to the status page, the context's own with bit 21. Dropped without
+/// privilege.
 pub(super) fn data_index(
     engine: &mut Engine,
     command: &Command,
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
+    if !engine.is_privileged() {
+        engine.refuse("MI_STORE_DATA_INDEX stands in privileged commands", bus);
+        return Ok(Flow::Next);
+    }
     let offset = u64::from(engine.operand(command, 1, bus)? & op::INDEX_MASK);
     let page = if command.header & op::INDEX_PPHWSP != 0 {
         engine.index_page()
@@ -64,8 +71,11 @@ pub(super) fn copy(
 ) -> Result<Flow, Stop> {
     let to = engine.operand_address(command, 1, bus)?;
     let from = engine.operand_address(command, 3, bus)?;
-    let source = engine.data_space(command.header & op::COPY_SOURCE_GGTT != 0);
-    let destination = engine.data_space(command.header & op::COPY_DESTINATION_GGTT != 0);
+    let source = engine.permitted_space(command.header & op::COPY_SOURCE_GGTT != 0, bus);
+    let destination = engine.permitted_space(command.header & op::COPY_DESTINATION_GGTT != 0, bus);
+    let (Some(source), Some(destination)) = (source, destination) else {
+        return Ok(Flow::Next);
+    };
     let value = engine.load(source, from, bus)?;
     engine.store(destination, to, value, bus)?;
     Ok(Flow::Next)
@@ -78,9 +88,8 @@ pub(super) fn update_gtt(
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
     let address = u64::from(engine.operand(command, 1, bus)?) & !(PAGE_SIZE - 1);
-    if !engine.parser.is_privileged() {
-        let rule = "MI_UPDATE_GTT stands in privileged commands";
-        bus.events.emit(|| Event::GuestError { rule, detail: address });
+    if !engine.is_privileged() {
+        engine.refuse("MI_UPDATE_GTT stands in privileged commands", bus);
         return Ok(Flow::Next);
     }
     for (index, n) in (2..command.dwords - 1).step_by(2).enumerate() {
@@ -88,6 +97,30 @@ pub(super) fn update_gtt(
         bus.ggtt.write_pte((address >> PAGE_SHIFT) + index as u64, pte);
     }
     engine.forget_fetch_page();
+    Ok(Flow::Next)
+}
+
+/// MI_REPORT_PERF_COUNT: report id, timestamp and context id as hardware writes them. The counters
+/// are 0: nothing that they count exists here.
+pub(super) fn perf_count(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    if engine.id() != EngineId::Rcs {
+        return Ok(Flow::Next);
+    }
+    let ggtt = engine.operand(command, 1, bus)? & perf::ADDRESS_GGTT != 0;
+    let Some(space) = engine.permitted_space(ggtt, bus) else {
+        return Ok(Flow::Next);
+    };
+    let address = engine.operand_address(command, 1, bus)? & perf::ADDRESS_MASK;
+    let report_id = engine.operand(command, 3, bus)?;
+    let report = [report_id, Engine::timestamp(bus) as u32, engine.context_id()];
+    let dwords = report.into_iter().chain(core::iter::repeat(0));
+    for (n, value) in (0..perf::REPORT_DWORDS).zip(dwords) {
+        engine.store(space, address + 4 * n, value, bus)?;
+    }
     Ok(Flow::Next)
 }
 

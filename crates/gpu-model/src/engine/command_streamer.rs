@@ -1,6 +1,7 @@
 //! The command streamer: picks what to run, fetches, decodes, executes and moves on.
 
 use gen8_spec::commands::length::command_dwords;
+use gen8_spec::commands::mi::set_predicate;
 use gen8_spec::interrupts as irq;
 use gen8_spec::mmio::ring as reg;
 use ppgtt::VA_BITS;
@@ -170,6 +171,10 @@ impl Engine {
         let dwords = command_dwords(self.id, header).ok_or(Stop::Instruction)?;
         if self.parser.level == Level::Ring && self.ring.pending_bytes() < DWORD * dwords {
             return Ok(self.incomplete_command(bus));
+        }
+        if self.predication != set_predicate::NEVER && commands::is_passed_over(self, header, bus) {
+            self.advance(dwords, bus);
+            return Ok(Turn::Command);
         }
         match commands::execute(self, Command { header, dwords, location }, bus)? {
             Flow::Next => self.advance(dwords, bus),

@@ -103,6 +103,19 @@ impl Engine {
         self.context_ticks = image.timestamp;
         self.context_since_ns = bus.now_ns;
         self.reset_context_registers(bus);
+        self.restore_values(context, image, control, bus)?;
+        self.refresh_modes();
+        Ok(())
+    }
+
+    /// What a restore takes from the image unless CONTEXT_CONTROL inhibits it.
+    fn restore_values(
+        &mut self,
+        context: ContextDescriptor,
+        image: &ContextState,
+        control: u32,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Stop> {
         let mode = self.registers.get(reg::MI_MODE) & !MI_MODE_CONTEXT;
         self.registers.set(reg::MI_MODE, mode);
         for register in [reg::BB_OFFSET, reg::BCS_SWCTRL, reg::EXCC] {

@@ -14,6 +14,7 @@ mod registers;
 mod ring;
 mod translate;
 
+use gen8_spec::commands::mi::set_predicate;
 use gen8_spec::engine::EngineId;
 use gen8_spec::interrupts as irq;
 use gen8_spec::mmio::{self, ring as reg};
@@ -21,6 +22,7 @@ use gen8_spec::registers::ring::RULES;
 
 use crate::bus::{Bus, EngineActivity};
 use crate::config::GpuConfig;
+use crate::event::Event;
 use crate::registers::RegisterFile;
 use crate::tlb::Tlb;
 use context_registers::ContextRegisters;
@@ -65,6 +67,8 @@ pub struct Engine {
     stop: Option<Stop>,
     /// GFX_MODE: contexts come by ELSP. A copy of the register's bit for the hot path.
     execlists_mode: bool,
+    /// MI_MODE: what MI_SET_PREDICATE set. A copy of the register's field for the hot path.
+    pub(crate) predication: u32,
     /// MI_MODE: STOP_RING. A copy of the register's bit for the hot path.
     stop_ring: bool,
     /// CONTEXT_CONTROL value of the running context's image, mask bits included.
@@ -91,6 +95,7 @@ impl Engine {
             fetch_page: FetchPage::NONE,
             stop: None,
             execlists_mode: false,
+            predication: set_predicate::NEVER,
             stop_ring: false,
             control_image: 0,
             context_ticks: 0,
@@ -143,10 +148,15 @@ impl Engine {
     }
 
     /// Takes the mode bits over from their registers.
-    fn refresh_modes(&mut self) {
+    pub(crate) fn refresh_modes(&mut self) {
         let gfx_mode = self.registers.get(reg::GFX_MODE);
         self.execlists_mode = gfx_mode & reg::GFX_MODE_EXECLISTS != 0;
-        self.stop_ring = self.registers.get(reg::MI_MODE) & reg::MI_MODE_STOP_RING != 0;
+        let mi_mode = self.registers.get(reg::MI_MODE);
+        self.stop_ring = mi_mode & reg::MI_MODE_STOP_RING != 0;
+        self.predication = match self.id {
+            EngineId::Rcs => mi_mode & reg::MI_MODE_PREDICATE,
+            _ => set_predicate::NEVER,
+        };
     }
 
     /// Whether there are commands to run, whatever may hold them.
@@ -173,8 +183,33 @@ impl Engine {
     /// Address space that an access means: `ggtt` is the command's bit, which only privileged
     /// commands may use; for others the access goes to the PPGTT.
     pub(crate) fn data_space(&self, ggtt: bool) -> Space {
-        let global = ggtt && self.parser.is_privileged();
+        let global = ggtt && self.is_privileged();
         if global || !self.has_ppgtt() { Space::Ggtt } else { Space::Ppgtt }
+    }
+
+    /// The same for commands that have no effect when a batch without privilege sets the bit
+    /// ("User Mode Privileged Commands"): then `None`, and the observer is told.
+    #[inline]
+    pub(crate) fn permitted_space(&self, ggtt: bool, bus: &mut Bus<'_>) -> Option<Space> {
+        let space = self.data_space(ggtt);
+        if ggtt && space == Space::Ppgtt {
+            self.refuse("GGTT access by a command with privilege", bus);
+            return None;
+        }
+        Some(space)
+    }
+
+    /// Tells the observer of a command that has no effect for lack of privilege.
+    #[cold]
+    pub(crate) fn refuse(&self, rule: &'static str, bus: &mut Bus<'_>) {
+        let detail = self.parser.header.into();
+        bus.events.emit(|| Event::GuestError { rule, detail });
+    }
+
+    /// Whether the command at hand may do everything.
+    pub(crate) fn is_privileged(&self) -> bool {
+        self.parser.is_privileged()
+            || self.registers.get(reg::GFX_MODE) & reg::GFX_MODE_PRIVILEGE_OFF != 0
     }
 
     /// GGTT address of the status page that store-index operations mean: the running context's own

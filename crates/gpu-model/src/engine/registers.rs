@@ -173,7 +173,7 @@ impl Engine {
 
     /// A register write by a command: this engine's block, or the registers that engines share.
     pub(crate) fn command_write(&mut self, register: u32, value: u32, bus: &mut Bus<'_>) {
-        if !self.parser.is_privileged() && !self.is_user_writable(register) {
+        if !self.is_privileged() && !self.is_user_writable(register) {
             bus.events.emit(|| Event::PrivilegeViolation { engine: self.id, register });
             return;
         }
@@ -204,8 +204,7 @@ impl Engine {
             let value = self.registers.get(reg::FORCE_TO_NONPRIV + 4 * n);
             value != 0 && value & reg::ADDRESS_MASK == register
         };
-        self.registers.get(reg::GFX_MODE) & reg::GFX_MODE_PRIVILEGE_OFF != 0
-            || (reg::GPR0..GPR_END).contains(&offset)
+        (reg::GPR0..GPR_END).contains(&offset)
             || saved::contains(saved::user_runs(self.id), register)
             || (0..reg::FORCE_TO_NONPRIV_COUNT).any(opened)
     }

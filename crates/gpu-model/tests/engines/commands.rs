@@ -1,55 +1,18 @@
 //! What single commands do.
 
-use gen8_spec::commands::mi::{self, flush_dw, math};
+use gen8_spec::commands::mi::{self, flush_dw};
 use gen8_spec::commands::pipe_control as pipe;
 use gen8_spec::engine::EngineId;
 use gen8_spec::interrupts as irq;
 use gen8_spec::masked_enable;
 use gen8_spec::mmio::{self, ring as reg};
-use gpu_model::{EngineActivity, Event};
-use ppgtt::Levels;
+use gpu_model::Event;
 
-use super::bench::{Bench, Context, END, Vm, load_register, one, start, store, store_ggtt};
+use super::bench::{END, load_register, one, start, store, store_ggtt};
+use super::setup::{VA, setup};
 
 const BCS: EngineId = EngineId::Bcs;
 const RCS: EngineId = EngineId::Rcs;
-const VA: u64 = 0x40_0000;
-const BATCH: u64 = 0x80_0000;
-
-/// One context with one data page at [`VA`].
-struct Setup {
-    bench: Bench,
-    vm: Vm,
-    context: Context,
-    data: u64,
-}
-
-fn setup(engine: EngineId) -> Setup {
-    let mut bench = Bench::new();
-    bench.execlists(engine);
-    let vm = bench.vm(Levels::Four);
-    let data = bench.mapped_page(vm, VA);
-    let context = bench.context(engine, vm, 1);
-    Setup { bench, vm, context, data }
-}
-
-impl Setup {
-    fn ring(&mut self, commands: &[u32]) -> EngineActivity {
-        self.bench.emit(&mut self.context, commands);
-        self.bench.submit(self.context, None);
-        self.bench.run()
-    }
-
-    /// Runs commands as a user batch of its own page.
-    fn user_batch(&mut self, commands: &[u32]) -> EngineActivity {
-        let mut commands = commands.to_vec();
-        commands.push(END);
-        let engine = self.context.engine;
-        self.bench.write_register(engine.tlb_invalidate_register(), 1);
-        self.bench.batch(self.vm, BATCH, &commands);
-        self.ring(&start(BATCH, mi::BATCH_PPGTT))
-    }
-}
 
 #[test]
 fn store_data_imm_writes_dwords_qwords_and_arrays() {
@@ -169,35 +132,6 @@ fn registers_move_to_and_from_memory() {
 }
 
 #[test]
-fn user_batch_may_not_write_ring_registers_until_software_opens_them() {
-    let mut s = setup(BCS);
-    let register = BCS.mmio_base() + reg::MAX_IDLE;
-    s.user_batch(&load_register(register, 3));
-    assert_eq!(s.bench.get(BCS, reg::MAX_IDLE), 0);
-    let expected = Event::PrivilegeViolation { engine: BCS, register };
-    assert!(s.bench.events().contains(&expected));
-    s.bench.set(BCS, reg::FORCE_TO_NONPRIV, register);
-    s.ring(&start(BATCH, mi::BATCH_PPGTT));
-    assert_eq!(s.bench.get(BCS, reg::MAX_IDLE), 3);
-    s.ring(&load_register(register, 4));
-    assert_eq!(s.bench.get(BCS, reg::MAX_IDLE), 4);
-}
-
-#[test]
-fn user_batch_reaches_the_ppgtt_even_with_the_ggtt_bit() {
-    let mut s = setup(BCS);
-    let victim = s.bench.page();
-    let page = s.bench.mapped_page(s.vm, victim);
-    s.user_batch(&store_ggtt(victim, 1));
-    assert_eq!((s.bench.peek(victim), s.bench.peek(page)), (0, 1));
-    // Nor does it get privilege by starting a batch without the PPGTT bit.
-    let escape = s.bench.batch(s.vm, 0xc0_0000, &[&store_ggtt(victim, 2)[..], &[END]].concat());
-    s.bench.map_ggtt(0xc0_0000, escape);
-    s.user_batch(&start(0xc0_0000, 0));
-    assert_eq!((s.bench.peek(victim), s.bench.peek(page)), (0, 2));
-}
-
-#[test]
 fn privileged_batch_runs_from_the_ggtt() {
     let mut s = setup(BCS);
     let (batch, target) = (s.bench.page(), s.bench.page());
@@ -229,7 +163,7 @@ fn conditional_end_goes_on_only_if_memory_is_greater() {
     for (memory, expected) in [(4, 0), (5, 0), (6, 1)] {
         let mut s = setup(BCS);
         s.bench.poke(s.data, memory);
-        let header = mi::header(mi::CONDITIONAL_BATCH_BUFFER_END, 2);
+        let header = mi::header(mi::CONDITIONAL_BATCH_BUFFER_END, 2) | mi::CONDITIONAL_COMPARE;
         let mut commands = vec![header, 5, VA as u32, 0];
         commands.extend(store(VA + 4, 1));
         s.user_batch(&commands);
@@ -238,38 +172,66 @@ fn conditional_end_goes_on_only_if_memory_is_greater() {
 }
 
 #[test]
-fn math_and_predicate_decide_a_batch_start() {
+fn conditional_end_compares_only_if_told_to() {
+    let mut s = setup(BCS);
+    let header = mi::header(mi::CONDITIONAL_BATCH_BUFFER_END, 2);
+    s.user_batch(&[&[header, 5, VA as u32, 0][..], &store(VA + 8, 1)].concat());
+    assert_eq!(s.bench.peek(s.data + 8), 1);
+}
+
+#[test]
+fn conditional_end_of_a_second_level_ends_the_first_as_well() {
+    let mut s = setup(BCS);
+    let header = mi::header(mi::CONDITIONAL_BATCH_BUFFER_END, 2) | mi::CONDITIONAL_COMPARE;
+    let second = [&[header, 5, VA as u32, 0][..], &store(VA + 8, 1), &[END]].concat();
+    s.bench.batch(s.vm, 0x100_0000, &second);
+    let call = start(0x100_0000, mi::BATCH_PPGTT | mi::BATCH_SECOND_LEVEL);
+    s.user_batch(&[&call[..], &store(VA + 16, 2)].concat());
+    assert_eq!((s.bench.peek(s.data + 8), s.bench.peek(s.data + 16)), (0, 0));
+    s.ring(&store(VA + 24, 3));
+    assert_eq!(s.bench.peek(s.data + 24), 3, "the ring goes on");
+}
+
+#[test]
+fn load_register_imm_leaves_disabled_bytes_alone() {
+    let mut s = setup(BCS);
+    let register = BCS.mmio_base() + reg::GPR0;
+    s.ring(&load_register(register, 0x1122_3344));
+    let [header, ..] = load_register(register, 0);
+    let disables = |bytes: u32| header | bytes << mi::BYTE_DISABLES_SHIFT;
+    s.ring(&[disables(0b0101), register, 0xaabb_ccdd]);
+    assert_eq!(s.bench.get(BCS, reg::GPR0), 0xaa22_cc44);
+    s.ring(&[disables(0b1111), register, 0]);
+    assert_eq!(s.bench.get(BCS, reg::GPR0), 0xaa22_cc44);
+}
+
+#[test]
+fn pipe_control_writes_the_depth_count_that_the_register_holds() {
     let mut s = setup(RCS);
-    let base = RCS.mmio_base();
-    s.bench.batch(s.vm, 0x100_0000, &[&store(VA, 1)[..], &[END]].concat());
-    let alu = |operation: u32, first: u32, second: u32| {
-        operation << math::OPERATION_SHIFT | first << math::OPERAND1_SHIFT | second
-    };
-    let mut commands = Vec::new();
-    commands.extend(load_register(base + reg::GPR0, 2));
-    commands.extend(load_register(base + reg::GPR0 + 8, 2));
-    commands.push(mi::header(mi::MATH, 3));
-    commands.push(alu(math::LOAD, math::SRCA, 0));
-    commands.push(alu(math::LOAD, math::SRCB, 1));
-    commands.push(alu(math::SUB, 0, 0));
-    commands.push(alu(math::STORE, 2, math::ZF));
-    let source = base + reg::PREDICATE_SRC0;
-    commands.extend([mi::header(mi::LOAD_REGISTER_REG, 1), base + reg::GPR0 + 16, source]);
-    // Load inverted "sources equal": all ones against 0.
-    commands.push(mi::header(mi::PREDICATE, 3 << mi::predicate::LOAD_SHIFT | 2));
-    commands.extend(start(0x100_0000, mi::BATCH_PPGTT | mi::BATCH_PREDICATED));
-    s.user_batch(&commands);
-    assert_eq!(s.bench.peek(s.data), 1);
-    assert_eq!(s.bench.get(RCS, reg::PREDICATE_RESULT), 1);
-    s.bench.poke(s.data, 0);
+    let (count, low) = (mmio::PS_DEPTH_COUNT, VA as u32);
     s.user_batch(
         &[
-            &[mi::header(mi::PREDICATE, 2 << mi::predicate::LOAD_SHIFT | 1)][..],
-            &start(0x100_0000, mi::BATCH_PPGTT | mi::BATCH_PREDICATED),
+            &load_register(count, 0x1234)[..],
+            &load_register(count + 4, 0x56),
+            &[pipe::HEADER, pipe::DEPTH_COUNT_WRITE, low, 0, u32::MAX, u32::MAX],
         ]
         .concat(),
     );
-    assert_eq!(s.bench.peek(s.data), 0, "the start was skipped");
+    assert_eq!((s.bench.peek(s.data), s.bench.peek(s.data + 4)), (0x1234, 0x56));
+}
+
+#[test]
+fn perf_report_is_64_dwords_with_id_time_and_context() {
+    let mut s = setup(RCS);
+    s.bench.gpu.advance_to(mmio::TIMESTAMP_TICK_NS * 1000);
+    for n in 0..80 {
+        s.bench.poke(s.data + 4 * n, 0x8080_8080);
+    }
+    s.user_batch(&[mi::header(mi::REPORT_PERF_COUNT, 2), VA as u32, 0, 0xbeef]);
+    let report: Vec<u32> = (0..66).map(|n| s.bench.peek(s.data + 4 * n)).collect();
+    assert_eq!(report[..3], [0xbeef, 1000, 1]);
+    assert!(report[3..64].iter().all(|&counter| counter == 0));
+    assert_eq!(report[64..], [0x8080_8080; 2]);
 }
 
 #[test]
