@@ -6,14 +6,11 @@
 
 mod checks;
 mod error;
-// The checks that use the rest of it follow.
-#[allow(dead_code)]
+mod files;
 mod gpu;
-#[allow(dead_code)]
+mod memory;
 mod report;
-#[allow(dead_code)]
 mod sys;
-#[allow(dead_code)]
 mod uapi;
 
 use std::env;

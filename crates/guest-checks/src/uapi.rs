@@ -122,6 +122,9 @@ pub(crate) struct PrimeHandle {
     pub(crate) fd: i32,
 }
 
+/// `DRM_CLOEXEC`
+pub(crate) const PRIME_CLOEXEC: u32 = 0x8_0000;
+
 /// `struct drm_i915_gem_create`
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]

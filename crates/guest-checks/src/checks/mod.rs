@@ -1,6 +1,14 @@
 //! The checks. Each is a file; the table below lists them.
 
+mod contexts;
 mod engines;
+mod execbuf_bench;
+mod hang;
+mod mmap_gtt;
+mod reload;
+mod share;
+mod softpin;
+mod suspend;
 
 use std::fmt::Write;
 
@@ -24,14 +32,72 @@ pub(crate) struct Check {
 /// The name that stands for all cheap checks.
 pub(crate) const GROUP: &str = "basic";
 
-/// Every check there is.
-pub(crate) const CHECKS: &[Check] = &[Check {
-    name: "engines",
-    shows: "each engine runs batches of one and two levels; its clock goes on",
-    basic: true,
-    argument: None,
-    run: engines::run,
-}];
+/// Every check there is, the harmless ones first.
+pub(crate) const CHECKS: &[Check] = &[
+    Check {
+        name: "engines",
+        shows: "each engine runs batches of one and two levels; its clock goes on",
+        basic: true,
+        argument: None,
+        run: engines::run,
+    },
+    Check {
+        name: "softpin",
+        shows: "objects across every boundary of the page tables, up to the last page",
+        basic: true,
+        argument: None,
+        run: softpin::run,
+    },
+    Check {
+        name: "mmap_gtt",
+        shows: "CPU and GPU exchange data through the aperture, more than fits in",
+        basic: true,
+        argument: None,
+        run: mmap_gtt::run,
+    },
+    Check {
+        name: "share",
+        shows: "two clients share objects by name and by dma-buf, closed in any order",
+        basic: true,
+        argument: None,
+        run: share::run,
+    },
+    Check {
+        name: "contexts",
+        shows: "contexts made, used and destroyed; the guest's free memory is flat",
+        basic: false,
+        argument: Some(("CYCLES", 1000)),
+        run: contexts::run,
+    },
+    Check {
+        name: "execbuf_bench",
+        shows: "the time of a batch from submission to waking, in guest time",
+        basic: true,
+        argument: Some(("BATCHES", 1000)),
+        run: execbuf_bench::run,
+    },
+    Check {
+        name: "suspend",
+        shows: "the idle GPU is suspended and works after it woke",
+        basic: true,
+        argument: Some(("ROUNDS", 2)),
+        run: suspend::run,
+    },
+    Check {
+        name: "hang",
+        shows: "an endless batch is ended by an engine reset; the others work on",
+        basic: false,
+        argument: None,
+        run: hang::run,
+    },
+    Check {
+        name: "reload",
+        shows: "i915 is unloaded and loaded again, all engines right after each",
+        basic: false,
+        argument: Some(("ROUNDS", 3)),
+        run: reload::run,
+    },
+];
 
 /// Why words do not choose checks.
 #[derive(Debug, PartialEq, thiserror::Error)]

@@ -9,7 +9,8 @@ const fn command(opcode: u32, length: u32) -> u32 {
 
 const MI_NOOP: u32 = 0;
 const MI_ARB_CHECK: u32 = 0x05 << 23;
-const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
+/// The command that ends a batch: one dword.
+pub(crate) const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
 const MI_STORE_DWORD_IMM: u32 = command(0x20, 4);
 const MI_STORE_REGISTER_MEM: u32 = command(0x24, 4);
 const MI_COPY_MEM_MEM: u32 = command(0x2e, 5);
@@ -65,8 +66,13 @@ impl Batch {
 
     /// Writes it to the beginning of an object.
     pub(crate) fn write_to(&self, mapping: &Mapping) {
+        self.write_at(mapping, 0);
+    }
+
+    /// Writes it to an object from its dword number `first`.
+    pub(crate) fn write_at(&self, mapping: &Mapping, first: usize) {
         for (index, dword) in self.dwords.iter().enumerate() {
-            mapping.write(index, *dword);
+            mapping.write(first + index, *dword);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
@@ -40,6 +41,27 @@ impl Device {
     /// A new object of `bytes` (a multiple of the page size), all zero.
     pub(crate) fn object(&self, bytes: usize) -> Result<Object> {
         Object::create(self, bytes)
+    }
+
+    /// The object of a global name.
+    pub(crate) fn open_by_name(&self, name: u32) -> Result<Object> {
+        let mut open = uapi::GemOpen { name, ..Default::default() };
+        self.ioctl(uapi::GEM_OPEN, &mut open)?;
+        let bytes = usize::try_from(open.size)
+            .map_err(|_| Error::Wrong(format!("an object of {} bytes", open.size)))?;
+        Ok(Object::owned(self, open.handle, bytes))
+    }
+
+    /// The object of a dma-buf that another client exported.
+    pub(crate) fn import(&self, file: &File) -> Result<Object> {
+        let bytes = (&*file)
+            .seek(SeekFrom::End(0))
+            .map_err(|error| Error::Call { call: "lseek of a dma-buf", error })?;
+        let mut prime = uapi::PrimeHandle { fd: file.as_raw_fd(), ..Default::default() };
+        self.ioctl(uapi::PRIME_FD_TO_HANDLE, &mut prime)?;
+        let bytes = usize::try_from(bytes)
+            .map_err(|_| Error::Wrong(format!("an object of {bytes} bytes")))?;
+        Ok(Object::owned(self, prime.handle, bytes))
     }
 
     /// A new context with an address space of its own, for batches on `engine`.

@@ -5,9 +5,11 @@ mod context;
 mod device;
 mod node;
 mod object;
+mod worker;
 
-pub(crate) use batch::Batch;
+pub(crate) use batch::{Batch, MI_BATCH_BUFFER_END};
 pub(crate) use context::Context;
 pub(crate) use device::{Device, Engine};
 pub(crate) use node::Node;
-pub(crate) use object::{Object, Placed};
+pub(crate) use object::{Object, Placed, View};
+pub(crate) use worker::Worker;

@@ -1,8 +1,10 @@
 //! Buffer objects.
 
+use std::fs::File;
+
 use super::Device;
 use crate::error::{Error, Result};
-use crate::sys::Mapping;
+use crate::sys::{self, Mapping};
 use crate::uapi;
 
 /// How long any batch here may take, under a slow emulator.
@@ -13,8 +15,6 @@ const PATIENCE_NS: i64 = 30_000_000_000;
 pub(crate) enum View {
     /// Through the aperture (`I915_MMAP_OFFSET_GTT`).
     Aperture,
-    /// The pages themselves, write-combined (`I915_MMAP_OFFSET_WC`).
-    WriteCombined,
     /// The pages themselves, cached (`I915_MMAP_OFFSET_WB`).
     Cached,
 }
@@ -27,17 +27,21 @@ pub(crate) struct Object {
 }
 
 impl Object {
+    /// A handle that the kernel has just given to `device`.
+    pub(super) fn owned(device: &Device, handle: u32, bytes: usize) -> Object {
+        Object { device: device.clone(), handle, bytes }
+    }
+
     pub(super) fn create(device: &Device, bytes: usize) -> Result<Object> {
         let mut create = uapi::GemCreate { size: bytes as u64, ..Default::default() };
         device.ioctl(uapi::GEM_CREATE, &mut create)?;
-        Ok(Object { device: device.clone(), handle: create.handle, bytes })
+        Ok(Object::owned(device, create.handle, bytes))
     }
 
     /// Maps it.
     pub(crate) fn map(&self, view: View) -> Result<Mapping> {
         let flags = match view {
             View::Aperture => 0,
-            View::WriteCombined => 1,
             View::Cached => 2,
         };
         let mut map = uapi::GemMmapOffset { handle: self.handle, flags, ..Default::default() };
@@ -72,14 +76,24 @@ impl Object {
         })
     }
 
+    /// Gives it a global name. Only for objects of the primary node.
+    pub(crate) fn flink(&self) -> Result<u32> {
+        let mut flink = uapi::GemFlink { handle: self.handle, name: 0 };
+        self.device.ioctl(uapi::GEM_FLINK, &mut flink)?;
+        Ok(flink.name)
+    }
+
+    /// A dma-buf of it.
+    pub(crate) fn export(&self) -> Result<File> {
+        let mut prime =
+            uapi::PrimeHandle { handle: self.handle, flags: uapi::PRIME_CLOEXEC, fd: -1 };
+        self.device.ioctl(uapi::PRIME_HANDLE_TO_FD, &mut prime)?;
+        Ok(sys::owned_file(prime.fd))
+    }
+
     /// For an execbuffer: this object at `address`.
     pub(crate) fn at(&self, address: u64) -> Placed<'_> {
         Placed { object: self, address, written: false }
-    }
-
-    /// Its handle.
-    pub(crate) fn handle(&self) -> u32 {
-        self.handle
     }
 }
 

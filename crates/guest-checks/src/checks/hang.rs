@@ -1,0 +1,220 @@
+//! Endless batches: the kernel ends them, and nobody else suffers.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::files::{self, Setting};
+use crate::gpu::{Batch, Context, Device, Engine, MI_BATCH_BUFFER_END, Node, Object, Worker};
+use crate::report::{Reporter, expect_resets};
+use crate::sys::Mapping;
+
+/// How long the kernel may take to notice and to reset. With the settings below it is about a
+/// second; emulators are slow.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// What makes the kernel notice soon; its own value is 2500.
+const HEARTBEAT_MS: &str = "200";
+/// Between two rounds of the others' work.
+const BREATH: Duration = Duration::from_millis(20);
+/// Places in the hung context's address space.
+const RESULT: u64 = 0x10_0000;
+const BATCH: u64 = 0x20_0000;
+/// The dword of the batch where its endless part begins.
+const LOOP_DWORD: usize = 0x100;
+const LOOP: u64 = BATCH + 4 * LOOP_DWORD as u64;
+/// What the batch writes ahead of its loop.
+const STARTED: u32 = 0x57a2_7ed0;
+
+/// Two results an engine: a loop without and with a place where another context may come in. i915
+/// lets no context displace another on Broadwell (`can_preempt` of
+/// `gt/intel_execlists_submission.c`), so both must be ended by a reset.
+pub(super) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
+    let engines = Device::open(Node::Render)?.engines()?;
+    expect_resets(true);
+    for engine in &engines {
+        reporter.result(Some(&engine.to_string()), hang(*engine, &engines, false));
+        let polite = format!("{engine} with MI_ARB_CHECK");
+        if directory(*engine)?.join("preempt_timeout_ms").exists() {
+            reporter
+                .skipped(Some(&polite), "this kernel lets contexts displace it without a reset");
+        } else {
+            reporter.result(Some(&polite), hang(*engine, &engines, true));
+        }
+    }
+    expect_resets(false);
+    Ok(())
+}
+
+/// A batch that runs until somebody ends it.
+struct Endless {
+    context: Context,
+    result: Object,
+    batch: Object,
+    seen: Mapping,
+    code: Mapping,
+}
+
+impl Endless {
+    /// Starts it and waits until the GPU is in it. `polite`: the loop has a place where another
+    /// context may come in.
+    fn start(device: &Device, engine: Engine, polite: bool) -> Result<Endless> {
+        let (result, batch) = (device.object(4096)?, device.object(4096)?);
+        let (seen, code) = (result.open()?, batch.open()?);
+        let endless = Endless { context: device.context(engine)?, result, batch, seen, code };
+        let round = Batch::default();
+        let round = if polite { round.arbitration() } else { round };
+        round.jump(LOOP).end().write_at(&endless.code, LOOP_DWORD);
+        Batch::default().store(RESULT, STARTED).jump(LOOP).end().write_to(&endless.code);
+        let objects = [endless.result.at(RESULT).written()];
+        endless.context.submit(&objects, endless.batch.at(BATCH))?;
+        files::wait_until("the start of an endless batch", PATIENCE, || {
+            Ok(endless.seen.read(0) == STARTED)
+        })?;
+        Ok(endless)
+    }
+
+    /// Lets the batch come to its end by itself. One dword, since the GPU runs there meanwhile.
+    fn release(&self) {
+        self.code.write(LOOP_DWORD, MI_BATCH_BUFFER_END);
+    }
+
+    fn is_running(&self) -> Result<bool> {
+        match self.result.wait_at_most(0) {
+            Ok(()) => Ok(false),
+            Err(Error::Late(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Endless {
+    /// The kernel lets the batch of a destroyed context run on while it gives way.
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// A context and objects on an engine other than the hung one.
+struct Bystander {
+    engine: Engine,
+    context: Context,
+    worker: Worker,
+    batches: u32,
+}
+
+impl Bystander {
+    fn new(device: &Device, engine: Engine) -> Result<Bystander> {
+        let (context, worker) = (device.context(engine)?, Worker::new(device)?);
+        Ok(Bystander { engine, context, worker, batches: 0 })
+    }
+
+    fn work(&mut self) -> Result<()> {
+        self.batches += 1;
+        self.worker
+            .run(&self.context, 0x6000_0000 + self.batches)
+            .map_err(|error| Error::Wrong(format!("meanwhile on {}: {error}", self.engine)))
+    }
+
+    fn must_be_innocent(&self) -> Result<()> {
+        let stats = self.context.reset_stats()?;
+        if stats.batch_active != 0 {
+            return Err(Error::Wrong(format!("{} was blamed, too", self.engine)));
+        }
+        Ok(())
+    }
+}
+
+fn bystanders(device: &Device, hung: Engine, engines: &[Engine]) -> Result<Vec<Bystander>> {
+    let others = engines.iter().filter(|engine| **engine != hung);
+    others.map(|engine| Bystander::new(device, *engine)).collect()
+}
+
+/// The kernel must reset the engine, blame the right context and keep the engine's state for us to
+/// read.
+fn hang(engine: Engine, engines: &[Engine], polite: bool) -> Result<String> {
+    // A client of its own: one that hangs often is banned.
+    let (guilty, innocent) = (Device::open(Node::Render)?, Device::open(Node::Render)?);
+    let heartbeat = directory(engine)?.join("heartbeat_interval_ms");
+    let _heartbeat = Setting::set(&heartbeat, HEARTBEAT_MS)?;
+    let error_state = ErrorState::cleared()?;
+    let mut others = bystanders(&innocent, engine, engines)?;
+    let endless = Endless::start(&guilty, engine, polite)?;
+    let took = work_until_ended(&endless, &mut others)?;
+
+    let stats = endless.context.reset_stats()?;
+    if stats.batch_active != 1 {
+        let blamed = stats.batch_active;
+        return Err(Error::Wrong(format!("the hung context was blamed {blamed} times, not once")));
+    }
+    others.iter().try_for_each(Bystander::must_be_innocent)?;
+    error_state.must_name(engine)?;
+    let mut after = Bystander::new(&innocent, engine)?;
+    (0..3).try_for_each(|_| after.work())?;
+    let meanwhile: u32 = others.iter().map(|other| other.batches).sum();
+    Ok(format!(
+        "reset after {} ms, {meanwhile} batches of others meanwhile; error state names it; it works on",
+        took.as_millis()
+    ))
+}
+
+/// Runs batches on the other engines, at least one each, until the endless one has ended.
+fn work_until_ended(endless: &Endless, others: &mut [Bystander]) -> Result<Duration> {
+    let start = Instant::now();
+    loop {
+        others.iter_mut().try_for_each(Bystander::work)?;
+        if !endless.is_running()? {
+            return Ok(start.elapsed());
+        }
+        if start.elapsed() > PATIENCE {
+            return Err(Error::Late("the endless batch".into()));
+        }
+        // The kernel looks for hangs in a worker, which wants the CPU, too.
+        thread::sleep(BREATH);
+    }
+}
+
+/// Where the kernel keeps the engine's settings.
+fn directory(engine: Engine) -> Result<PathBuf> {
+    Ok(Node::Card.sysfs()?.join("engine").join(engine.to_string()))
+}
+
+/// The state that i915 keeps of the first hang since it was cleared.
+struct ErrorState {
+    path: PathBuf,
+}
+
+impl ErrorState {
+    /// Forgets an earlier one; any write does.
+    fn cleared() -> Result<ErrorState> {
+        let path = Node::Card.sysfs()?.join("error");
+        files::write(&path, "1")?;
+        Ok(ErrorState { path })
+    }
+
+    /// Whether the state is there and is about `engine`.
+    fn must_name(&self, engine: Engine) -> Result<()> {
+        let wanted = format!("{engine} command stream:");
+        // i915 writes it down in a worker of its own after the reset.
+        files::wait_until(&format!("an error state with `{wanted}`"), PATIENCE, || {
+            Ok(self.beginning()?.contains(&wanted))
+        })?;
+        files::write(&self.path, "1")
+    }
+
+    /// The part ahead of the dumped objects.
+    fn beginning(&self) -> Result<String> {
+        const ENOUGH: u64 = 64 << 10;
+        read_beginning(&self.path, ENOUGH)
+    }
+}
+
+fn read_beginning(path: &Path, bytes: u64) -> Result<String> {
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(bytes).read_to_end(&mut text))
+        .map_err(|error| Error::file(path, error))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}

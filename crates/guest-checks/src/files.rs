@@ -1,0 +1,64 @@
+//! The kernel's small files: sysfs, procfs, debugfs.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// The text of a file without the white space around it.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    let text = fs::read(path).map_err(|error| Error::file(path, error))?;
+    Ok(String::from_utf8_lossy(&text).trim().to_owned())
+}
+
+/// A file that holds one number.
+pub(crate) fn read_number(path: &Path) -> Result<u64> {
+    let text = read(path)?;
+    text.parse().map_err(|_| Error::Wrong(format!("{} holds `{text}`", path.display())))
+}
+
+/// Writes a file of the kernel's.
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).map_err(|error| Error::file(path, error))
+}
+
+/// A setting of the kernel's that comes back when this goes.
+pub(crate) struct Setting<'a> {
+    path: &'a Path,
+    before: String,
+}
+
+impl<'a> Setting<'a> {
+    /// Writes `text` into `path`.
+    pub(crate) fn set(path: &'a Path, text: &str) -> Result<Setting<'a>> {
+        let before = read(path)?;
+        write(path, text)?;
+        Ok(Setting { path, before })
+    }
+}
+
+impl Drop for Setting<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = write(self.path, &self.before) {
+            eprintln!("gen8-checks: {error}");
+        }
+    }
+}
+
+/// Asks again and again until `done`; [`Error::Late`] with `what` when that takes longer than
+/// `limit`.
+pub(crate) fn wait_until(
+    what: &str,
+    limit: Duration,
+    mut done: impl FnMut() -> Result<bool>,
+) -> Result<Duration> {
+    let start = Instant::now();
+    while !done()? {
+        if start.elapsed() > limit {
+            return Err(Error::Late(what.to_owned()));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(start.elapsed())
+}
