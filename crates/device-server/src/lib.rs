@@ -33,6 +33,7 @@
 //! The protocol: QEMU's `docs/interop/vfio-user.rst`; the structures within messages are those of
 //! Linux's `uapi/linux/vfio.h`.
 
+mod accesses;
 mod dma;
 mod errno;
 mod interrupts;

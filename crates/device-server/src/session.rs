@@ -11,6 +11,7 @@ use vfio_bindings::bindings::vfio::{
     VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET, VFIO_PCI_NUM_IRQS, VFIO_PCI_NUM_REGIONS,
 };
 
+use crate::accesses;
 use crate::dma::{DmaTable, Range};
 use crate::errno::Errno;
 use crate::interrupts::{Action, Index, Interrupts};
@@ -18,7 +19,7 @@ use crate::receiver::Receiver;
 use crate::regions::Region;
 use crate::stolen::StolenMemory;
 use crate::version;
-use crate::wire::{Fields, Header, MAX_DATA, Reply, command};
+use crate::wire::{Fields, Header, Reply, command};
 
 /// DMA_UNMAP: everything.
 const UNMAP_ALL: u32 = 1 << 2;
@@ -92,8 +93,9 @@ impl<'a> Session<'a> {
             command::DEVICE_GET_REGION_INFO => self.region_info(body, reply),
             command::DEVICE_GET_IRQ_INFO => irq_info(body, reply),
             command::DEVICE_SET_IRQS => self.set_irqs(body, fds),
-            command::REGION_READ => self.region_read(body, reply),
-            command::REGION_WRITE => self.region_write(body, reply),
+            command::REGION_READ => accesses::read(self.device, body, reply),
+            command::REGION_WRITE => accesses::write(self.device, body, reply),
+            command::REGION_WRITE_MULTI => accesses::write_many(self.device, body, reply),
             command::DEVICE_RESET => {
                 self.device.touch(gpu_model::Gpu::reset);
                 Ok(())
@@ -167,23 +169,6 @@ impl<'a> Session<'a> {
         let action = Action::new(index, flags, start, count, body.rest(), fds)?;
         self.interrupts.set(index, action)
     }
-
-    fn region_read(&self, body: Fields<'_>, reply: &mut Reply) -> Result<(), Errno> {
-        let access = Access::read(body)?;
-        access.region.check(self.device, access.offset, access.count)?;
-        access.answer(reply);
-        access.region.read(self.device, access.offset, reply.room(access.count));
-        Ok(())
-    }
-
-    fn region_write(&self, body: Fields<'_>, reply: &mut Reply) -> Result<(), Errno> {
-        let access = Access::read(body)?;
-        let data = access.data.get(..access.count).ok_or(Errno::INVALID)?;
-        access.region.check(self.device, access.offset, access.count)?;
-        access.region.write(self.device, access.offset, data);
-        access.answer(reply);
-        Ok(())
-    }
 }
 
 impl Drop for Session<'_> {
@@ -196,31 +181,6 @@ impl Drop for Session<'_> {
         });
         drop(old);
         self.interrupts.disconnect();
-    }
-}
-
-/// The fields of a region access.
-struct Access<'a> {
-    offset: u64,
-    index: u32,
-    region: Region,
-    count: usize,
-    data: &'a [u8],
-}
-
-impl<'a> Access<'a> {
-    fn read(mut body: Fields<'a>) -> Result<Self, Errno> {
-        let (offset, index) = (body.u64()?, body.u32()?);
-        let count = body.u32()? as usize;
-        if count > MAX_DATA {
-            return Err(Errno::INVALID);
-        }
-        Ok(Access { offset, index, region: Region::new(index)?, count, data: body.rest() })
-    }
-
-    /// The reply's fields, which are the request's.
-    fn answer(&self, reply: &mut Reply) {
-        reply.u64(self.offset).u32(self.index).u32(self.count as u32);
     }
 }
 

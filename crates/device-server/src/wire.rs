@@ -35,6 +35,8 @@ pub(crate) mod command {
     pub(crate) const REGION_WRITE: u16 = 10;
     /// Resets the function.
     pub(crate) const DEVICE_RESET: u16 = 13;
+    /// Writes to regions, many times.
+    pub(crate) const REGION_WRITE_MULTI: u16 = 15;
 }
 
 /// Header flags: the message's kind.

@@ -26,6 +26,7 @@ pub(crate) const SET_IRQS: u16 = 8;
 pub(crate) const READ: u16 = 9;
 pub(crate) const WRITE: u16 = 10;
 pub(crate) const RESET: u16 = 13;
+pub(crate) const WRITE_MANY: u16 = 15;
 
 pub(crate) const CONFIG: u32 = 7;
 pub(crate) const BAR0: u32 = 0;
@@ -170,6 +171,17 @@ impl Client {
     pub(crate) fn post(&mut self, region: u32, offset: u64, value: u32) {
         let body = Self::write_body(region, offset, &value.to_le_bytes());
         self.send(WRITE, 0x10, &body, &[]);
+    }
+
+    /// REGION_WRITE_MULTI's body: `count`, and writes of which `data` fills eight bytes.
+    pub(crate) fn many_body(count: u64, writes: &[(u32, u64, u32, u64)]) -> Vec<u8> {
+        let mut body = count.to_ne_bytes().to_vec();
+        for &(region, offset, count, data) in writes {
+            body.extend(offset.to_ne_bytes());
+            body.extend(words(&[region, count]));
+            body.extend(data.to_le_bytes());
+        }
+        body
     }
 
     pub(crate) fn map_body(flags: u32, offset: u64, address: u64, size: u64) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use crate::client::{
     BAR0, BAR2, CONFIG, Client, DMA_MAP, GET_INFO, IRQ_INFO, REGION_INFO, RESET, TestServer, WRITE,
-    aim_aperture, enable, memory, read_u32, words, write_u32,
+    WRITE_MANY, aim_aperture, enable, memory, read_u32, words, write_u32,
 };
 use gen8_spec::{interrupts, pci};
 
@@ -72,6 +72,51 @@ fn posted_writes_are_carried_out_in_order_and_never_answered() {
     let body = Client::write_body(BAR0, pci::BAR0_SIZE, &[0; 4]);
     client.send(WRITE, 0x10, &body, &[]);
     assert_eq!(client.read32(BAR0, IER.into()), 1000);
+    server.end();
+}
+
+#[test]
+fn many_writes_in_one_message_are_carried_out_in_order_and_answered_if_wanted() {
+    let server = TestServer::start();
+    let mut client = server.client();
+    let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
+    let mut writes = vec![(CONFIG, pci::CFG_COMMAND.into(), 2, command.into())];
+    writes.extend((1..=200).map(|value| (BAR0, IER.into(), 4, value)));
+    // All eight bytes of a GGTT PTE; of a write of four bytes only these.
+    writes.push((BAR0, pci::BAR0_GGTT_OFFSET, 8, 0x0f00_0000_1234_5001));
+    writes.push((BAR0, IER.into(), 4, 0xffff_ffff_0000_0055));
+    let body = Client::many_body(writes.len() as u64, &writes);
+    assert_eq!(client.ask(WRITE_MANY, &body), Ok((writes.len() as u64).to_ne_bytes().to_vec()));
+    assert_eq!(client.read32(BAR0, IER.into()), 0x55);
+    assert_eq!(client.read32(BAR0, pci::BAR0_GGTT_OFFSET), 0x1234_5001);
+    // As QEMU sends it: were it answered, the read would receive the reply.
+    let posted = Client::many_body(1, &[(BAR0, IER.into(), 4, 0x66)]);
+    client.send(WRITE_MANY, 0x10, &posted, &[]);
+    assert_eq!(client.read32(BAR0, IER.into()), 0x66);
+    server.end();
+}
+
+#[test]
+fn if_one_of_many_writes_is_wrong_none_is_carried_out() {
+    let server = TestServer::start();
+    let mut client = server.client();
+    enable(&mut client);
+    let good = (BAR0, u64::from(IER), 4, 7);
+    for (count, wrong) in [
+        (2, (BAR0, u64::from(IER), 9, 0)),
+        (2, (BAR0, pci::BAR0_SIZE, 4, 0)),
+        (2, (9, 0, 4, 0)),
+        (2, (BAR0, u64::MAX, 4, 0)),
+        (3, good),
+        (u64::MAX, good),
+        (1 << 60, good),
+    ] {
+        let answer = client.ask(WRITE_MANY, &Client::many_body(count, &[good, wrong]));
+        assert_eq!(answer, Err(libc::EINVAL as u32), "{count} {wrong:?}");
+        assert_eq!(client.read32(BAR0, IER.into()), 0);
+    }
+    assert_eq!(client.ask(WRITE_MANY, &[0; 7]), Err(libc::EINVAL as u32));
+    assert!(client.ask(WRITE_MANY, &[0; 8]).is_ok());
     server.end();
 }
 
