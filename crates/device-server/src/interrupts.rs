@@ -1,7 +1,7 @@
 //! Interrupts on their way to the client: event fds, and the mask of INTx.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gpu_model::InterruptMessage;
@@ -72,6 +72,8 @@ pub(crate) enum Action {
     Mask,
     /// Let it through again.
     Unmask,
+    /// Let it through again whenever this fd is signalled; without one, only on request.
+    UnmaskBy(Option<OwnedFd>),
     /// Nothing was selected.
     Nothing,
 }
@@ -103,15 +105,14 @@ impl Action {
                     false => Self::of(action, true).map(|_| Action::Nothing),
                 }
             }
-            VFIO_IRQ_SET_DATA_EVENTFD if action == VFIO_IRQ_SET_ACTION_TRIGGER => {
-                match (fds.len(), count) {
-                    (1, 1) => Ok(Action::Connect(fds.pop())),
-                    (0, 1) => Ok(Action::Connect(None)),
-                    _ => Err(Errno::INVALID),
-                }
-            }
-            // Masking by event fd is for KVM's in-kernel resampling; QEMU does without.
-            VFIO_IRQ_SET_DATA_EVENTFD => Err(Errno::UNSUPPORTED),
+            VFIO_IRQ_SET_DATA_EVENTFD if count != 1 || fds.len() > 1 => Err(Errno::INVALID),
+            VFIO_IRQ_SET_DATA_EVENTFD => match action {
+                VFIO_IRQ_SET_ACTION_TRIGGER => Ok(Action::Connect(fds.pop())),
+                VFIO_IRQ_SET_ACTION_UNMASK => Ok(Action::UnmaskBy(fds.pop())),
+                // Linux' VFIO has none of this either.
+                VFIO_IRQ_SET_ACTION_MASK => Err(Errno::UNSUPPORTED),
+                _ => Err(Errno::INVALID),
+            },
             _ => Err(Errno::INVALID),
         }
     }
@@ -133,6 +134,9 @@ impl Action {
 #[derive(Debug, Default)]
 struct Intx {
     trigger: Option<OwnedFd>,
+    /// Signalled by the client to unmask. KVM does that at the end of an interrupt, so that QEMU
+    /// need not watch for it.
+    unmask: Option<OwnedFd>,
     asserted: bool,
     masked: bool,
 }
@@ -190,6 +194,28 @@ impl Interrupts {
         Ok(())
     }
 
+    /// The fd by which the client unmasks INTx. Only SET_IRQS changes it.
+    pub(crate) fn unmask_fd(&self) -> Option<RawFd> {
+        self.lines().intx.unmask.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Unmasks INTx if that fd was signalled. An fd that cannot be signalled is not looked at again.
+    pub(crate) fn unmask_if_signalled(&self) {
+        let mut lines = self.lines();
+        let intx = &mut lines.intx;
+        match intx.unmask.as_ref().map(take_signal) {
+            Some(Ok(())) => {
+                intx.masked = false;
+                intx.update();
+            }
+            Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                log::warn!("the client's fd unmasks INTx no more: {error}");
+                intx.unmask = None;
+            }
+            _ => {}
+        }
+    }
+
     /// Forgets the client's fds and masks. The level of the pin is the device's, and stays.
     pub(crate) fn disconnect(&self) {
         let mut lines = self.lines();
@@ -208,6 +234,7 @@ fn set_intx(intx: &mut Intx, action: Action) {
         Action::Fire => intx.trigger.iter().for_each(signal),
         Action::Mask => intx.masked = true,
         Action::Unmask => intx.masked = false,
+        Action::UnmaskBy(unmask) => intx.unmask = unmask,
         Action::Nothing => {}
     }
     intx.update();
@@ -222,7 +249,7 @@ fn set_msi(msi: &mut Msi, action: Action) -> Result<(), Errno> {
         Action::Fire => msi.trigger.iter().for_each(signal),
         Action::Nothing => {}
         // The function has no mask for it.
-        Action::Mask | Action::Unmask => return Err(Errno::INVALID),
+        Action::Mask | Action::Unmask | Action::UnmaskBy(_) => return Err(Errno::INVALID),
     }
     msi.update();
     Ok(())
@@ -260,5 +287,21 @@ fn signal(trigger: &OwnedFd) {
     let written = unsafe { libc::write(trigger.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     if written != one.len() as isize {
         log::warn!("an interrupt got lost: {}", io::Error::last_os_error());
+    }
+}
+
+/// Takes the count out of the event fd, without waiting for one: another holder of the fd may take it
+/// first.
+fn take_signal(event: &OwnedFd) -> io::Result<()> {
+    let mut count = [0u8; 8];
+    let part = libc::iovec { iov_base: count.as_mut_ptr().cast(), iov_len: count.len() };
+    // An offset of -1 stands for the fd's own, which an event fd has not.
+    // SAFETY: `part` describes `count`, which is writable for its length.
+    let read =
+        unsafe { libc::preadv2(event.as_raw_fd(), &raw const part, 1, -1, libc::RWF_NOWAIT) };
+    match read {
+        8 => Ok(()),
+        0.. => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+        _ => Err(io::Error::last_os_error()),
     }
 }

@@ -44,6 +44,7 @@ mod session;
 mod signals;
 mod stolen;
 mod version;
+mod waiting;
 mod wire;
 
 pub use server::{Server, ServerError, StopHandle};

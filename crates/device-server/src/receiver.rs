@@ -49,6 +49,11 @@ impl<'a> Receiver<'a> {
         Receiver { stream, buffer, start: 0, end: 0, fds: Vec::new(), fds_lost: None }
     }
 
+    /// Whether all that was received has been given out.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting().is_empty()
+    }
+
     /// The next message; `None` when the client has gone.
     pub(crate) fn next(&mut self) -> io::Result<Option<Message<'_>>> {
         let header = loop {

@@ -19,6 +19,7 @@ use crate::receiver::Receiver;
 use crate::regions::Region;
 use crate::stolen::StolenMemory;
 use crate::version;
+use crate::waiting::Waiting;
 use crate::wire::{Fields, Header, Reply, command};
 
 /// DMA_UNMAP: everything.
@@ -33,24 +34,31 @@ const REGION_INFO_SIZE: u32 = 32;
 pub(crate) struct Session<'a> {
     device: &'a Device,
     interrupts: &'a Interrupts,
+    polls: bool,
     dma: DmaTable,
     stolen: StolenMemory,
     negotiated: bool,
 }
 
 impl<'a> Session<'a> {
-    /// A session with a client that has not said anything.
-    pub(crate) fn new(device: &'a Device, interrupts: &'a Interrupts) -> Self {
+    /// A session with a client that has not said anything. It is asked for more without pause if
+    /// the session `polls`.
+    pub(crate) fn new(device: &'a Device, interrupts: &'a Interrupts, polls: bool) -> Self {
         let size = device.look(|gpu| pci::stolen_bytes(gpu.config().gmch_ctrl));
         let (dma, stolen) = (DmaTable::default(), StolenMemory::new(size));
-        Session { device, interrupts, dma, stolen, negotiated: false }
+        Session { device, interrupts, polls, dma, stolen, negotiated: false }
     }
 
     /// Answers the client until it goes.
     pub(crate) fn run(&mut self, mut stream: &UnixStream) -> io::Result<()> {
         let mut receiver = Receiver::new(stream);
         let mut reply = Reply::new();
-        while let Some(message) = receiver.next()? {
+        let waiting = Waiting { interrupts: self.interrupts, polls: self.polls };
+        loop {
+            if receiver.is_empty() {
+                waiting.wait(stream)?;
+            }
+            let Some(message) = receiver.next()? else { return Ok(()) };
             let header = message.header;
             if header.is_reply() {
                 log::warn!("reply {} to a question that was not asked", header.id);
@@ -67,7 +75,6 @@ impl<'a> Session<'a> {
                 stream.write_all(reply.finish(&header, result))?;
             }
         }
-        Ok(())
     }
 
     fn handle(

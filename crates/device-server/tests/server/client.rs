@@ -51,13 +51,18 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) fn start() -> TestServer {
-        Self::start_with(GpuConfig::by_device_id(0x1616).unwrap())
+        Self::start_polling(false)
     }
 
-    pub(crate) fn start_with(config: GpuConfig) -> TestServer {
+    pub(crate) fn start_polling(polls: bool) -> TestServer {
+        Self::start_with(GpuConfig::by_device_id(0x1616).unwrap(), polls)
+    }
+
+    pub(crate) fn start_with(config: GpuConfig, polls: bool) -> TestServer {
         let path = fresh_path();
         let gpu = Gpu::new(config, GuestRam::empty());
-        let server = Server::bind(&path, gpu).unwrap();
+        let mut server = Server::bind(&path, gpu).unwrap();
+        server.set_polling(polls);
         let stop = server.stop_handle();
         TestServer { path, stop, thread: std::thread::spawn(move || server.run()) }
     }

@@ -15,6 +15,8 @@ const CONNECT: u32 = 0x24;
 const DISCONNECT: u32 = 0x21;
 const MASK: u32 = 0x9;
 const UNMASK: u32 = 0x11;
+const UNMASK_BY: u32 = 0x14;
+const MASK_BY: u32 = 0xc;
 const INTX: u32 = 0;
 const MSI: u32 = 1;
 
@@ -154,6 +156,57 @@ fn intx_is_masked_by_its_signal_and_comes_again_while_the_cause_lasts() {
 }
 
 #[test]
+fn intx_is_unmasked_by_the_clients_event_fd() {
+    for polling in [false, true] {
+        let server = TestServer::start_polling(polling);
+        let (mut client, file) = ready(&server);
+        let (event, unmask) = (event(), event());
+        client.set_irqs(CONNECT, INTX, 1, &[event.as_raw_fd()]).unwrap();
+        client.set_irqs(UNMASK_BY, INTX, 1, &[unmask.as_raw_fd()]).unwrap();
+        submit(&mut client, &file, &user_interrupt());
+        assert!(soon(&event));
+        assert!(!signalled(&event, QUIET));
+        for _ in 0..2 {
+            unmask.write(1).unwrap();
+            assert!(soon(&event), "the cause is still there");
+        }
+        // Requests are answered as ever.
+        acknowledge(&mut client);
+        assert_ne!(client.read32(BAR0, interrupts::MASTER.into()), 0);
+        unmask.write(1).unwrap();
+        assert!(!signalled(&event, QUIET), "the cause is gone");
+        // Without the fd only requests unmask.
+        submit(&mut client, &file, &user_interrupt());
+        assert!(soon(&event));
+        client.set_irqs(UNMASK_BY, INTX, 1, &[]).unwrap();
+        unmask.write(1).unwrap();
+        assert!(!signalled(&event, QUIET), "the fd was taken back");
+        client.set_irqs(UNMASK, INTX, 1, &[]).unwrap();
+        assert!(soon(&event));
+        server.end();
+    }
+}
+
+#[test]
+fn an_fd_that_is_no_event_fd_neither_unmasks_nor_holds_the_server_up() {
+    let server = TestServer::start();
+    let (mut client, file) = ready(&server);
+    let event = event();
+    client.set_irqs(CONNECT, INTX, 1, &[event.as_raw_fd()]).unwrap();
+    submit(&mut client, &file, &user_interrupt());
+    assert!(soon(&event));
+    // Its end is readable for ever.
+    let (end, other_end) = std::os::unix::net::UnixStream::pair().unwrap();
+    drop(other_end);
+    client.set_irqs(UNMASK_BY, INTX, 1, &[end.as_raw_fd()]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(client.read32(CONFIG, 0), 0x1616_8086);
+    }
+    assert!(!signalled(&event, QUIET));
+    server.end();
+}
+
+#[test]
 fn intx_that_is_asserted_before_it_is_connected_signals_at_once() {
     let server = TestServer::start();
     let (mut client, file) = ready(&server);
@@ -201,9 +254,14 @@ fn interrupts_are_fired_on_request_and_wrong_requests_are_refused() {
         (0x121, MSI, 1, &[]),
         (0x22, MSI, 1, &[]),
         (CONNECT, MSI, u32::MAX, &[]),
+        (UNMASK_BY, MSI, 1, &two[..1]),
+        (UNMASK_BY, INTX, 1, &two[..]),
+        (UNMASK_BY, INTX, 0, &two[..1]),
     ] {
         assert_eq!(client.set_irqs(flags, index, count, fds), invalid, "{flags:#x} {index}");
     }
+    let answer = client.set_irqs(MASK_BY, INTX, 1, &two[..1]);
+    assert_eq!(answer, Err(libc::EOPNOTSUPP as u32));
     client.set_irqs(DISCONNECT, MSI, 1, &[]).unwrap();
     assert!(soon(&event), "the connection is as it was");
     server.end();

@@ -13,7 +13,7 @@ const BDSM: u64 = RAM;
 fn server() -> TestServer {
     let mut config = GpuConfig::by_device_id(0x1616).unwrap();
     config.gmch_ctrl = pci::with_stolen_bytes(config.gmch_ctrl, 32 * MIB).unwrap();
-    TestServer::start_with(config)
+    TestServer::start_with(config, false)
 }
 
 fn bdsm(client: &mut Client) -> u64 {
