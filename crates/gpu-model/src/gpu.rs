@@ -185,6 +185,12 @@ impl Gpu {
         report
     }
 
+    /// What the engines would do in the next step, as far as can be said without one.
+    pub fn activity(&self) -> EngineActivity {
+        let engines = self.state.engines.iter().map(Engine::activity);
+        engines.max().unwrap_or(EngineActivity::Idle)
+    }
+
     /// The next interrupt message, if there is one. Call it after accesses and steps, and deliver
     /// the message when the device is not locked.
     pub fn take_interrupt(&mut self) -> Option<InterruptMessage> {

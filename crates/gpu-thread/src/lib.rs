@@ -90,10 +90,12 @@ impl Device {
         let mut shared = self.lock_first();
         shared.gpu.advance_to(self.now_ns());
         let result = work(&mut shared.gpu);
-        shared.touched = true;
-        let asleep = std::mem::take(&mut shared.asleep);
+        // Most accesses give the engines nothing to do, and to wake a thread takes longer than they.
+        let has_work = shared.gpu.activity() != EngineActivity::Idle;
+        shared.touched |= has_work;
+        let wake = has_work && std::mem::take(&mut shared.asleep);
         drop(shared);
-        if asleep {
+        if wake {
             self.wake.notify_one();
         }
         self.deliver();
@@ -302,6 +304,24 @@ mod tests {
         let (device, thread, messages) = start();
         // Long enough for the thread to fall asleep with nothing to do.
         std::thread::sleep(Duration::from_millis(20));
+        submit(&device, &[INTERRUPT, NOOP]);
+        assert_eq!(messages.recv_timeout(PATIENCE), Ok(true));
+        thread.stop().unwrap();
+    }
+
+    #[test]
+    fn an_access_wakes_the_thread_only_if_there_is_work_for_an_engine() {
+        let (device, thread, messages) = start();
+        let deadline = Instant::now() + PATIENCE;
+        while !device.lock().asleep && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        device.touch(|gpu| gpu.bar_write(Bar::Bar0, interrupts::MASTER.into(), 4, 0));
+        assert!(device.lock().asleep, "nothing was submitted");
+        device.touch(|gpu| {
+            let on = interrupts::MASTER_ENABLE.into();
+            gpu.bar_write(Bar::Bar0, interrupts::MASTER.into(), 4, on);
+        });
         submit(&device, &[INTERRUPT, NOOP]);
         assert_eq!(messages.recv_timeout(PATIENCE), Ok(true));
         thread.stop().unwrap();
