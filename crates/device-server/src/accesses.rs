@@ -1,5 +1,6 @@
 //! Requests that read and write regions.
 
+use gpu_model::Gpu;
 use gpu_thread::Device;
 
 use crate::errno::Errno;
@@ -12,19 +13,24 @@ const ONE_OF_MANY: usize = 24;
 /// REGION_READ.
 pub(crate) fn read(device: &Device, body: Fields<'_>, reply: &mut Reply) -> Result<(), Errno> {
     let access = Access::read(body)?;
-    access.check(device)?;
-    access.answer(reply);
-    access.region.read(device, access.offset, reply.room(access.count));
-    Ok(())
+    device.look(|gpu| {
+        access.check(gpu)?;
+        access.answer(reply);
+        access.region.read(gpu, access.offset, reply.room(access.count));
+        Ok(())
+    })
 }
 
 /// REGION_WRITE.
 pub(crate) fn write(device: &Device, body: Fields<'_>, reply: &mut Reply) -> Result<(), Errno> {
     let access = Access::read(body)?;
-    access.check(device)?;
-    access.region.write(device, access.offset, access.data()?);
-    access.answer(reply);
-    Ok(())
+    let data = access.data()?;
+    device.touch(|gpu| {
+        access.check(gpu)?;
+        access.region.write(gpu, access.offset, data);
+        access.answer(reply);
+        Ok(())
+    })
 }
 
 /// REGION_WRITE_MULTI: writes of at most eight bytes, which QEMU collects when it posts them faster
@@ -39,17 +45,19 @@ pub(crate) fn write_many(
     let bytes = usize::try_from(count).ok().and_then(|count| count.checked_mul(ONE_OF_MANY));
     let records = bytes.and_then(|bytes| records.get(..bytes)).ok_or(Errno::INVALID)?;
     let writes = || records.chunks_exact(ONE_OF_MANY).map(|record| Access::read(Fields(record)));
-    for write in writes() {
-        let write = write?;
-        write.check(device)?;
-        write.data()?;
-    }
-    for write in writes() {
-        let write = write?;
-        write.region.write(device, write.offset, write.data()?);
-    }
-    reply.u64(count);
-    Ok(())
+    device.touch(|gpu| {
+        for write in writes() {
+            let write = write?;
+            write.check(gpu)?;
+            write.data()?;
+        }
+        for write in writes() {
+            let write = write?;
+            write.region.write(gpu, write.offset, write.data()?);
+        }
+        reply.u64(count);
+        Ok(())
+    })
 }
 
 /// The fields of a region access.
@@ -71,8 +79,8 @@ impl<'a> Access<'a> {
         Ok(Access { offset, index, region: Region::new(index)?, count, rest: body.rest() })
     }
 
-    fn check(&self, device: &Device) -> Result<(), Errno> {
-        self.region.check(device, self.offset, self.count)
+    fn check(&self, gpu: &Gpu) -> Result<(), Errno> {
+        self.region.check(gpu, self.offset, self.count)
     }
 
     /// What is to be written.

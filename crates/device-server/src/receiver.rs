@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use crate::errno::Errno;
+use crate::waiting::Waiting;
 use crate::wire::{Fields, HEADER_SIZE, Header, MAX_FDS, MAX_MESSAGE};
 
 /// Bytes of the receive buffer: a longest message, and more that the client posted behind it.
@@ -29,9 +30,9 @@ pub(crate) struct Message<'a> {
 /// File descriptors belong to the message with whose first byte they were sent. The kernel ends a
 /// receive after bytes that carry some, so they belong to the last message that begins in what was
 /// received then: the first one that reaches the end of it.
-#[derive(Debug)]
 pub(crate) struct Receiver<'a> {
     stream: &'a UnixStream,
+    waiting: Waiting<'a>,
     buffer: Vec<u8>,
     /// What is received and not yet given out is `start..end` of the buffer.
     start: usize,
@@ -44,20 +45,15 @@ pub(crate) struct Receiver<'a> {
 
 impl<'a> Receiver<'a> {
     /// Receives from `stream`.
-    pub(crate) fn new(stream: &'a UnixStream) -> Self {
+    pub(crate) fn new(stream: &'a UnixStream, waiting: Waiting<'a>) -> Self {
         let buffer = vec![0; BUFFER];
-        Receiver { stream, buffer, start: 0, end: 0, fds: Vec::new(), fds_lost: None }
-    }
-
-    /// Whether all that was received has been given out.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting().is_empty()
+        Receiver { stream, waiting, buffer, start: 0, end: 0, fds: Vec::new(), fds_lost: None }
     }
 
     /// The next message; `None` when the client has gone.
     pub(crate) fn next(&mut self) -> io::Result<Option<Message<'_>>> {
         let header = loop {
-            if let Some(bytes) = self.waiting().first_chunk() {
+            if let Some(bytes) = self.received().first_chunk() {
                 break Header::read(bytes);
             }
             if !self.receive()? {
@@ -71,7 +67,7 @@ impl<'a> Receiver<'a> {
         if size < HEADER_SIZE {
             return self.refuse(header, HEADER_SIZE, Errno::INVALID);
         }
-        while self.waiting().len() < size {
+        while self.received().len() < size {
             if !self.receive()? {
                 return Ok(None);
             }
@@ -91,7 +87,7 @@ impl<'a> Receiver<'a> {
     ) -> io::Result<Option<Message<'_>>> {
         let mut left = size;
         loop {
-            let here = left.min(self.waiting().len());
+            let here = left.min(self.received().len());
             left -= here;
             // Whatever its fds are, they are closed.
             let _ = self.pass(here);
@@ -115,7 +111,7 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    fn waiting(&self) -> &[u8] {
+    fn received(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
@@ -123,7 +119,8 @@ impl<'a> Receiver<'a> {
     fn receive(&mut self) -> io::Result<bool> {
         self.move_to_front();
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        let received = receive(self.stream, room)?;
+        let received =
+            self.waiting.until(self.stream, |flags| receive(self.stream, room, flags))?;
         self.end += received.bytes;
         let too_many = self.fds.len() + received.fds.len() > 2 * MAX_FDS;
         if received.truncated || too_many {
@@ -156,7 +153,7 @@ struct Received {
 #[repr(C, align(8))]
 struct Control([u8; CONTROL]);
 
-fn receive(stream: &UnixStream, room: &mut [u8]) -> io::Result<Received> {
+fn receive(stream: &UnixStream, room: &mut [u8], flags: libc::c_int) -> io::Result<Received> {
     let mut control = Control([0; CONTROL]);
     let mut vector = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
     // SAFETY: all fields are integers or pointers, for which zero is a value.
@@ -165,10 +162,10 @@ fn receive(stream: &UnixStream, room: &mut [u8]) -> io::Result<Received> {
     message.msg_iovlen = 1;
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = CONTROL as _;
+    let flags = flags | libc::MSG_CMSG_CLOEXEC;
     let bytes = loop {
         // SAFETY: `message` describes `room` and `control`, which are writable and outlive the call.
-        let result =
-            unsafe { libc::recvmsg(stream.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+        let result = unsafe { libc::recvmsg(stream.as_raw_fd(), &raw mut message, flags) };
         match usize::try_from(result) {
             Ok(bytes) => break bytes,
             Err(_) => {
@@ -219,8 +216,13 @@ mod tests {
     use std::io::{IoSlice, Write};
     use std::os::unix::fs::MetadataExt;
 
+    use crate::interrupts::Interrupts;
     use crate::wire::command;
     use vmm_sys_util::sock_ctrl_msg::ScmSocket;
+
+    fn waiting(interrupts: &Interrupts) -> Waiting<'_> {
+        Waiting { interrupts, polls: false }
+    }
 
     fn message(id: u16, size: u32, body: usize) -> Vec<u8> {
         let mut bytes = vec![0; HEADER_SIZE + body];
@@ -267,7 +269,8 @@ mod tests {
         send(&client, &whole(4, 8), &[&files[1], &files[0]]);
         send(&client, &whole(5, 8), &[]);
         drop(client);
-        let mut receiver = Receiver::new(&server);
+        let interrupts = Interrupts::default();
+        let mut receiver = Receiver::new(&server, waiting(&interrupts));
         for (id, files) in [
             (1, vec![]),
             (2, vec![inode(&files[0])]),
@@ -294,7 +297,8 @@ mod tests {
                     (&client).write_all(&bytes[cut..]).unwrap();
                 }
             });
-            let mut receiver = Receiver::new(&server);
+            let interrupts = Interrupts::default();
+            let mut receiver = Receiver::new(&server, waiting(&interrupts));
             let seen = [next(&mut receiver).unwrap(), next(&mut receiver).unwrap()];
             assert_eq!(next(&mut receiver), None);
             sender.join().unwrap();
@@ -317,7 +321,8 @@ mod tests {
             // Promises 4 GiB and goes.
             (&client).write_all(&message(5, u32::MAX, 100)).unwrap();
         });
-        let mut receiver = Receiver::new(&server);
+        let interrupts = Interrupts::default();
+        let mut receiver = Receiver::new(&server, waiting(&interrupts));
         assert_eq!(next(&mut receiver), Some((1, Err(Errno::INVALID))));
         assert_eq!(next(&mut receiver), Some((2, Ok((4, vec![])))));
         assert_eq!(next(&mut receiver), Some((3, Err(Errno::TOO_LONG))));
@@ -334,7 +339,8 @@ mod tests {
         send(&client, &whole(1, 8), &files[1..]);
         send(&client, &whole(2, 8), &files);
         send(&client, &whole(3, 8), &files[..1]);
-        let mut receiver = Receiver::new(&server);
+        let interrupts = Interrupts::default();
+        let mut receiver = Receiver::new(&server, waiting(&interrupts));
         let (_, first) = next(&mut receiver).unwrap();
         assert_eq!(first.unwrap().1.len(), MAX_FDS);
         assert_eq!(next(&mut receiver), Some((2, Err(Errno::TOO_MANY_FILES))));

@@ -1,7 +1,6 @@
 //! Regions: configuration space and BARs, and accesses cut into what a bus can carry.
 
 use gpu_model::{Bar, Gpu};
-use gpu_thread::Device;
 use vfio_bindings::bindings::vfio::{
     VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_BAR2_REGION_INDEX, VFIO_PCI_BAR4_REGION_INDEX,
     VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_NUM_REGIONS, VFIO_REGION_INFO_CAP_SPARSE_MMAP,
@@ -70,18 +69,18 @@ impl Region {
     }
 
     /// Bytes.
-    pub(crate) fn size(self, device: &Device) -> u64 {
+    pub(crate) fn size(self, gpu: &Gpu) -> u64 {
         match self {
             Region::Config => CONFIG_SIZE,
-            Region::Bar(bar) => device.look(|gpu| gpu.bar_size(bar)),
+            Region::Bar(bar) => gpu.bar_size(bar),
             Region::None => 0,
         }
     }
 
     /// Refuses an access that does not lie in the region.
-    pub(crate) fn check(self, device: &Device, offset: u64, count: usize) -> Result<(), Errno> {
+    pub(crate) fn check(self, gpu: &Gpu, offset: u64, count: usize) -> Result<(), Errno> {
         match offset.checked_add(count as u64) {
-            Some(end) if end <= self.size(device) => Ok(()),
+            Some(end) if end <= self.size(gpu) => Ok(()),
             _ => Err(Errno::INVALID),
         }
     }
@@ -95,11 +94,11 @@ impl Region {
     }
 
     /// Reads `data.len()` bytes that [`Region::check`] allowed.
-    pub(crate) fn read(self, device: &Device, offset: u64, data: &mut [u8]) {
+    pub(crate) fn read(self, gpu: &mut Gpu, offset: u64, data: &mut [u8]) {
         let (mut at, mut rest) = (offset, data);
         while !rest.is_empty() {
             let size = self.lane(at, rest.len());
-            let value = device.look(|gpu| self.read_lane(gpu, at, size as u8));
+            let value = self.read_lane(gpu, at, size as u8);
             let (lane, after) = rest.split_at_mut(size);
             lane.copy_from_slice(value.to_le_bytes().get(..size).unwrap_or_default());
             (at, rest) = (at + size as u64, after);
@@ -107,13 +106,13 @@ impl Region {
     }
 
     /// Writes `data`, which [`Region::check`] allowed.
-    pub(crate) fn write(self, device: &Device, offset: u64, data: &[u8]) {
+    pub(crate) fn write(self, gpu: &mut Gpu, offset: u64, data: &[u8]) {
         let (mut at, mut rest) = (offset, data);
         while !rest.is_empty() {
             let size = self.lane(at, rest.len());
             let (lane, after) = rest.split_at(size);
             let value = lane.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
-            device.touch(|gpu| self.write_lane(gpu, at, size as u8, value));
+            self.write_lane(gpu, at, size as u8, value);
             (at, rest) = (at + size as u64, after);
         }
     }

@@ -51,14 +51,10 @@ impl<'a> Session<'a> {
 
     /// Answers the client until it goes.
     pub(crate) fn run(&mut self, mut stream: &UnixStream) -> io::Result<()> {
-        let mut receiver = Receiver::new(stream);
-        let mut reply = Reply::new();
         let waiting = Waiting { interrupts: self.interrupts, polls: self.polls };
-        loop {
-            if receiver.is_empty() {
-                waiting.wait(stream)?;
-            }
-            let Some(message) = receiver.next()? else { return Ok(()) };
+        let mut receiver = Receiver::new(stream, waiting);
+        let mut reply = Reply::new();
+        while let Some(message) = receiver.next()? {
             let header = message.header;
             if header.is_reply() {
                 log::warn!("reply {} to a question that was not asked", header.id);
@@ -75,6 +71,7 @@ impl<'a> Session<'a> {
                 stream.write_all(reply.finish(&header, result))?;
             }
         }
+        Ok(())
     }
 
     fn handle(
@@ -161,7 +158,7 @@ impl<'a> Session<'a> {
         let at = if capability.is_empty() { 0 } else { REGION_INFO_SIZE };
         reply.u32(size).u32(region.flags()).u32(index).u32(at);
         // The offset is for mapping, which there is none of.
-        reply.u64(region.size(self.device)).u64(0);
+        reply.u64(self.device.look(|gpu| region.size(gpu))).u64(0);
         // A client that has no room for it asks again, with the size that it was told.
         if room >= size {
             reply.bytes(&capability);
