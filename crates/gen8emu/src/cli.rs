@@ -103,6 +103,9 @@ pub(crate) struct ServeArgs {
     /// Where programs ask what the device has seen (docs/control.md)
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
+    /// Spend a CPU on shorter register accesses: never sleep while QEMU is connected
+    #[arg(long)]
+    pub(crate) poll: bool,
 }
 
 /// What a part's fuses say of its display.

@@ -21,7 +21,8 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     if arguments.control.is_some() {
         gpu.set_observer(Some(Box::new(spaces.clone())));
     }
-    let server = Server::bind(&arguments.socket, gpu)?;
+    let mut server = Server::bind(&arguments.socket, gpu)?;
+    server.set_polling(arguments.poll);
     let facts = || control::Facts { device: Arc::clone(server.device()), spaces };
     // The socket is removed when we end.
     let _control =

@@ -11,6 +11,7 @@ mod limits;
 mod measure;
 mod page_tables;
 mod rig;
+mod server;
 mod tlb;
 
 use anyhow::Result;
@@ -88,6 +89,8 @@ pub(crate) const ALL: &[Bench] = &[
     commands::MI_STORE_DATA_IMM,
     execlists::ELSP_TO_CSB,
     context::CONTEXT_CYCLE,
+    server::MMIO_READ_RTT,
+    server::MMIO_POSTED_WRITE,
 ];
 
 impl Bench {
