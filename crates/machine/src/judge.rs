@@ -240,7 +240,11 @@ fn compare_opinions(observation: &Observation, expected: &Expected, differences:
     }
 }
 
-fn compare_facts(report: &CaseReport, expected: &Expected, differences: &mut Vec<String>) {
+pub(crate) fn compare_facts(
+    report: &CaseReport,
+    expected: &Expected,
+    differences: &mut Vec<String>,
+) {
     for (&fact, &value) in &expected.facts {
         match report.facts.get(fact) {
             Some(&observed) if observed == value => {}
@@ -311,7 +315,7 @@ fn timeline(observation: &Observation) -> Vec<Moment> {
         .collect()
 }
 
-fn label_name(number: u32) -> String {
+pub(crate) fn label_name(number: u32) -> String {
     match number {
         label::BEFORE => "before".into(),
         label::DURING => "during".into(),

@@ -1,12 +1,14 @@
 //! Computers with the GPU in them, and the judge that lays what a scenario must show beside what
 //! its run showed.
 
+mod driver_view;
 pub mod in_process;
 pub mod judge;
 mod kind;
 pub mod kvm;
 mod run;
 
+pub use driver_view::{DriverResult, judge_driver};
 pub use in_process::InProcess;
 pub use judge::{CaseResult, DeviceCounts, DeviceMoment, Moment, Observation};
 pub use kind::MachineKind;

@@ -20,6 +20,17 @@ const ORPHAN_MAPPING: &str = "OrphanMapping";
 const STALE_PTE: &str = "StalePte";
 const FREED_WHILE_LOADED: &str = "PtFreedWhileLoaded";
 
+/// What only the census can find.
+const OF_THE_CENSUS: [&str; 4] = [ORPHAN_VM, ORPHAN_MAPPING, STALE_PTE, FREED_WHILE_LOADED];
+
+impl Expected {
+    /// The findings in `required` that the driver itself must make: those that are left where
+    /// nobody takes a census.
+    pub fn required_of_driver(&self) -> impl Iterator<Item = &'static str> {
+        self.required.iter().copied().filter(|name| !OF_THE_CENSUS.contains(name))
+    }
+}
+
 /// Fills in `required` and `raced`.
 pub(super) fn fill(case: &Case, seed: u64, row: &Row, expected: &mut Expected) {
     expected.required.extend(from_the_device(case, row));
