@@ -44,13 +44,18 @@ pub(crate) enum Command {
     ///
     /// Serves one QEMU after the other until SIGTERM or SIGINT.
     Serve(ServeArgs),
+    /// Run scenarios on a GPU that is bound to vfio-pci, real or emulated
+    ///
+    /// Without options: the cases of `run`. The GPU must have no display in use; docs/vfio.md tells
+    /// how to take it from i915.
+    Drive(DriveArgs),
     /// Say whether /dev/kvm really runs a guest here
     Probe,
 }
 
-/// Which cases to run, and where. Each list takes commas or the option again.
+/// Which cases to run. Each list takes commas or the option again.
 #[derive(Args, Debug, Default)]
-pub(crate) struct CaseArgs {
+pub(crate) struct CaseLists {
     /// Scenario, by name or letter
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) scenario: Vec<ScenarioId>,
@@ -63,6 +68,13 @@ pub(crate) struct CaseArgs {
     /// Submission mode: execlists or legacy
     #[arg(long, value_name = "MODE", value_delimiter = ',')]
     pub(crate) submission: Vec<SubmissionMode>,
+}
+
+/// Which cases to run, and where.
+#[derive(Args, Debug, Default)]
+pub(crate) struct CaseArgs {
+    #[command(flatten)]
+    pub(crate) lists: CaseLists,
     /// Machine: kvm or in-process
     #[arg(long, value_name = "MACHINE", value_parser = machine_kind)]
     pub(crate) machine: Option<MachineKind>,
@@ -72,6 +84,19 @@ pub(crate) struct CaseArgs {
     /// The guest's image; else $GEN8EMU_FIRMWARE
     #[arg(long, value_name = "FILE")]
     pub(crate) firmware: Option<PathBuf>,
+}
+
+/// Arguments of `drive`.
+#[derive(Args, Debug)]
+pub(crate) struct DriveArgs {
+    /// The GPU's PCI address, such as 0000:00:02.0
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) vfio: vfio_platform::Address,
+    #[command(flatten)]
+    pub(crate) lists: CaseLists,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `bench`.
@@ -206,6 +231,8 @@ mod tests {
             ("run --submission guc", "guc", vec!["execlists", "legacy"]),
             ("run --machine qemu", "qemu", vec!["kvm", "in-process"]),
             ("bench walk5_hot", "walk5_hot", vec!["walk4_hot", "census_1g"]),
+            ("drive --vfio card0", "card0", vec!["0000:00:02.0"]),
+            ("drive", "--vfio", vec!["<ADDRESS>"]),
             ("run --jsno", "--jsno", vec!["--json"]),
         ] {
             let message = complaint(line);
@@ -222,9 +249,9 @@ mod tests {
         let cli = parse_line("run --scenario A,f2 --scenario prime --levels 3,4").unwrap();
         let Command::Run(arguments) = cli.command else { panic!("{cli:?}") };
         assert_eq!(
-            arguments.scenario,
+            arguments.lists.scenario,
             [ScenarioId::FlinkAndExit, ScenarioId::BusyElsewhereV2, ScenarioId::Prime]
         );
-        assert_eq!(arguments.levels, Levels::ALL);
+        assert_eq!(arguments.lists.levels, Levels::ALL);
     }
 }

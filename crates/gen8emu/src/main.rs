@@ -46,6 +46,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Matrix(arguments) => cases::matrix(&arguments),
         Command::Bench(arguments) => bench::command(&arguments),
         Command::Serve(arguments) => serve::command(&arguments).map(|()| true),
+        Command::Drive(arguments) => cases::drive(&arguments),
         Command::Probe => Ok(probe()),
     }
 }

@@ -27,6 +27,7 @@ fn wrong_use_exits_2_with_one_line_that_lists_the_valid_words() {
         ("run --levels 5", "3 or 4"),
         ("run --submission guc", "legacy"),
         ("run --machine qemu", "in-process"),
+        ("drive --vfio gpu0", "0000:00:02.0"),
         ("bench walk9", "walk4_hot"),
     ] {
         let output = gen8emu(line);
@@ -54,6 +55,16 @@ mod on_kvm {
         assert!(error.contains("/nonexistent/image"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
+}
+
+#[test]
+fn a_gpu_that_cannot_be_driven_is_told_in_one_line() {
+    let output = gen8emu("drive --vfio ffff:ff:1f.7 --json");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let error = text(&output.stderr);
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(error.contains("no PCI function ffff:ff:1f.7"), "{error}");
 }
 
 #[test]

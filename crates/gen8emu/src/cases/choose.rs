@@ -4,7 +4,7 @@ use driver::Policy;
 use machine::MachineKind;
 use scenarios::{Case, Levels, ScenarioId, SubmissionMode};
 
-use crate::cli::CaseArgs;
+use crate::cli::CaseLists;
 
 /// The scenarios of `matrix --machine kvm`: those in which the policies differ most. A nested KVM
 /// needs minutes for all of them.
@@ -18,27 +18,27 @@ const ON_KVM: [ScenarioId; 7] = [
     ScenarioId::Recursion,
 ];
 
-/// The cases of `run`: by default the bug and its merged fix.
-pub(super) fn for_run(arguments: &CaseArgs) -> Vec<Case> {
+/// The cases of `run` and `drive`: by default the bug and its merged fix.
+pub(super) fn for_run(lists: &CaseLists) -> Vec<Case> {
     product(
-        &or(&arguments.scenario, &[ScenarioId::FlinkAndExit]),
-        &or(&arguments.policy, &[Policy::None, Policy::V4NoWait]),
-        &or(&arguments.levels, &Levels::ALL),
-        &or(&arguments.submission, &[SubmissionMode::Execlists]),
+        &or(&lists.scenario, &[ScenarioId::FlinkAndExit]),
+        &or(&lists.policy, &[Policy::None, Policy::V4NoWait]),
+        &or(&lists.levels, &Levels::ALL),
+        &or(&lists.submission, &[SubmissionMode::Execlists]),
     )
 }
 
 /// The cases of `matrix`: by default everything.
-pub(super) fn for_matrix(arguments: &CaseArgs, machine: MachineKind) -> Vec<Case> {
+pub(super) fn for_matrix(lists: &CaseLists, machine: MachineKind) -> Vec<Case> {
     let scenarios: &[ScenarioId] = match machine {
         MachineKind::Kvm => &ON_KVM,
         MachineKind::InProcess => &ScenarioId::ALL,
     };
     product(
-        &or(&arguments.scenario, scenarios),
-        &or(&arguments.policy, &Policy::ALL),
-        &or(&arguments.levels, &Levels::ALL),
-        &or(&arguments.submission, &SubmissionMode::ALL),
+        &or(&lists.scenario, scenarios),
+        &or(&lists.policy, &Policy::ALL),
+        &or(&lists.levels, &Levels::ALL),
+        &or(&lists.submission, &SubmissionMode::ALL),
     )
 }
 
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn run_shows_the_bug_and_the_merged_fix_at_both_depths() {
         let cases: Vec<String> =
-            for_run(&CaseArgs::default()).iter().map(Case::to_string).collect();
+            for_run(&CaseLists::default()).iter().map(Case::to_string).collect();
         assert_eq!(
             cases,
             [
@@ -93,18 +93,18 @@ mod tests {
 
     #[test]
     fn matrix_leaves_nothing_out_and_repeats_nothing() {
-        let arguments = CaseArgs::default();
-        let all = for_matrix(&arguments, MachineKind::InProcess);
+        let lists = CaseLists::default();
+        let all = for_matrix(&lists, MachineKind::InProcess);
         let expected = Case::all(&ScenarioId::ALL, &Policy::ALL);
         assert_eq!(all, expected.collect::<Vec<_>>());
-        let twice = CaseArgs { levels: vec![Levels::Three, Levels::Three], ..arguments };
+        let twice = CaseLists { levels: vec![Levels::Three, Levels::Three], ..lists };
         assert_eq!(for_matrix(&twice, MachineKind::InProcess).len(), all.len() / 2);
     }
 
     #[test]
     fn a_named_scenario_counts_on_kvm_too() {
-        let arguments = CaseArgs { scenario: vec![ScenarioId::Prime], ..CaseArgs::default() };
-        let cases = for_matrix(&arguments, MachineKind::Kvm);
+        let lists = CaseLists { scenario: vec![ScenarioId::Prime], ..CaseLists::default() };
+        let cases = for_matrix(&lists, MachineKind::Kvm);
         assert!(cases.iter().all(|case| case.scenario == ScenarioId::Prime));
         assert_eq!(cases.len(), 11 * 4);
     }

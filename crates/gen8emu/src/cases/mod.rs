@@ -1,6 +1,7 @@
-//! The commands `run` and `matrix`: choose cases, run them, show the results.
+//! The commands `run`, `matrix` and `drive`: choose cases, run them, show the results.
 
 mod choose;
+mod drive;
 mod grid;
 mod progress;
 mod report;
@@ -20,6 +21,7 @@ use scenarios::Case;
 use serde::Serialize;
 
 use crate::cli::CaseArgs;
+pub(crate) use drive::drive;
 use progress::Progress;
 
 /// Names the guest's image; `cargo xtask` sets it.
@@ -35,17 +37,13 @@ struct Report<'a> {
 /// `run`: few cases, told in detail. Says whether all is as expected.
 pub(crate) fn run(arguments: &CaseArgs) -> Result<bool> {
     let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::Kvm));
-    finish(arguments, &choose::for_run(arguments), machine, |cases, results, time| {
-        report::text(cases, results, time)
-    })
+    finish(arguments, &choose::for_run(&arguments.lists), machine, report::text)
 }
 
 /// `matrix`: many cases, one cell each. Says whether all is as expected.
 pub(crate) fn matrix(arguments: &CaseArgs) -> Result<bool> {
     let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::InProcess));
-    finish(arguments, &choose::for_matrix(arguments, machine), machine, |cases, results, time| {
-        grid::text(cases, results, time)
-    })
+    finish(arguments, &choose::for_matrix(&arguments.lists, machine), machine, grid::text)
 }
 
 fn finish(

@@ -74,10 +74,15 @@ fn row(result: &CaseResult) -> [String; 9] {
 /// `before → during → after` of one count.
 fn over_time(result: &CaseResult, count: impl Fn(&DeviceCounts) -> u32) -> String {
     let at = |label: &str| {
-        let moment = result.timeline.iter().find(|moment| moment.label == label);
-        moment.map_or_else(|| "–".to_owned(), |moment| count(&moment.device).to_string())
+        let moment = result.timeline.iter().find(|moment| moment.label == label)?;
+        Some(count(&moment.device))
     };
-    format!("{} → {} → {}", at("before"), at("during"), at("after"))
+    arrows([at("before"), at("during"), at("after")])
+}
+
+/// `before → during → after`; a dash where nothing was counted.
+pub(super) fn arrows(counts: [Option<u32>; 3]) -> String {
+    counts.map(|count| count.map_or_else(|| "–".to_owned(), |n| n.to_string())).join(" → ")
 }
 
 /// What the driver's own counters say is left over.
