@@ -23,6 +23,7 @@ pub mod pci;
 pub mod pte;
 pub mod registers;
 pub mod sku;
+pub mod tiling;
 
 /// Bytes in a page: the only page size that BDW page tables of i915 use (i915 `i915_pci.c`).
 pub const PAGE_SIZE: u64 = 4096;
