@@ -15,7 +15,7 @@ use crate::ggtt::Ggtt;
 use crate::interrupts::Interrupts;
 use crate::memory::GuestRam;
 use crate::pci::{Bar, InterruptMessage, PciFunction};
-use crate::power::Power;
+use crate::power::{Load, Power};
 use crate::registers::RegisterFile;
 
 /// The whole state of the device, apart from guest memory and the observer: save it with
@@ -158,9 +158,16 @@ impl Gpu {
     pub fn advance_to(&mut self, now_ns: u64) {
         let passed = now_ns.saturating_sub(self.state.now_ns);
         self.state.now_ns += passed;
-        let asleep =
-            !self.state.forcewake.is_awake() && self.state.activity == EngineActivity::Idle;
-        self.state.power.advance(passed, asleep);
+        let load = match self.state.activity {
+            EngineActivity::Idle if self.state.forcewake.is_awake() => Load::Awake,
+            EngineActivity::Idle => Load::Asleep,
+            EngineActivity::Busy | EngineActivity::Waiting => Load::Working,
+        };
+        let events = self.state.power.advance(passed, load);
+        if events != 0 {
+            self.state.interrupts.raise_pm(events);
+            self.update_interrupt_output();
+        }
     }
 
     /// Lets the engines run, `budget` commands at most in all. Each gets its share, and they take

@@ -31,6 +31,7 @@ pub mod pci;
 pub mod power;
 pub mod registers;
 mod reset;
+mod rps;
 pub mod tlb;
 
 pub use bus::{Bus, EngineActivity, StepReport};
