@@ -332,7 +332,7 @@ impl Engine {
 
     /// A translation led to memory that is not there.
     #[cold]
-    fn outside_ram(
+    pub(super) fn outside_ram(
         &self,
         space: Space,
         address: u64,
