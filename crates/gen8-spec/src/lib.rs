@@ -16,6 +16,7 @@ pub mod context_image;
 pub mod debug_page;
 pub mod engine;
 pub mod execlists;
+pub mod fence;
 pub mod hwsp;
 pub mod interrupts;
 pub mod mmio;

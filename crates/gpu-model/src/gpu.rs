@@ -10,6 +10,7 @@ use crate::display::Display;
 use crate::engine::Engine;
 use crate::event::{Event, EventSink, Observer};
 use crate::fault::FaultRegisters;
+use crate::fences::Fences;
 use crate::forcewake::Forcewake;
 use crate::ggtt::Ggtt;
 use crate::interrupts::Interrupts;
@@ -26,6 +27,7 @@ pub struct GpuState {
     pub(crate) ggtt: Ggtt,
     pub(crate) interrupts: Interrupts,
     pub(crate) faults: FaultRegisters,
+    pub(crate) fences: Fences,
     pub(crate) forcewake: Forcewake,
     pub(crate) power: Power,
     pub(crate) display: Display,
@@ -53,6 +55,7 @@ impl GpuState {
             ggtt: Ggtt::new(config.gmch_ctrl),
             interrupts: Interrupts::new(),
             faults: FaultRegisters::default(),
+            fences: Fences::new(),
             forcewake: Forcewake::default(),
             power: Power::new(),
             display: Display::new(),

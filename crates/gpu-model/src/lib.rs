@@ -19,6 +19,7 @@ pub mod display;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod fences;
 pub mod forcewake;
 pub mod fuses;
 pub mod ggtt;
