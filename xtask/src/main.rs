@@ -35,7 +35,11 @@ enum Task {
     Bench(Forwarded),
     /// All checks and tests; the last line counts them
     #[command(visible_alias = "ci")]
-    Test,
+    Test {
+        /// Only the steps whose names hold this
+        #[arg(long, value_name = "PART")]
+        step: Option<String>,
+    },
     /// Boot a stock Linux kernel with its own i915 on the emulated GPU, in QEMU
     Linux(Box<linux::LinuxArgs>),
     /// Build the guest image and print where it is
@@ -67,7 +71,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Matrix(Forwarded { arguments }) => build::build_and_run("matrix", &arguments),
         Task::Bench(Forwarded { arguments }) => build::build_and_run("bench", &arguments),
         Task::Linux(arguments) => linux::run(&arguments),
-        Task::Test => Ok(check::run()),
+        Task::Test { step } => check::run(step.as_deref()),
         Task::Firmware => {
             println!("{}", build::firmware()?.display());
             Ok(ExitCode::SUCCESS)

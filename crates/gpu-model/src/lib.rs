@@ -19,7 +19,6 @@ pub mod display;
 pub mod engine;
 pub mod event;
 pub mod fault;
-pub mod fences;
 pub mod forcewake;
 pub mod fuses;
 pub mod ggtt;
@@ -32,7 +31,6 @@ pub mod pci;
 pub mod power;
 pub mod registers;
 mod reset;
-mod rps;
 pub mod tlb;
 
 pub use bus::{Bus, EngineActivity, StepReport};

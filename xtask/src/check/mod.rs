@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use counts::Counts;
 
@@ -29,10 +29,16 @@ struct Row {
     outcome: Outcome,
 }
 
-/// Runs every step, also after a failed one, and sums up.
-pub(crate) fn run() -> ExitCode {
+/// Runs every step, or those whose names hold `only`, also after a failed one, and sums up.
+pub(crate) fn run(only: Option<&str>) -> Result<ExitCode> {
+    let wanted = |name: &str| only.is_none_or(|part| name.contains(part));
+    let steps = steps::all();
+    if !steps.iter().any(|step| wanted(step.name)) {
+        let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
+        bail!("no step has such a name (--step); there are: {}", names.join("; "));
+    }
     let mut rows = Vec::new();
-    for step in steps::all() {
+    for step in steps.iter().filter(|step| wanted(step.name)) {
         eprintln!("\n== {}", step.name);
         let start = Instant::now();
         let outcome = (step.check)().unwrap_or_else(failed);
@@ -41,7 +47,7 @@ pub(crate) fn run() -> ExitCode {
     print!("\n{}", table(&rows));
     let total: Counts = rows.iter().map(|row| row.outcome.counts()).sum();
     println!("{total}");
-    if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn failed(error: anyhow::Error) -> Outcome {

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use super::counts::Counts;
 use super::{Outcome, one, readme};
+use crate::linux::{self, Boots};
 use crate::{build, process, toolchain};
 
 /// Time in which the matrix must be through, on two cores.
@@ -19,7 +20,7 @@ pub(super) struct Step {
 }
 
 /// All steps, the quick ones first.
-pub(super) fn all() -> [Step; 10] {
+pub(super) fn all() -> [Step; 11] {
     [
         Step { name: "format", check: format },
         Step { name: "lints", check: lints },
@@ -30,6 +31,7 @@ pub(super) fn all() -> [Step; 10] {
         Step { name: "tests in documentation", check: documentation_tests },
         Step { name: "matrix, in process", check: matrix_in_process },
         Step { name: "matrix, on KVM", check: matrix_on_kvm },
+        Step { name: "Linux 6.1 under QEMU", check: stock_linux },
         Step { name: "commands of README.md", check: readme::check },
     ]
 }
@@ -130,4 +132,19 @@ fn matrix_on_kvm() -> Result<Outcome> {
     let mut matrix = Command::new(build::program()?);
     matrix.args(["matrix", "--machine", "kvm"]).env("GEN8EMU_FIRMWARE", build::firmware()?);
     one(process::run(&mut matrix))
+}
+
+/// Debian's kernel with its own i915, on the GPU: through the checks, and into the oops that
+/// docs/found.md tells of.
+fn stock_linux() -> Result<Outcome> {
+    Ok(match linux::cheap_boots()? {
+        Boots::Unavailable(why) => Outcome::Skipped(why),
+        Boots::Done { passed, failed, faults } => {
+            let counts = Counts { passed, failed, skipped: 0 };
+            match faults.is_empty() {
+                true => Outcome::Passed(counts),
+                false => Outcome::Failed(counts, faults.join("; ")),
+            }
+        }
+    })
 }

@@ -30,10 +30,19 @@ pub(super) struct Places {
 /// How to run.
 pub(super) struct Options {
     pub(super) timeout: Option<Duration>,
-    /// The console is our terminal.
-    pub(super) interactive: bool,
-    /// The console goes to standard error: standard output is for the result.
-    pub(super) console_aside: bool,
+    pub(super) console: Console,
+}
+
+/// Where the guest's console goes besides its file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Console {
+    /// It is our terminal, both ways (and is not kept).
+    Terminal,
+    Stdout,
+    /// Standard output is for the result.
+    Stderr,
+    /// Nowhere.
+    Kept,
 }
 
 /// QEMU; killed when this value goes.
@@ -56,15 +65,15 @@ pub(super) fn run(
 ) -> Result<()> {
     let listener = UnixListener::bind(&places.log_socket)
         .with_context(|| format!("listening at {}", places.log_socket.display()))?;
-    if !options.interactive {
+    if options.console != Console::Terminal {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
     }
     let mut qemu = Qemu(command.spawn().context("cannot start QEMU")?);
     scratch.ends_with_us(&qemu.0)?;
     let console = qemu.0.stdout.take();
-    let aside = options.console_aside;
+    let shown = options.console;
     let console_file = create(&places.console)?;
-    let console = console.map(|out| thread::spawn(move || stream(out, console_file, aside)));
+    let console = console.map(|out| thread::spawn(move || stream(out, console_file, shown)));
     let (lines, log) = read_log(listener, create(&places.kernel_log)?);
 
     let ended = watch(&mut qemu, &lines, options.timeout, verdict)?;
@@ -134,13 +143,16 @@ fn read_log(listener: UnixListener, mut file: File) -> (Receiver<String>, JoinHa
 }
 
 /// Copies the console to our output and into a file.
-fn stream(mut console: ChildStdout, mut file: File, aside: bool) {
+fn stream(mut console: ChildStdout, mut file: File, shown: Console) {
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = console.read(&mut buffer) {
         let Some(chunk) = buffer.get(..count) else { return };
         // A reader that went away is no reason to stop the guest.
-        let shown = if aside { show(io::stderr(), chunk) } else { show(io::stdout(), chunk) };
-        shown.ok();
+        match shown {
+            Console::Stdout => show(io::stdout(), chunk).ok(),
+            Console::Stderr => show(io::stderr(), chunk).ok(),
+            Console::Terminal | Console::Kept => None,
+        };
         file.write_all(chunk).ok();
     }
 }
@@ -167,7 +179,7 @@ mod tests {
             console: scratch.join("console"),
             kernel_log: scratch.join("kernel"),
         };
-        let options = Options { timeout: Some(limit), interactive: false, console_aside: true };
+        let options = Options { timeout: Some(limit), console: Console::Kept };
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         let start = Instant::now();

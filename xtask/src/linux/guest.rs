@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::boot::{self, Options, Places};
+use super::boot::{self, Console, Options, Places};
 use super::checks::name_of;
 use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
@@ -69,7 +69,7 @@ pub(super) struct Guest {
     #[arg(long, value_name = "S")]
     pub(super) timeout: Option<u64>,
     /// A shell in the guest on this terminal (Ctrl-A x ends QEMU)
-    #[arg(long, conflicts_with_all = ["exec", "json"])]
+    #[arg(long, conflicts_with_all = ["exec", "json", "all"])]
     pub(super) interactive: bool,
 }
 
@@ -121,17 +121,18 @@ impl Guest {
         }
     }
 
-    /// Boots it with `kernel` and gives the verdict. `console_aside`: the console goes to standard
-    /// error, for standard output is for the result.
+    /// Boots it with `kernel` and gives the verdict; console and logs are kept where [`logs`]
+    /// says.
     pub(super) fn boot(
         &self,
         kernel: &Kernel,
         tools: &Tools,
-        console_aside: bool,
+        logs: &str,
+        console: Console,
     ) -> Result<Verdict> {
         let checks = self.checks(tools)?;
         let scratch = Scratch::new()?;
-        let logs = logs(kernel);
+        let logs = self::logs(logs);
         fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
         let initramfs = scratch.join("initramfs.cpio");
         fs::write(&initramfs, self.pack(kernel, tools, &checks)?)
@@ -164,8 +165,7 @@ impl Guest {
         let limit = self.timeout.map(Duration::from_secs);
         let options = Options {
             timeout: if self.interactive { limit } else { limit.or(Some(TIMEOUT)) },
-            interactive: self.interactive,
-            console_aside,
+            console: if self.interactive { Console::Terminal } else { console },
         };
         eprintln!("booting Linux {} ({}); logs in {}", kernel.name, tools.accel, logs.display());
         let mut verdict = Verdict::default();
@@ -247,9 +247,9 @@ impl Guest {
     }
 }
 
-/// Where the logs of the last boot of this kernel lie.
-pub(super) fn logs(kernel: &Kernel) -> PathBuf {
-    workspace::target().join("linux").join(&kernel.name)
+/// Where the logs of a boot lie under this name.
+pub(super) fn logs(name: &str) -> PathBuf {
+    workspace::target().join("linux").join(name)
 }
 
 /// A number and a unit, since the value goes into lists of options.
@@ -274,13 +274,15 @@ mod tests {
         guest: Guest,
         #[arg(long)]
         json: bool,
+        #[arg(long)]
+        all: bool,
     }
 
     #[test]
     fn the_default_guest_is_that_of_the_command_line() {
         let line = Line::parse_from(["x"]);
         assert_eq!(format!("{:?}", line.guest), format!("{:?}", Guest::default()));
-        assert!(!line.json);
+        assert!(!line.json && !line.all);
     }
 
     #[test]

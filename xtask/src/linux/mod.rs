@@ -9,6 +9,7 @@ mod checks;
 mod clients;
 mod cpio;
 mod elf;
+mod grid;
 mod guest;
 mod initramfs;
 mod kernel;
@@ -21,13 +22,16 @@ mod tools;
 mod verdict;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use self::boot::Console;
 use self::guest::Guest;
+use self::qemu::Qemu;
 use self::tools::{Tools, Wanted};
+use crate::process;
 
 /// Boot a stock Linux kernel with its own i915 on the emulated GPU.
 #[derive(Args)]
@@ -53,6 +57,9 @@ pub(crate) struct LinuxArgs {
     /// The verdict as one JSON object on standard output, all else on standard error
     #[arg(long)]
     json: bool,
+    /// Boot every kernel, and 6.1 in every variant, with all checks; prints a table in Markdown
+    #[arg(long, conflicts_with_all = ["Guest", "kernel", "kernel_image", "clients"])]
+    all: bool,
     /// Run Debian's own GPU clients (package intel-gpu-tools) and print a table of them
     #[arg(long, conflicts_with_all = ["exec", "overlay", "interactive", "no_gpu"])]
     clients: bool,
@@ -70,27 +77,85 @@ enum Accel {
 
 /// Boots as told, prints the verdict; the exit status is the payload's or the verdict's.
 pub(crate) fn run(arguments: &LinuxArgs) -> Result<ExitCode> {
+    if arguments.all { run_all(arguments) } else { run_one(arguments) }
+}
+
+fn run_one(arguments: &LinuxArgs) -> Result<ExitCode> {
     let guest = &arguments.guest;
     guest.verify()?;
     let kernel = match &arguments.kernel_image {
         Some(image) => kernel::own(image, arguments.modules.as_deref())?,
         None => kernel::debian(&arguments.kernel)?,
     };
-    let tools = Tools::get(&Wanted {
-        qemu: arguments.qemu.as_deref(),
-        accel: arguments.accel,
-        program: arguments.server.as_deref(),
-        gpu: !guest.no_gpu,
-        checks: guest.wants_checks(),
-    })?;
+    let tools = arguments.tools(!guest.no_gpu, guest.wants_checks())?;
     if arguments.clients {
         return clients::run(guest, &kernel, &tools, arguments.json);
     }
-    let verdict = guest.boot(&kernel, &tools, arguments.json)?;
+    let console = if arguments.json { Console::Stderr } else { Console::Stdout };
+    let verdict = guest.boot(&kernel, &tools, &kernel.name, console)?;
     if arguments.json {
         println!("{}", serde_json::to_string(&verdict)?);
     } else {
         println!("{}", verdict.text());
     }
     Ok(ExitCode::from(verdict.exit_status()))
+}
+
+fn run_all(arguments: &LinuxArgs) -> Result<ExitCode> {
+    let tools = arguments.tools(true, true)?;
+    let report = grid::run(&grid::all(&kernel::names()), &tools)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        let date = process::capture(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+        print!("{}", report.markdown(date.trim()));
+    }
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The boots that `cargo xtask test` has the time for.
+pub(crate) enum Boots {
+    /// They cannot be done here, and why.
+    Unavailable(String),
+    /// How many guests and checks passed, how many failed, and what is wrong with those.
+    Done { passed: u32, failed: u32, faults: Vec<String> },
+}
+
+/// Boots what `cargo xtask test` has the time for.
+pub(crate) fn cheap_boots() -> Result<Boots> {
+    let rows = grid::cheap();
+    if let Err(error) = fetch(&rows) {
+        return Ok(Boots::Unavailable(format!("{error:#}")));
+    }
+    let tools = Tools::get(&Wanted {
+        qemu: None,
+        accel: Accel::Auto,
+        program: None,
+        gpu: true,
+        checks: true,
+    })?;
+    let report = grid::run(&rows, &tools)?;
+    let (passed, failed) = report.counts();
+    let bad = report.guests.iter().filter(|guest| !guest.ok());
+    let faults = bad.map(|guest| format!("{}, {}: {}", guest.kernel, guest.variant, guest.word()));
+    Ok(Boots::Done { passed, failed, faults: faults.collect() })
+}
+
+/// Gets what is not built here.
+fn fetch(rows: &[grid::Row]) -> Result<()> {
+    Qemu::find(None)?;
+    packages::busybox()?;
+    rows.iter().try_for_each(|row| kernel::debian(row.kernel).map(drop))
+}
+
+impl LinuxArgs {
+    fn tools(&self, gpu: bool, checks: bool) -> Result<Tools> {
+        Tools::get(&Wanted {
+            qemu: self.qemu.as_deref(),
+            accel: self.accel,
+            program: self.server.as_deref(),
+            gpu,
+            checks,
+        })
+    }
 }

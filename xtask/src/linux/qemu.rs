@@ -73,6 +73,12 @@ impl Qemu {
         Ok(())
     }
 
+    /// As it calls itself.
+    pub(super) fn version(&self) -> Result<String> {
+        let told = process::capture(self.command().arg("--version"))?;
+        Ok(told.lines().next().unwrap_or_default().replace("QEMU emulator version", "QEMU"))
+    }
+
     /// QEMU without arguments.
     pub(super) fn command(&self) -> Command {
         let Some(root) = &self.root else { return Command::new(&self.program) };

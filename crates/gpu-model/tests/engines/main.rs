@@ -2,7 +2,6 @@
 
 mod arithmetic;
 mod bench;
-mod blitter;
 mod commands;
 mod contexts;
 mod execlists;

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use self::cases::{CASES, Case};
 use self::report::{Outcome, Row};
+use super::boot::Console;
 use super::guest::{self, Guest};
 use super::kernel::Kernel;
 use super::packages;
@@ -55,8 +56,8 @@ pub(super) fn run(guest: &Guest, kernel: &Kernel, tools: &Tools, json: bool) -> 
         ..guest.clone()
     };
     // Standard output is for the result.
-    let verdict = guest.boot(kernel, tools, true)?;
-    let report = judge(&package, &guest::logs(kernel).join("kernel.log"), verdict)?;
+    let verdict = guest.boot(kernel, tools, &kernel.name, Console::Stderr)?;
+    let report = judge(&package, &guest::logs(&kernel.name).join("kernel.log"), verdict)?;
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {

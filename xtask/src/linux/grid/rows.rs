@@ -1,0 +1,96 @@
+//! Which guests are booted.
+
+use super::super::guest::{Display, Guest};
+
+/// Checks that every kernel must pass.
+const CHECKS: [&str; 8] =
+    ["engines", "softpin", "mmap_gtt", "share", "contexts", "suspend", "hang", "reload=2"];
+/// Those of them that `cargo xtask test` has the time for.
+const CHEAP: [&str; 6] = ["engines", "softpin", "mmap_gtt", "share", "contexts", "suspend"];
+/// The kernel on which the variants are tried.
+const BASELINE: &str = "6.1";
+/// Where i915 5.12 and later die when a GPU without display goes to sleep; see docs/found.md.
+const OOPS: &str = "hsw_enable_pc8";
+/// Lets the GPU go to sleep at once, not after 10 s of rest.
+const SLEEP: &str = "cd /sys/bus/pci/devices/0000:00:02.0/power && echo 0 >autosuspend_delay_ms && \
+                     sleep 3 && echo \"the GPU is $(cat runtime_status)\"";
+/// Seconds for one guest: hangs and reloads take their time under TCG.
+const TIMEOUT: u64 = 900;
+
+/// One guest of the grid.
+pub(in crate::linux) struct Row {
+    /// As `--kernel` takes it.
+    pub(in crate::linux) kernel: &'static str,
+    /// What is special about it.
+    pub(in crate::linux) variant: &'static str,
+    pub(in crate::linux) guest: Guest,
+}
+
+/// Everything.
+pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
+    let plain = kernels.iter().map(|&kernel| row(kernel, "GT2", &CHECKS, |_| ()));
+    let fused = kernels.iter().map(|&kernel| fused_off(kernel));
+    plain.chain(variants()).chain(fused).collect()
+}
+
+/// What `cargo xtask test` has the time for.
+pub(in crate::linux) fn cheap() -> Vec<Row> {
+    vec![row(BASELINE, "GT2", &CHEAP, |_| ()), fused_off(BASELINE)]
+}
+
+fn variants() -> [Row; 6] {
+    [
+        row(BASELINE, "GT1", &CHECKS, |guest| guest.sku = Some("1606".into())),
+        row(BASELINE, "GT3", &CHECKS, |guest| guest.sku = Some("1626".into())),
+        row(BASELINE, "2 CPUs", &CHECKS, |guest| guest.smp = 2),
+        row(BASELINE, "5 GiB of RAM", &CHECKS, |guest| guest.mem = "5G".into()),
+        row(BASELINE, "32 MiB stolen", &CHECKS, |guest| guest.stolen = Some(32)),
+        row(BASELINE, "INTx", &CHECKS, |guest| guest.intx = true),
+    ]
+}
+
+/// A GPU without display goes to sleep.
+fn fused_off(kernel: &'static str) -> Row {
+    row(kernel, "display fused off", &["engines"], |guest| {
+        guest.display = Display::FusedOff;
+        guest.exec = Some(SLEEP.into());
+        guest.expect_oops = (kernel != "5.10").then(|| OOPS.into());
+    })
+}
+
+fn row(
+    kernel: &'static str,
+    variant: &'static str,
+    checks: &[&str],
+    change: impl FnOnce(&mut Guest),
+) -> Row {
+    let check = checks.iter().map(ToString::to_string).collect();
+    let mut guest = Guest { check, timeout: Some(TIMEOUT), ..Guest::default() };
+    change(&mut guest);
+    Row { kernel, variant, guest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::kernel;
+    use super::*;
+
+    #[test]
+    fn every_kernel_is_booted_with_and_without_display_and_each_row_once() {
+        let rows = all(&kernel::names());
+        for kernel in kernel::names() {
+            let of_kernel = rows.iter().filter(|row| row.kernel == kernel);
+            let fused = of_kernel.clone().filter(|row| row.guest.display == Display::FusedOff);
+            assert!(of_kernel.count() >= 2 && fused.count() == 1, "{kernel}");
+        }
+        for row in &rows {
+            let same = |other: &&Row| (other.kernel, other.variant) == (row.kernel, row.variant);
+            assert_eq!(rows.iter().filter(same).count(), 1, "{} {}", row.kernel, row.variant);
+        }
+    }
+
+    #[test]
+    fn cheap_checks_are_among_all_checks() {
+        assert!(CHEAP.iter().all(|check| CHECKS.contains(check)));
+    }
+}
