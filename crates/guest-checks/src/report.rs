@@ -19,6 +19,13 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
 }
 
+impl Figure {
+    /// To a tenth of its unit; more digits are noise.
+    fn rounded(self) -> Figure {
+        Figure { value: (self.value * 10.0).round() / 10.0, ..self }
+    }
+}
+
 /// One line about one subject.
 #[derive(Debug, PartialEq, Serialize)]
 struct Finding<'a> {
@@ -95,6 +102,7 @@ impl Reporter {
         self.findings += 1;
         self.failures += u32::from(ok == Some(false));
         let detail = shortened(detail);
+        let figure = figure.map(Figure::rounded);
         let skipped = skipped.map(shortened);
         let check = self.check;
         tell("check", &Finding { check, subject, ok, skipped, detail, figure });
