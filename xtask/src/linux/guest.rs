@@ -138,12 +138,14 @@ impl Guest {
         fs::write(&initramfs, self.pack(kernel, tools, &checks)?)
             .context("writing the initramfs")?;
 
-        let socket = scratch.join("gpu");
+        let (socket, control) = (scratch.join("gpu"), scratch.join("control"));
         let server = match (self.no_gpu, &tools.program) {
             (true, _) | (_, None) => None,
             (false, Some(program)) => {
                 let log = logs.join("server.log");
-                Some(Server::start(program, &socket, &self.server_options(), &log, &scratch)?)
+                let mut options = self.server_options();
+                options.extend(["--control".into(), control.display().to_string()]);
+                Some(Server::start(program, &socket, &options, &log, &scratch)?)
             }
         };
         let places = Places {
@@ -168,7 +170,7 @@ impl Guest {
             console: if self.interactive { Console::Terminal } else { console },
         };
         eprintln!("booting Linux {} ({}); logs in {}", kernel.name, tools.accel, logs.display());
-        let mut verdict = Verdict::default();
+        let mut verdict = Verdict::asking(server.is_some().then_some(control));
         boot::run(command, &places, &options, &scratch, &mut verdict)?;
         verdict.conclude(&self.asked(&checks));
         Ok(verdict)
@@ -218,11 +220,12 @@ impl Guest {
 
     /// The kernel's command line: the console is the first serial port, and the kernel's log goes
     /// to the second as well. Linux takes one `console=` of a kind only, but an early console,
-    /// which writes to the port itself, can be kept beside it.
+    /// which writes to the port itself, can be kept beside it. Kernels before 5.12 print no
+    /// pointers to trace by until they have random numbers, unless they may hash weakly.
     fn command_line(&self) -> String {
         let mut line = String::from(
             "console=ttyS0 earlycon=uart8250,io,0x2f8,115200n8 keep_bootcon printk.devkmsg=on \
-             panic=-1",
+             panic=-1 debug_boot_weak_hash",
         );
         // The device keeps its capability: it is the kernel that may not use it, as on a board
         // whose messages get lost.

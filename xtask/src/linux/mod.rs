@@ -5,6 +5,7 @@
 
 mod accel;
 mod boot;
+mod census;
 mod checks;
 mod clients;
 mod cpio;

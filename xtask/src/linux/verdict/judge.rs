@@ -31,6 +31,7 @@ impl Verdict {
             faults.extend(self.faults_of_gpu(asked));
         }
         faults.extend(asked.checks.iter().filter_map(|name| self.fault_of_check(name)));
+        faults.extend(self.census.faults());
         if self.state.garbled > 0 {
             faults.push("a check's answer cannot be understood".into());
         }

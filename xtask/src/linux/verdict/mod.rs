@@ -8,6 +8,8 @@ mod judge;
 mod kernel_log;
 mod text;
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 pub(super) use self::checks::{CheckResult, Outcome, outcome};
@@ -15,6 +17,7 @@ pub(super) use self::judge::Asked;
 use self::kernel_log::{
     Oopses, Stretches, is_broken, is_graphics_trouble, is_reset, strip_level, time_stamp,
 };
+use super::census::Census;
 
 /// What starts a line of ours.
 const OURS: &str = "gen8emu: ";
@@ -40,6 +43,8 @@ pub(super) struct Verdict {
     pub(super) engines: Vec<String>,
     /// What the checks answered.
     pub(super) checks: Vec<CheckResult>,
+    /// Address spaces by the kernel's own account and the device's.
+    pub(super) census: Census,
     /// Lines of warning level and above from i915 and DRM.
     pub(super) i915_warnings: Vec<String>,
     /// i915's lines about hangs and resets that a check caused on purpose.
@@ -79,6 +84,11 @@ struct State {
 }
 
 impl Verdict {
+    /// For a guest whose GPU can be asked at the socket `control`.
+    pub(super) fn asking(control: Option<PathBuf>) -> Verdict {
+        Verdict { census: Census::asking(control), ..Verdict::default() }
+    }
+
     /// Takes one line of the kernel's log.
     pub(super) fn line(&mut self, line: &str) {
         let (time, message) = time_stamp(line.trim_end());
@@ -115,6 +125,8 @@ impl Verdict {
             "engine" => self.engines_offered.push(rest.to_owned()),
             "interrupt" => self.interrupts = Some(interrupt_kind(rest)),
             "check" => self.check(rest),
+            "vm" => self.census.vm(rest),
+            "census" => self.census.settled(rest),
             "expect" => self.expect(time.unwrap_or_default(), rest),
             "payload" if rest == "starts" => {}
             "payload" => self.payload_status = rest.parse().ok(),

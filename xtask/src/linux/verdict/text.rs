@@ -26,6 +26,7 @@ impl Verdict {
             let detail = result.detail.as_deref().unwrap_or_default();
             text.fact("check", &format!("{:<18} {} {detail}", result.about(), result.word()));
         }
+        text.lines.extend(self.census.text());
         text.list("i915 warnings", &self.i915_warnings);
         if !self.expected_warnings.is_empty() {
             text.fact("expected resets", &format!("{} lines", self.expected_warnings.len()));
