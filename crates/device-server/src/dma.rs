@@ -14,6 +14,7 @@ use vm_memory::{
 
 use crate::errno::Errno;
 use crate::stolen::StolenMemory;
+use crate::truncation::Guard;
 
 /// Most ranges at a time. A range keeps its file open, so this stays below the usual limit of 1024
 /// open files; QEMU has about 20 without a virtual IOMMU.
@@ -56,7 +57,26 @@ impl Range {
 struct Mapping {
     size: u64,
     /// None if it came without a file: the device cannot reach it.
-    region: Option<Arc<GuestRegionMmap>>,
+    memory: Option<Memory>,
+}
+
+/// Memory that came with a file.
+#[derive(Debug)]
+struct Memory {
+    _guard: Guard,
+    region: Arc<GuestRegionMmap>,
+}
+
+/// Ranges that were unmapped. To be dropped when the device no longer uses them.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Unmapped(Vec<Mapping>);
+
+impl Unmapped {
+    /// Bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.0.iter().fold(0, |sum, mapping| sum.wrapping_add(mapping.size))
+    }
 }
 
 /// All ranges that the client mapped, by address. No two overlap.
@@ -81,41 +101,36 @@ impl DmaTable {
         if self.overlapping(range).next().is_some() {
             return Err(Errno::EXISTS);
         }
-        let region = file.map(|file| open(range, flags, offset, file)).transpose()?;
-        self.0.insert(range.address, Mapping { size: range.size, region: region.map(Arc::new) });
+        let memory = file.map(|file| open(range, flags, offset, file)).transpose()?;
+        self.0.insert(range.address, Mapping { size: range.size, memory });
         Ok(())
     }
 
     /// Unmaps all ranges within `range`, of which there must be one at least; a range that lies in
-    /// it only in part is not cut. Returns the bytes unmapped.
-    pub(crate) fn unmap(&mut self, range: Range) -> Result<u64, Errno> {
+    /// it only in part is not cut.
+    pub(crate) fn unmap(&mut self, range: Range) -> Result<Unmapped, Errno> {
         let mut inside = Vec::new();
-        let mut bytes = 0;
         for mapped in self.overlapping(range) {
             if mapped.address < range.address || mapped.end() > range.end() {
                 return Err(Errno::INVALID);
             }
             inside.push(mapped.address);
-            bytes += mapped.size;
         }
         if inside.is_empty() {
             return Err(Errno::MISSING);
         }
-        for address in inside {
-            self.0.remove(&address);
-        }
-        Ok(bytes)
+        Ok(Unmapped(inside.into_iter().filter_map(|address| self.0.remove(&address)).collect()))
     }
 
-    /// Unmaps everything; returns the bytes unmapped.
-    pub(crate) fn unmap_all(&mut self) -> u64 {
-        std::mem::take(&mut self.0).values().fold(0, |sum, mapping| sum.wrapping_add(mapping.size))
+    /// Unmaps everything.
+    pub(crate) fn unmap_all(&mut self) -> Unmapped {
+        Unmapped(std::mem::take(&mut self.0).into_values().collect())
     }
 
     /// End of the RAM that goes on from 1 MiB without a gap, below 4 GiB: what a PC's firmware calls
     /// the top of low memory.
     pub(crate) fn top_of_low_memory(&self) -> Option<u64> {
-        let is_ram = |mapping: &Mapping| mapping.region.is_some();
+        let is_ram = |mapping: &Mapping| mapping.memory.is_some();
         let (&start, first) = self.0.range(..=LOW_MEMORY).next_back()?;
         let mut top = start.saturating_add(first.size);
         if !is_ram(first) || top <= LOW_MEMORY {
@@ -129,8 +144,8 @@ impl DmaTable {
 
     /// The memory as the device may reach it now, with `stolen` where the client has none.
     pub(crate) fn ram(&self, stolen: &StolenMemory) -> Result<GuestRam, Errno> {
-        let mut regions: Vec<_> =
-            self.0.values().filter_map(|mapping| mapping.region.clone()).collect();
+        let memories = self.0.values().filter_map(|mapping| mapping.memory.as_ref());
+        let mut regions: Vec<_> = memories.map(|memory| Arc::clone(&memory.region)).collect();
         let own = stolen.region().filter(|(range, _)| self.overlapping(*range).next().is_none());
         regions.extend(own.map(|(_, region)| region));
         regions.sort_unstable_by_key(|region| region.start_addr());
@@ -154,10 +169,10 @@ impl DmaTable {
 }
 
 /// Maps `range` of guest memory into this process.
-fn open(range: Range, flags: u32, offset: u64, file: OwnedFd) -> Result<GuestRegionMmap, Errno> {
+fn open(range: Range, flags: u32, offset: u64, file: OwnedFd) -> Result<Memory, Errno> {
     let file = File::from(file);
     let end = offset.checked_add(range.size).ok_or(Errno::INVALID)?;
-    // An access behind the end of a file is a SIGBUS.
+    // An access behind the end of a file is a SIGBUS, which costs the whole mapping.
     if file.metadata()?.len() < end {
         return Err(Errno::INVALID);
     }
@@ -177,5 +192,8 @@ fn open(range: Range, flags: u32, offset: u64, file: OwnedFd) -> Result<GuestReg
         MmapRegionError::Mmap(error) => Errno::from(error),
         _ => Errno::INVALID,
     })?;
-    GuestRegionMmap::new(mapping, GuestAddress(range.address)).ok_or(Errno::INVALID)
+    let guard = Guard::new(mapping.as_ptr(), size).ok_or(Errno::FULL)?;
+    let region =
+        GuestRegionMmap::new(mapping, GuestAddress(range.address)).ok_or(Errno::INVALID)?;
+    Ok(Memory { _guard: guard, region: Arc::new(region) })
 }

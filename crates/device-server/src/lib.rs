@@ -26,9 +26,8 @@
 //!
 //! A wrong message gets the protocol's error reply with a real errno and changes nothing; the next
 //! message is found after it, whatever it holds. Nothing is allocated by a number that the client
-//! chose. What the operating system leaves open: a client that truncates the file behind memory that
-//! it mapped ends the server by `SIGBUS` at the next access there, so a client is trusted that far
-//! (QEMU seals its memfds against that).
+//! chose. A client that cuts off the file behind memory that it shared has zeros there from the next
+//! access on; for that the process gets a handler of `SIGBUS` with the first such memory.
 //!
 //! The protocol: QEMU's `docs/interop/vfio-user.rst`; the structures within messages are those of
 //! Linux's `uapi/linux/vfio.h`.
@@ -43,6 +42,7 @@ mod server;
 mod session;
 mod signals;
 mod stolen;
+mod truncation;
 mod version;
 mod waiting;
 mod wire;

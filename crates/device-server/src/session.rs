@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
         }
         self.dma.map(range, flags, offset, fds.pop())?;
         if let Err(errno) = self.load_memory() {
-            self.dma.unmap(range)?;
+            drop(self.dma.unmap(range)?);
             return Err(errno);
         }
         Ok(())
@@ -132,7 +132,7 @@ impl<'a> Session<'a> {
             _ => return Err(Errno::UNSUPPORTED),
         };
         self.load_memory()?;
-        reply.u32(argument_size).u32(flags).u64(address).u64(unmapped);
+        reply.u32(argument_size).u32(flags).u64(address).u64(unmapped.size());
         Ok(())
     }
 

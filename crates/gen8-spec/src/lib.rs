@@ -16,6 +16,7 @@ pub mod context_image;
 pub mod debug_page;
 pub mod engine;
 pub mod execlists;
+pub mod fence;
 pub mod hwsp;
 pub mod interrupts;
 pub mod mmio;
@@ -23,6 +24,7 @@ pub mod pci;
 pub mod pte;
 pub mod registers;
 pub mod sku;
+pub mod tiling;
 
 /// Bytes in a page: the only page size that BDW page tables of i915 use (i915 `i915_pci.c`).
 pub const PAGE_SIZE: u64 = 4096;

@@ -168,6 +168,10 @@ pub mod ring {
     pub const GFX_MODE_PRIVILEGE_OFF: u32 = 1 << 0;
     /// [`EIR`]: instruction error.
     pub const EIR_INSTRUCTION: u32 = 1 << 0;
+    /// [`BCS_SWCTRL`]: tiled sources are Y-tiled (IGT `lib/intel_reg.h`: BCS_SRC_Y).
+    pub const BCS_SOURCE_Y: u32 = 1 << 0;
+    /// [`BCS_SWCTRL`]: tiled destinations are Y-tiled (IGT `lib/intel_reg.h`: BCS_DST_Y).
+    pub const BCS_DESTINATION_Y: u32 = 1 << 1;
     /// [`BBSTATE`], [`SBBSTATE`]: the batch is in the PPGTT and not privileged.
     pub const BBSTATE_PPGTT: u32 = 1 << 5;
     /// [`BBADDR`], [`SBBADDR`]: in a batch of this level.

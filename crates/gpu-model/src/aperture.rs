@@ -1,13 +1,14 @@
 //! The aperture (BAR2): CPU accesses through the GGTT.
 //!
-//! The offset is a GGTT address. Bytes behind a PTE that is not present, or outside RAM, read 0 and
+//! The offset is a GGTT address, or an address that a fence detiles to one. Bytes behind a PTE that is not present, or outside RAM, read 0 and
 //! swallow writes; the observer hears of it. The fault registers are the engines' and stay as they
-//! are. Fence registers are storage: accesses are linear (detiling is not modelled).
+//! are. PTEs and fences are looked up on every access, so changes hold at once.
 
 use gen8_spec::PAGE_SIZE;
 
 use crate::event::{Event, EventSink};
 use crate::fault::GpuFault;
+use crate::fences::Fences;
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
 
@@ -17,6 +18,8 @@ pub(crate) struct Aperture<'a> {
     pub(crate) memory: &'a GuestRam,
     /// The translation.
     pub(crate) ggtt: &'a Ggtt,
+    /// The fences.
+    pub(crate) fences: &'a Fences,
     /// Where faults are told.
     pub(crate) events: &'a mut EventSink,
 }
@@ -25,41 +28,52 @@ pub(crate) struct Aperture<'a> {
 const MAX_ACCESS: usize = 8;
 
 impl Aperture<'_> {
-    /// Reads `size` bytes, at most 8, at GGTT address `address`.
+    /// Reads `size` bytes, at most 8, at aperture offset `address`.
     pub(crate) fn read(&mut self, address: u64, size: u8) -> u64 {
         let mut bytes = [0; MAX_ACCESS];
-        for (start, end) in page_pieces(address, size) {
-            let Some(piece) = bytes.get_mut(start..end) else {
-                continue;
-            };
-            let at = address + start as u64;
+        let mut left = bytes.get_mut(..usize::from(size)).unwrap_or_default();
+        let mut at = address;
+        while !left.is_empty() {
+            let (place, len) = self.piece(at, left.len());
+            let (piece, rest) = left.split_at_mut(len);
             let done = self
                 .ggtt
-                .translate(at)
+                .translate(place)
                 .is_ok_and(|physical| self.memory.read_bytes(physical, piece));
             if !done {
-                self.fault(at, false);
+                self.fault(place, false);
             }
+            (left, at) = (rest, at + len as u64);
         }
         u64::from_le_bytes(bytes)
     }
 
-    /// Writes the low `size` bytes of `value`, at most 8, at GGTT address `address`.
+    /// Writes the low `size` bytes of `value`, at most 8, at aperture offset `address`.
     pub(crate) fn write(&mut self, address: u64, size: u8, value: u64) {
         let bytes = value.to_le_bytes();
-        for (start, end) in page_pieces(address, size) {
-            let Some(piece) = bytes.get(start..end) else {
-                continue;
-            };
-            let at = address + start as u64;
+        let mut left = bytes.get(..usize::from(size)).unwrap_or_default();
+        let mut at = address;
+        while !left.is_empty() {
+            let (place, len) = self.piece(at, left.len());
+            let (piece, rest) = left.split_at(len);
             let done = self
                 .ggtt
-                .translate(at)
+                .translate(place)
                 .is_ok_and(|physical| self.memory.write_bytes(physical, piece));
             if !done {
-                self.fault(at, true);
+                self.fault(place, true);
             }
+            (left, at) = (rest, at + len as u64);
         }
+    }
+
+    /// GGTT address of the byte at aperture offset `address`, and how many of `len` bytes from there
+    /// on lie side by side in one page; at least one.
+    #[inline]
+    fn piece(&self, address: u64, len: usize) -> (u64, usize) {
+        let (place, run) = self.fences.detile(address);
+        let room = run.min(PAGE_SIZE - place % PAGE_SIZE);
+        (place, len.min(usize::try_from(room).unwrap_or(len)))
     }
 
     fn fault(&mut self, address: u64, write: bool) {
@@ -67,14 +81,6 @@ impl Aperture<'_> {
         let fault = GpuFault { engine: None, ggtt: true, address, write, level: 0, entry };
         self.events.emit(|| Event::Fault(fault));
     }
-}
-
-/// Byte ranges of an access that stay within one page each: one, or two across a boundary.
-fn page_pieces(address: u64, size: u8) -> impl Iterator<Item = (usize, usize)> {
-    let size = usize::from(size).min(MAX_ACCESS);
-    let to_boundary = (PAGE_SIZE - address % PAGE_SIZE) as usize;
-    let cut = to_boundary.min(size);
-    [(0, cut), (cut, size)].into_iter().filter(|(start, end)| start < end)
 }
 
 #[cfg(test)]
@@ -89,8 +95,9 @@ mod tests {
         let mut ggtt = Ggtt::new(1 << 6);
         ggtt.write_pte(0, pte::encode_ggtt_pte(0x8000));
         ggtt.write_pte(1, pte::encode_ggtt_pte(0x3000));
-        let mut events = EventSink::default();
-        let mut aperture = Aperture { memory: &memory, ggtt: &ggtt, events: &mut events };
+        let (fences, mut events) = (Fences::new(), EventSink::default());
+        let mut aperture =
+            Aperture { memory: &memory, ggtt: &ggtt, fences: &fences, events: &mut events };
         aperture.write(0xffe, 4, 0x4433_2211);
         assert_eq!(aperture.read(0xffe, 4), 0x4433_2211);
         assert_eq!(memory.read_u32(0x8ffc), Some(0x2211_0000));
@@ -103,8 +110,9 @@ mod tests {
         let mut ggtt = Ggtt::new(1 << 6);
         ggtt.write_pte(0, pte::encode_ggtt_pte(0x8000));
         ggtt.write_pte(1, pte::encode_ggtt_pte(1 << 30));
-        let mut events = EventSink::default();
-        let mut aperture = Aperture { memory: &memory, ggtt: &ggtt, events: &mut events };
+        let (fences, mut events) = (Fences::new(), EventSink::default());
+        let mut aperture =
+            Aperture { memory: &memory, ggtt: &ggtt, fences: &fences, events: &mut events };
         aperture.write(0xffc, 8, u64::MAX);
         assert_eq!(aperture.read(0xffc, 8), 0xffff_ffff);
     }

@@ -10,12 +10,13 @@ use crate::display::Display;
 use crate::engine::Engine;
 use crate::event::{Event, EventSink, Observer};
 use crate::fault::FaultRegisters;
+use crate::fences::Fences;
 use crate::forcewake::Forcewake;
 use crate::ggtt::Ggtt;
 use crate::interrupts::Interrupts;
 use crate::memory::GuestRam;
 use crate::pci::{Bar, InterruptMessage, PciFunction};
-use crate::power::Power;
+use crate::power::{Load, Power};
 use crate::registers::RegisterFile;
 
 /// The whole state of the device, apart from guest memory and the observer: save it with
@@ -26,6 +27,7 @@ pub struct GpuState {
     pub(crate) ggtt: Ggtt,
     pub(crate) interrupts: Interrupts,
     pub(crate) faults: FaultRegisters,
+    pub(crate) fences: Fences,
     pub(crate) forcewake: Forcewake,
     pub(crate) power: Power,
     pub(crate) display: Display,
@@ -53,6 +55,7 @@ impl GpuState {
             ggtt: Ggtt::new(config.gmch_ctrl),
             interrupts: Interrupts::new(),
             faults: FaultRegisters::default(),
+            fences: Fences::new(),
             forcewake: Forcewake::default(),
             power: Power::new(),
             display: Display::new(),
@@ -158,9 +161,16 @@ impl Gpu {
     pub fn advance_to(&mut self, now_ns: u64) {
         let passed = now_ns.saturating_sub(self.state.now_ns);
         self.state.now_ns += passed;
-        let asleep =
-            !self.state.forcewake.is_awake() && self.state.activity == EngineActivity::Idle;
-        self.state.power.advance(passed, asleep);
+        let load = match self.state.activity {
+            EngineActivity::Idle if self.state.forcewake.is_awake() => Load::Awake,
+            EngineActivity::Idle => Load::Asleep,
+            EngineActivity::Busy | EngineActivity::Waiting => Load::Working,
+        };
+        let events = self.state.power.advance(passed, load);
+        if events != 0 {
+            self.state.interrupts.raise_pm(events);
+            self.update_interrupt_output();
+        }
     }
 
     /// Lets the engines run, `budget` commands at most in all. Each gets its share, and they take

@@ -93,6 +93,8 @@ static PLACES: [Place; BANKS] = [
     Place { base: regs::PCH_BANK, status: &[(ALL, regs::MASTER_PCH)] },
 ];
 
+/// The power-management bank among them.
+const PM_BANK: usize = 2;
 /// Number of banks.
 const BANKS: usize = 11;
 
@@ -127,6 +129,13 @@ impl Interrupts {
     pub fn raise_engine(&mut self, engine: EngineId, bits: u32) {
         if let Some(bank) = self.banks.get_mut(engine.interrupt_bank() as usize) {
             bank.raise((bits & LOW) << engine.interrupt_shift());
+        }
+    }
+
+    /// Raises `bits` of the power-management bank.
+    pub fn raise_pm(&mut self, bits: u32) {
+        if let Some(bank) = self.banks.get_mut(PM_BANK) {
+            bank.raise(bits & LOW);
         }
     }
 
@@ -257,6 +266,17 @@ mod tests {
             let shifted = regs::CONTEXT_SWITCH << engine.interrupt_shift();
             assert_eq!(interrupts.read(bank + regs::IIR), Some(shifted));
         }
+    }
+
+    #[test]
+    fn power_management_has_a_status_bit_of_its_own() {
+        let mut interrupts = Interrupts::new();
+        let bank = regs::gt_bank(PM_BANK as u32);
+        interrupts.write(bank + regs::IMR, 0);
+        interrupts.write(bank + regs::IER, u32::MAX);
+        interrupts.raise_pm(1 << 5);
+        assert_eq!(interrupts.read(bank + regs::IIR), Some(1 << 5));
+        assert_eq!(interrupts.read(regs::MASTER), Some(regs::MASTER_PM));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod display;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod fences;
 pub mod forcewake;
 pub mod fuses;
 pub mod ggtt;
@@ -31,6 +32,7 @@ pub mod pci;
 pub mod power;
 pub mod registers;
 mod reset;
+mod rps;
 pub mod tlb;
 
 pub use bus::{Bus, EngineActivity, StepReport};

@@ -5,6 +5,8 @@
 //! length. A walk through these pointers costs a few nanoseconds; through `vm-memory`'s generic
 //! accessors it costs an order of magnitude more.
 
+mod bulk;
+
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::{fmt, ptr};
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use thiserror::Error;
 use vm_memory::{
     GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MemoryRegionAddress,
 };
+
+pub use bulk::Missing;
 
 /// Guest memory could not be set up.
 #[derive(Debug, Error)]

@@ -91,7 +91,12 @@ impl Gpu {
             self.events.emit(|| Event::GuestError { rule, detail: 0 });
             return None;
         }
-        Some(Aperture { memory: &self.memory, ggtt: &self.state.ggtt, events: &mut self.events })
+        Some(Aperture {
+            memory: &self.memory,
+            ggtt: &self.state.ggtt,
+            fences: &self.state.fences,
+            events: &mut self.events,
+        })
     }
 
     fn read_pte_window(&mut self, offset: u64, size: u8) -> u64 {
@@ -200,6 +205,7 @@ impl Gpu {
             .read(offset)
             .or_else(|| state.debug_page.read(offset))
             .or_else(|| state.registers.read(offset))
+            .or_else(|| state.fences.read(offset))
             .or_else(|| state.forcewake.read(offset))
             .or_else(|| state.faults.read(offset))
             .or_else(|| state.power.read(offset))
@@ -230,6 +236,7 @@ impl Gpu {
         state.interrupts.write(offset, value)
             || state.debug_page.write(offset, value, &mut self.events)
             || state.registers.write(offset, value).is_some()
+            || state.fences.write(offset, value)
             || state.forcewake.write(offset, value)
             || state.faults.write(offset, value)
             || state.power.write(offset, value)

@@ -4,6 +4,18 @@ use gen8_spec::mmio;
 use gen8_spec::registers::power as regs;
 
 use crate::registers::RegisterFile;
+use crate::rps::Rps;
+
+/// What the GPU did while time passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// An engine works or waits for something.
+    Working,
+    /// No engine works, but somebody keeps the GPU awake.
+    Awake,
+    /// No engine works and nobody minds: the GPU may enter RC6.
+    Asleep,
+}
 
 /// Power, clocks and the pcode mailbox. Requests complete at once.
 #[derive(Clone, Debug)]
@@ -11,20 +23,24 @@ pub struct Power {
     file: RegisterFile,
     /// Time spent in RC6.
     rc6_ns: u64,
+    rps: Rps,
 }
 
 impl Power {
     /// The block after power-on.
     pub fn new() -> Self {
-        Self { file: RegisterFile::new(regs::RULES), rc6_ns: 0 }
+        Self { file: RegisterFile::new(regs::RULES), rc6_ns: 0, rps: Rps::default() }
     }
 
-    /// Time passes. RC6 is entered whenever software allows it, no engine works and nobody holds
-    /// forcewake (`asleep`).
-    pub fn advance(&mut self, ns: u64, asleep: bool) {
-        if asleep && self.rc6_allowed() {
+    /// Time passes. RC6 is entered whenever software allows it and the GPU is at rest; RPS
+    /// evaluates the time outside. Gives the interrupts of the PM bank that this causes.
+    #[must_use]
+    pub fn advance(&mut self, ns: u64, load: Load) -> u32 {
+        if load == Load::Asleep && self.rc6_allowed() {
             self.rc6_ns = self.rc6_ns.saturating_add(ns);
+            return 0;
         }
+        self.rps.advance(ns, load == Load::Working, &self.file)
     }
 
     fn rc6_allowed(&self) -> bool {
@@ -38,8 +54,8 @@ impl Power {
     pub fn read(&self, offset: u32) -> Option<u32> {
         match offset {
             mmio::RPSTAT1 => Some(self.current_frequency()),
-            mmio::RC6_RESIDENCY => Some((self.rc6_ns / regs::RC6_TICK_NS) as u32),
-            _ => self.file.read(offset),
+            mmio::RC6_RESIDENCY => Some((self.rc6_ns / regs::PM_TICK_NS) as u32),
+            _ => self.rps.counter(offset).or_else(|| self.file.read(offset)),
         }
     }
 
@@ -139,11 +155,27 @@ mod tests {
     #[test]
     fn rc6_residency_rises_only_while_allowed_and_asleep() {
         let mut power = Power::new();
-        power.advance(10_000, true);
+        assert_eq!(power.advance(10_000, Load::Asleep), 0);
         assert_eq!(power.read(mmio::RC6_RESIDENCY), Some(0));
         power.write(regs::RC_CONTROL, regs::RC_CONTROL_RC6_ENABLE | regs::RC_CONTROL_HW_ENABLE);
-        power.advance(1280 * 3, true);
-        power.advance(1280 * 5, false);
+        for (ticks, load) in [(3, Load::Asleep), (5, Load::Awake), (7, Load::Working)] {
+            assert_eq!(power.advance(ticks * regs::PM_TICK_NS, load), 0);
+        }
         assert_eq!(power.read(mmio::RC6_RESIDENCY), Some(3));
+    }
+
+    #[test]
+    fn frequencies_are_evaluated_outside_rc6_only() {
+        let mut power = Power::new();
+        power.write(regs::RC_CONTROL, regs::RC_CONTROL_RC6_ENABLE | regs::RC_CONTROL_HW_ENABLE);
+        power.write(regs::RP_CONTROL, regs::RP_CONTROL_ENABLE);
+        power.write(regs::RP_UP_EI, 10);
+        let interval = 10 * regs::PM_TICK_NS;
+        assert_eq!(power.advance(interval, Load::Asleep), 0);
+        assert_eq!(power.advance(interval, Load::Awake), regs::PM_UP_EI_EXPIRED);
+        assert_eq!(power.advance(interval, Load::Working), regs::PM_UP_EI_EXPIRED);
+        assert_eq!(power.read(regs::RP_PREV_UP), Some(10));
+        power.write(regs::RP_PREV_UP, 77);
+        assert_eq!(power.read(regs::RP_PREV_UP), Some(10), "read only");
     }
 }

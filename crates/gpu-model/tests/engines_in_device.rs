@@ -3,6 +3,7 @@
 use gen8_spec::commands::mi;
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::{self, ring};
+use gen8_spec::registers::power;
 use gen8_spec::{PAGE_SIZE, context_image, interrupts, masked_disable, masked_enable, pci, pte};
 use gpu_model::{Bar, EngineActivity, Gpu, GpuConfig, GuestRam, InterruptMessage, StepReport};
 use ppgtt::PhysicalMemory;
@@ -336,4 +337,35 @@ fn restored_device_and_memory_run_a_submission_again() {
     run(&mut gpu);
     assert_eq!(gpu.take_interrupt(), Some(MSI));
     assert!(format!("{:?}", gpu.state()) == after, "the second run ended in another state");
+}
+
+#[test]
+fn a_gpu_that_is_busy_for_an_interval_asks_for_a_higher_frequency_by_interrupt() {
+    let mut gpu = running(GT2, EngineId::Rcs);
+    enable_msi(&mut gpu);
+    let bank = interrupts::gt_bank(2);
+    write(&mut gpu, bank + interrupts::IMR, !power::PM_UP_THRESHOLD);
+    write(&mut gpu, bank + interrupts::IER, power::PM_UP_THRESHOLD);
+    write(&mut gpu, power::RP_UP_EI, 1000);
+    write(&mut gpu, power::RP_UP_THRESHOLD, 950);
+    write(&mut gpu, power::RP_INTERRUPT_LIMITS, 19 << power::RP_LIMIT_UP_SHIFT);
+    write(&mut gpu, mmio::RPNSWREQ, 6 << power::RPNSWREQ_RATIO_SHIFT);
+    let control = power::RP_CONTROL_ENABLE | power::RP_CONTROL_UP_BUSY_AVG;
+    write(&mut gpu, power::RP_CONTROL, control);
+
+    assert_eq!(gpu.step(1).state, EngineActivity::Idle);
+    gpu.advance_to(5000 * power::PM_TICK_NS);
+    assert_eq!(gpu.take_interrupt(), None, "idle");
+    let jump = mi::header(mi::BATCH_BUFFER_START, 1);
+    submit(&mut gpu, EngineId::Rcs, &[jump, RING, 0, 0]);
+    assert_eq!(gpu.step(1000).state, EngineActivity::Busy);
+    while gpu.take_interrupt().is_some() {}
+    write(&mut gpu, interrupts::gt_bank(0) + interrupts::IER, 0);
+    gpu.advance_to(7000 * power::PM_TICK_NS);
+    assert_eq!(gpu.take_interrupt(), Some(MSI));
+    assert_eq!(
+        read(&mut gpu, interrupts::MASTER),
+        interrupts::MASTER_ENABLE | interrupts::MASTER_PM
+    );
+    assert_eq!(read(&mut gpu, bank + interrupts::IIR), power::PM_UP_THRESHOLD);
 }

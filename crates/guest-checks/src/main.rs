@@ -5,12 +5,15 @@
 #![deny(unsafe_code)]
 
 mod checks;
+mod driver;
 mod error;
 mod files;
 mod gpu;
+mod lifetimes;
 mod memory;
 mod report;
 mod sys;
+mod trace;
 mod uapi;
 
 use std::env;
@@ -24,6 +27,11 @@ const WRONG_USE: u8 = 2;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
+    if let Some((lifetimes::IMPORTER, rest)) =
+        words.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        return lifetimes::importer(rest);
+    }
     if words.iter().any(|word| word == "--list") {
         print!("{}", checks::list());
         return ExitCode::SUCCESS;

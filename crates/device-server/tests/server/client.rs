@@ -121,7 +121,7 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, command: u16, flags: u32, body: &[u8], fds: &[RawFd]) {
-        self.id += 1;
+        self.id = self.id.wrapping_add(1);
         let bytes = message(self.id, command, flags, body);
         assert_eq!(self.stream.send_with_fds(&[&bytes[..]], fds).unwrap(), bytes.len());
     }

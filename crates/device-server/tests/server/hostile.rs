@@ -5,8 +5,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 
 use crate::client::{
-    BAR0, CONFIG, Client, GET_INFO, READ, TestServer, VERSION, WRITE, fresh_path, memory, message,
-    pour, words,
+    BAR0, BAR2, CONFIG, Client, GET_INFO, READ, TestServer, VERSION, WRITE, aim_aperture, enable,
+    fresh_path, memory, message, pour, words, write_u32,
 };
 use device_server::{Server, ServerError};
 use gpu_model::{Gpu, GpuConfig, GuestRam};
@@ -101,6 +101,36 @@ fn a_file_that_cannot_be_mapped_gives_the_operating_systems_errno() {
     std::fs::remove_file(path).unwrap();
     assert_eq!(client.map(3, 0, 0x1000, &read_only), Err(libc::EACCES as u32));
     client.map(1, 0, 0x1000, &read_only).unwrap();
+    server.end();
+}
+
+#[test]
+fn a_file_that_is_cut_off_costs_its_own_memory_and_nothing_else() {
+    let server = TestServer::start();
+    let mut client = server.client();
+    let (cut, whole) = (memory(0x4000), memory(0x4000));
+    write_u32(&cut, 0x1000, 0x77);
+    write_u32(&whole, 0x1000, 0x99);
+    client.map(3, 0, 0x4000, &cut).unwrap();
+    client.map(3, 0x4000, 0x4000, &whole).unwrap();
+    enable(&mut client);
+    aim_aperture(&mut client, 0x1000);
+    assert_eq!(client.read32(BAR2, 0), 0x77);
+    cut.set_len(0).unwrap();
+    assert_eq!(client.read32(BAR2, 0), 0);
+    client.write(BAR2, 0, &[1; 4]).unwrap();
+    aim_aperture(&mut client, 0x5000);
+    assert_eq!(client.read32(BAR2, 0), 0x99);
+    // Read-only memory alike.
+    whole.set_len(0).unwrap();
+    client.unmap(0, 0x8000).unwrap();
+    let file = memory(0x1000);
+    client.map(1, 0x5000, 0x1000, &file).unwrap();
+    file.set_len(0).unwrap();
+    assert_eq!(client.read32(BAR2, 0), 0);
+    client.unmap(0x5000, 0x1000).unwrap();
+    drop(client);
+    works(&server);
     server.end();
 }
 

@@ -1,14 +1,13 @@
 //! Interrupts through the server: a submission ends in the client's event fd.
 
-use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use crate::client::{BAR0, CONFIG, Client, RESET, TestServer, memory, signalled, soon, write_u32};
+use crate::client::{BAR0, CONFIG, Client, RESET, TestServer, signalled, soon, write_u32};
+use crate::submission::{ENGINE, RING, ready, submit, user_interrupt};
 use gen8_spec::commands::mi;
-use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::{self, ring};
-use gen8_spec::{PAGE_SIZE, context_image, interrupts, masked_enable, pci, pte};
+use gen8_spec::{interrupts, pci};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 const CONNECT: u32 = 0x24;
@@ -23,44 +22,8 @@ const MSI: u32 = 1;
 /// How long nothing must come.
 const QUIET: Duration = Duration::from_millis(30);
 
-/// GGTT page `n` maps physical page `n`.
-const HWSP: u32 = 0x1_0000;
-const RING: u32 = 0x1_1000;
-const IMAGE: u32 = 0x2_0000;
-/// What i915 6.1 writes for a context with four levels, besides the LRCA.
-const DESCRIPTOR: u32 = 0x139;
-const ENGINE: EngineId = EngineId::Bcs;
-
 fn event() -> EventFd {
     EventFd::new(EFD_NONBLOCK).unwrap()
-}
-
-/// A device with memory, ready for submissions to [`ENGINE`].
-fn ready(server: &TestServer) -> (Client, File) {
-    let mut client = server.client();
-    let file = memory(1 << 20);
-    client.map(3, 0, 1 << 20, &file).unwrap();
-    let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
-    client.write(CONFIG, pci::CFG_COMMAND.into(), &command.to_le_bytes()).unwrap();
-    client.post(BAR0, mmio::FORCEWAKE_MT.into(), masked_enable(1));
-    for page in 0..64 {
-        let entry = pte::encode_ggtt_pte(page * PAGE_SIZE).to_le_bytes();
-        client.write(BAR0, pci::BAR0_GGTT_OFFSET + 8 * page, &entry).unwrap();
-    }
-    let base = ENGINE.mmio_base();
-    let bank = interrupts::gt_bank(ENGINE.interrupt_bank());
-    for (register, value) in [
-        (base + ring::GFX_MODE, masked_enable(ring::GFX_MODE_EXECLISTS)),
-        (base + ring::HWS_PGA, HWSP),
-        (base + ring::CSB_PTR, 0xffff_0505),
-        (base + ring::IMR, 0),
-        (bank + interrupts::IMR, 0),
-        (bank + interrupts::IER, u32::MAX),
-        (interrupts::MASTER, interrupts::MASTER_ENABLE),
-    ] {
-        client.post(BAR0, register.into(), value);
-    }
-    (client, file)
 }
 
 fn enable_msi(client: &mut Client) {
@@ -69,30 +32,6 @@ fn enable_msi(client: &mut Client) {
     client.write(CONFIG, msi + u64::from(pci::MSI_ADDRESS), &address).unwrap();
     let enable = pci::MSI_CONTROL_ENABLE.to_le_bytes();
     client.write(CONFIG, msi + u64::from(pci::MSI_CONTROL), &enable).unwrap();
-}
-
-/// Submits a context whose ring holds `commands`.
-fn submit(client: &mut Client, file: &File, commands: &[u32]) {
-    for (n, &command) in commands.iter().enumerate() {
-        write_u32(file, u64::from(RING) + 4 * n as u64, command);
-    }
-    let state = u64::from(IMAGE) + context_image::STATE_PAGE * PAGE_SIZE;
-    for (register, value) in [
-        (context_image::CONTEXT_CONTROL, masked_enable(context_image::control::RESTORE_INHIBIT)),
-        (context_image::RING_HEAD, 0),
-        (context_image::RING_TAIL, 4 * commands.len() as u32),
-        (context_image::RING_START, RING),
-        (context_image::RING_CTL, ring::CTL_VALID),
-    ] {
-        write_u32(file, state + 4 * (register as u64 + 1), value);
-    }
-    for dword in [0, 0, 0x20, IMAGE | DESCRIPTOR] {
-        client.post(BAR0, (ENGINE.mmio_base() + ring::ELSP).into(), dword);
-    }
-}
-
-fn user_interrupt() -> [u32; 2] {
-    [mi::header(mi::USER_INTERRUPT, 0), mi::header(mi::NOOP, 0)]
 }
 
 /// Removes the cause, as a handler does.

@@ -1,4 +1,4 @@
-//! Display, PCH and fences as far as a driver touches them while no output is connected (i915
+//! Display and PCH as far as a driver touches them while no output is connected (i915
 //! `i915_reg.h`, `display/`; the probe trace of i915 6.1).
 
 use super::Rule;
@@ -65,7 +65,6 @@ pub static RULES: &[Rule] = &[
     Rule::storage("PCH_PP_STATUS", 0xc_7200).array(5, 4),
     Rule::storage("TRANS_CHICKEN1", 0xf_0060),
     // Fences of the aperture and the GGTT flush.
-    Rule::storage("FENCE_REG", mmio::FENCE_LO).array(2 * mmio::FENCE_COUNT, 4),
     Rule::storage("TILECTL", mmio::TILECTL),
     Rule::read_only("GFX_FLSH_CNTL", mmio::GFX_FLSH_CNTL, 0),
 ];

@@ -21,14 +21,67 @@ pub const RC_CONTROL_HW_ENABLE: u32 = 1 << 31;
 pub const RC_STATE: u32 = 0xa094;
 /// [`RC_STATE`]: software forces RC6 (target field 18:16 = 4).
 pub const RC_STATE_RC6: u32 = 1 << 18;
-/// Nanoseconds in a tick of the RC6 residency counter.
-pub const RC6_TICK_NS: u64 = 1280;
+/// Nanoseconds in a tick of the power-management unit: RC6 residency, and all intervals, thresholds
+/// and counters of RPS (i915 `intel_gt_ns_to_pm_interval`).
+pub const PM_TICK_NS: u64 = 1280;
 /// Shift of the requested ratio in RPNSWREQ (31:24).
 pub const RPNSWREQ_RATIO_SHIFT: u32 = 24;
 /// Shift of the current ratio (CAGF, 13:7) in RPSTAT1.
 pub const RPSTAT1_CAGF_SHIFT: u32 = 7;
 /// Field of the current ratio in RPSTAT1, before the shift.
 pub const RPSTAT1_CAGF_MASK: u32 = 0x7f;
+/// RP_INTERRUPT_LIMITS: ratios at which no more interrupts ask for more, or for less.
+pub const RP_INTERRUPT_LIMITS: u32 = 0xa014;
+/// [`RP_INTERRUPT_LIMITS`]: shift of the upper limit (31:24).
+pub const RP_LIMIT_UP_SHIFT: u32 = 24;
+/// [`RP_INTERRUPT_LIMITS`]: shift of the lower limit (23:16).
+pub const RP_LIMIT_DOWN_SHIFT: u32 = 16;
+/// [`RP_INTERRUPT_LIMITS`]: field of the lower limit, after the shift.
+pub const RP_LIMIT_DOWN_MASK: u32 = 0xff;
+/// RP_CONTROL: see [`RP_CONTROL_ENABLE`].
+pub const RP_CONTROL: u32 = 0xa024;
+/// [`RP_CONTROL`]: evaluation runs.
+pub const RP_CONTROL_ENABLE: u32 = 1 << 7;
+/// [`RP_CONTROL`]: field of the upward mode.
+pub const RP_CONTROL_UP_MASK: u32 = 7 << 3;
+/// [`RP_CONTROL`]: more is asked for when the average of an interval is above the threshold.
+pub const RP_CONTROL_UP_BUSY_AVG: u32 = 2 << 3;
+/// [`RP_CONTROL`]: field of the downward mode.
+pub const RP_CONTROL_DOWN_MASK: u32 = 7;
+/// [`RP_CONTROL`]: less is asked for when the average of an interval is below the threshold.
+pub const RP_CONTROL_DOWN_IDLE_AVG: u32 = 2;
+/// RP_UP_THRESHOLD, in PM ticks.
+pub const RP_UP_THRESHOLD: u32 = 0xa02c;
+/// RP_DOWN_THRESHOLD, in PM ticks.
+pub const RP_DOWN_THRESHOLD: u32 = 0xa030;
+/// Ticks of the running upward interval.
+pub const RP_CUR_UP_EI: u32 = 0xa050;
+/// Busy ticks of the running upward interval.
+pub const RP_CUR_UP: u32 = 0xa054;
+/// Busy ticks of the last upward interval.
+pub const RP_PREV_UP: u32 = 0xa058;
+/// Ticks of the running downward interval.
+pub const RP_CUR_DOWN_EI: u32 = 0xa05c;
+/// Busy ticks of the running downward interval.
+pub const RP_CUR_DOWN: u32 = 0xa060;
+/// Busy ticks of the last downward interval.
+pub const RP_PREV_DOWN: u32 = 0xa064;
+/// The counters have 24 bits.
+pub const RP_COUNTER_MASK: u32 = 0xff_ffff;
+/// RP_UP_EI: length of the upward interval, in PM ticks.
+pub const RP_UP_EI: u32 = 0xa068;
+/// RP_DOWN_EI: length of the downward interval, in PM ticks.
+pub const RP_DOWN_EI: u32 = 0xa06c;
+/// PMINTRMSK: interrupts of the PM bank that are not sent; bits as in that bank.
+pub const PMINTRMSK: u32 = 0xa168;
+/// PM bank: the downward interval came to its end.
+pub const PM_DOWN_EI_EXPIRED: u32 = 1 << 1;
+/// PM bank: the upward interval came to its end.
+pub const PM_UP_EI_EXPIRED: u32 = 1 << 2;
+/// PM bank: less is asked for.
+pub const PM_DOWN_THRESHOLD: u32 = 1 << 4;
+/// PM bank: more is asked for.
+pub const PM_UP_THRESHOLD: u32 = 1 << 5;
 /// LCPLL_CTL: PLL disable.
 pub const LCPLL_DISABLE: u32 = 1 << 31;
 /// LCPLL_CTL: PLL locked, read only.
@@ -50,14 +103,14 @@ pub static RULES: &[Rule] = &[
     Rule::storage("GEN6_RPNSWREQ", mmio::RPNSWREQ),
     Rule::storage("GEN6_RC_VIDEO_FREQ", RC_VIDEO_FREQ),
     Rule::storage("GEN6_RP_DOWN_TIMEOUT", 0xa010),
-    Rule::storage("GEN6_RP_INTERRUPT_LIMITS", 0xa014),
+    Rule::storage("GEN6_RP_INTERRUPT_LIMITS", RP_INTERRUPT_LIMITS),
     Rule::read_only("GEN6_RPSTAT1", mmio::RPSTAT1, 0),
-    Rule::storage("GEN6_RP_CONTROL", 0xa024),
-    Rule::storage("GEN6_RP_UP_THRESHOLD", 0xa02c),
-    Rule::storage("GEN6_RP_DOWN_THRESHOLD", 0xa030),
-    Rule::storage("GEN6_RP_COUNTERS", 0xa050).array(6, 4),
-    Rule::storage("GEN6_RP_UP_EI", 0xa068),
-    Rule::storage("GEN6_RP_DOWN_EI", 0xa06c),
+    Rule::storage("GEN6_RP_CONTROL", RP_CONTROL),
+    Rule::storage("GEN6_RP_UP_THRESHOLD", RP_UP_THRESHOLD),
+    Rule::storage("GEN6_RP_DOWN_THRESHOLD", RP_DOWN_THRESHOLD),
+    Rule::read_only("GEN6_RP_COUNTERS", RP_CUR_UP_EI, 0).array(6, 4),
+    Rule::storage("GEN6_RP_UP_EI", RP_UP_EI),
+    Rule::storage("GEN6_RP_DOWN_EI", RP_DOWN_EI),
     Rule::storage("GEN6_RP_IDLE_HYSTERSIS", 0xa070),
     // RC6: render power-down.
     Rule::storage("RC6_CTX_BASE", 0x0d48),
@@ -71,7 +124,7 @@ pub static RULES: &[Rule] = &[
     Rule::storage("GEN6_RC_SLEEP", 0xa0b0),
     Rule::storage("GEN6_RC1E_THRESHOLD", 0xa0b4),
     Rule::storage("GEN6_RC6_THRESHOLD", 0xa0b8),
-    Rule::storage("GEN6_PMINTRMSK", 0xa168),
+    Rule::storage("GEN6_PMINTRMSK", PMINTRMSK),
     Rule::read_only("GEN6_GT_CORE_STATUS", 0x13_8060, 0),
     Rule::read_only("GEN6_GT_GFX_RC6_LOCKED", 0x13_8104, 0),
     Rule::read_only("GEN6_GT_GFX_RC6", mmio::RC6_RESIDENCY, 0),

@@ -1,5 +1,5 @@
-//! What commands do: a table of MI commands by opcode, PIPE_CONTROL, and the packets that are
-//! skipped by their length.
+//! What commands do: a table of MI commands by opcode, PIPE_CONTROL, the blitter, and the packets
+//! that are skipped by their length.
 //!
 //! A handler reads its operands through the engine, so that every operand can fault like any fetch,
 //! and returns where execution goes. It runs to its end or changes nothing but memory: the engine
@@ -7,6 +7,7 @@
 
 mod atomic;
 mod batch;
+pub(crate) mod blitter;
 mod flush;
 mod mi;
 mod pipe_control;
@@ -18,6 +19,7 @@ mod store;
 
 pub(crate) use predicate::is_passed_over;
 
+use gen8_spec::commands::blt;
 use gen8_spec::commands::mi as op;
 use gen8_spec::commands::pipe_control::OPCODE as PIPE_CONTROL;
 use gen8_spec::engine::EngineId;
@@ -128,11 +130,11 @@ fn packet(
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
     match (class, engine.id()) {
-        (2, EngineId::Bcs) => Ok(Flow::Next),
+        (blt::CLASS, EngineId::Bcs) => blitter::execute(engine, command, bus),
         (3, EngineId::Rcs) if command.header >> 16 == PIPE_CONTROL => {
             pipe_control::pipe_control(engine, command, bus)
         }
-        // The blitter does not draw yet, and there is no 3D or media pipeline behind the streamer.
+        // There is no 3D or media pipeline behind the streamer.
         (3, EngineId::Rcs | EngineId::Vcs | EngineId::Vcs1 | EngineId::Vecs) => Ok(Flow::Next),
         _ => Err(Stop::Instruction),
     }

@@ -27,6 +27,13 @@ pub(crate) struct Command {
     location: Location,
 }
 
+impl Command {
+    /// Address of the first dword.
+    pub(crate) fn address(&self) -> u64 {
+        self.location.address
+    }
+}
+
 /// Where execution goes after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
@@ -38,12 +45,16 @@ pub(crate) enum Flow {
     Arbitrate,
     /// Stay: the condition is not met. An arbitration point too.
     Wait,
+    /// Stay: there is more of this command to do.
+    Stay,
 }
 
 /// What one turn of the streamer did.
 enum Turn {
     /// Executed a command.
     Command,
+    /// Executed a part of a command.
+    Part,
     /// Switched contexts.
     Switch,
     /// Nothing: a condition is not met, or the engine is stopped.
@@ -53,7 +64,7 @@ enum Turn {
 }
 
 impl Engine {
-    /// Executes at most `budget` commands. Never blocks: a semaphore that fails its poll and an
+    /// Executes at most `budget` commands, fewer if they are long ones. Never blocks: a semaphore that fails its poll and an
     /// engine that a fault stopped end the slice.
     pub fn step(&mut self, budget: u32, bus: &mut Bus<'_>) -> StepReport {
         // The GGTT may have changed since the last slice.
@@ -64,10 +75,11 @@ impl Engine {
             left -= 1;
             match self.turn(bus) {
                 Ok(Turn::Command) => commands += 1,
-                Ok(Turn::Switch) => {}
+                Ok(Turn::Part | Turn::Switch) => {}
                 Ok(Turn::Waiting | Turn::Idle) => break,
                 Err(stop) => self.halt(stop, bus),
             }
+            left = left.saturating_sub(core::mem::take(&mut self.spent));
         }
         StepReport { commands, state: self.activity_on(bus) }
     }
@@ -184,6 +196,7 @@ impl Engine {
                 self.arbitrate(bus)?;
             }
             Flow::Wait => return self.wait(bus),
+            Flow::Stay => return Ok(Turn::Part),
         }
         self.parser.waiting = false;
         Ok(Turn::Command)
@@ -221,6 +234,11 @@ impl Engine {
             bus.events.emit(|| Event::GuestError { rule, detail });
         }
         Turn::Waiting
+    }
+
+    /// The command takes as long as so many simple ones.
+    pub(crate) fn spend(&mut self, commands: u32) {
+        self.spent = self.spent.saturating_add(commands);
     }
 
     /// Moves past a command.

@@ -12,9 +12,10 @@ use super::context_image::{ContextState, StatePage, extra_place};
 use super::execlists::{Action, Transition};
 use super::parser::{Batch, RestoreBatch};
 use super::ring::Ring;
-use super::translate::AddressSpace;
+use super::translate::{AddressSpace, Space};
 use super::{Engine, Stop};
 use crate::bus::Bus;
+use crate::commands::blitter::Setup;
 use crate::event::Event;
 
 /// Bytes in a cache line, the unit of the indirect-context batch.
@@ -54,11 +55,17 @@ impl Engine {
         let slot = self.execlists.push_status(status, context);
         let page = self.status_page();
         let entry = u64::from(context) << 32 | u64::from(status);
-        if let Some(at) = self.locate_ggtt(page + hwsp::CSB + 8 * u64::from(slot), true, bus) {
-            bus.memory.write_u64(at, entry);
+        let place = page + hwsp::CSB + 8 * u64::from(slot);
+        if let Some(at) = self.locate_ggtt(place, true, bus)
+            && !bus.memory.write_u64(at, entry)
+        {
+            self.outside_ram(Space::Ggtt, place, at, true, bus);
         }
-        if let Some(at) = self.locate_ggtt(page + hwsp::CSB_WRITE_INDEX, true, bus) {
-            bus.memory.write_u32(at, slot);
+        let place = page + hwsp::CSB_WRITE_INDEX;
+        if let Some(at) = self.locate_ggtt(place, true, bus)
+            && !bus.memory.write_u32(at, slot)
+        {
+            self.outside_ram(Space::Ggtt, place, at, true, bus);
         }
         bus.events.emit(|| Event::ContextSwitch { engine: self.id, status, context });
         self.raise(irq::CONTEXT_SWITCH, bus);
@@ -68,7 +75,7 @@ impl Engine {
     fn restore(&mut self, context: ContextDescriptor, bus: &mut Bus<'_>) -> Result<(), Stop> {
         let page = self.image_page(context, STATE_PAGE, false, bus)?;
         let Some(image) = StatePage::new(bus.memory, page, self.id).load() else {
-            return Err(self.bad_context("context image lies outside RAM", context, bus));
+            return Err(self.image_outside_ram(context, page, false, bus));
         };
         self.ring = Ring::new(image.head, image.tail, image.start, image.ctl);
         if let Some(rule) = self.ring.defect() {
@@ -103,6 +110,7 @@ impl Engine {
         self.context_ticks = image.timestamp;
         self.context_since_ns = bus.now_ns;
         self.reset_context_registers(bus);
+        self.blitter_setup = Setup::default();
         self.restore_values(context, image, control, bus)?;
         self.refresh_modes();
         Ok(())
@@ -169,7 +177,7 @@ impl Engine {
             ..ContextState::default()
         };
         if !StatePage::new(bus.memory, page, self.id).store(&image) {
-            return Err(self.bad_context("context image lies outside RAM", context, bus));
+            return Err(self.image_outside_ram(context, page, true, bus));
         }
         if self.registers.get(reg::CONTEXT_CONTROL) & control::SAVE_INHIBIT == 0 {
             let (number, offset) = extra_place(self.id);
@@ -183,7 +191,7 @@ impl Engine {
     fn reread_tail(&mut self, context: ContextDescriptor, bus: &mut Bus<'_>) -> Result<(), Stop> {
         let page = self.image_page(context, STATE_PAGE, false, bus)?;
         let Some(tail) = StatePage::new(bus.memory, page, self.id).tail() else {
-            return Err(self.bad_context("context image lies outside RAM", context, bus));
+            return Err(self.image_outside_ram(context, page, false, bus));
         };
         self.ring.set_tail(tail);
         if let Some(rule) = self.ring.defect() {
@@ -205,6 +213,19 @@ impl Engine {
     ) -> Result<u64, Stop> {
         let address = u64::from(context.lrca()) + page * PAGE_SIZE;
         self.locate_ggtt(address, write, bus).ok_or(Stop::Context)
+    }
+
+    /// The state page of an image is not in RAM, or cannot be written: a GPU fault.
+    fn image_outside_ram(
+        &self,
+        context: ContextDescriptor,
+        physical: u64,
+        write: bool,
+        bus: &mut Bus<'_>,
+    ) -> Stop {
+        let address = u64::from(context.lrca()) + STATE_PAGE * PAGE_SIZE;
+        self.outside_ram(Space::Ggtt, address, physical, write, bus);
+        self.bad_context("context image lies outside RAM", context, bus)
     }
 
     fn bad_context(

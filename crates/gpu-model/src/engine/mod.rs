@@ -21,6 +21,7 @@ use gen8_spec::mmio::{self, ring as reg};
 use gen8_spec::registers::ring::RULES;
 
 use crate::bus::{Bus, EngineActivity};
+use crate::commands::blitter;
 use crate::config::GpuConfig;
 use crate::event::Event;
 use crate::registers::RegisterFile;
@@ -65,6 +66,10 @@ pub struct Engine {
     tlb: Tlb,
     fetch_page: FetchPage,
     stop: Option<Stop>,
+    /// What is left of the slice is shorter by so many commands.
+    spent: u32,
+    /// What setup packets of the blitter left.
+    pub(crate) blitter_setup: blitter::Setup,
     /// GFX_MODE: contexts come by ELSP. A copy of the register's bit for the hot path.
     execlists_mode: bool,
     /// MI_MODE: what MI_SET_PREDICATE set. A copy of the register's field for the hot path.
@@ -94,6 +99,8 @@ impl Engine {
             tlb: Tlb::new(config.mutations.tlb_never_invalidates),
             fetch_page: FetchPage::NONE,
             stop: None,
+            spent: 0,
+            blitter_setup: blitter::Setup::default(),
             execlists_mode: false,
             predication: set_predicate::NEVER,
             stop_ring: false,
@@ -120,6 +127,7 @@ impl Engine {
         self.parser = Parser::new();
         self.space = AddressSpace::default();
         self.stop = None;
+        self.blitter_setup = blitter::Setup::default();
         self.refresh_modes();
         self.control_image = 0;
         self.context_ticks = 0;

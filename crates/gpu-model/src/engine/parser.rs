@@ -5,6 +5,7 @@ use gen8_spec::mmio::ring as reg;
 
 use super::ring::Ring;
 use super::translate::Space;
+use crate::commands::blitter::Blit;
 
 /// Bytes in a command dword.
 const DWORD: u64 = 4;
@@ -102,6 +103,8 @@ pub(crate) struct Parser {
     pub(crate) told_incomplete: bool,
     /// Header of the current or last command.
     pub(crate) header: u32,
+    /// The command is a blit that is not done.
+    pub(crate) blit: Option<Box<Blit>>,
 }
 
 impl Parser {
@@ -116,6 +119,7 @@ impl Parser {
             waiting: false,
             told_incomplete: false,
             header: 0,
+            blit: None,
         }
     }
 

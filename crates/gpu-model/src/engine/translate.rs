@@ -221,7 +221,7 @@ impl Engine {
 
     /// Physical address of a data access; `None` when the access is dropped.
     #[inline]
-    fn locate(
+    pub(crate) fn locate(
         &mut self,
         space: Space,
         address: u64,
@@ -316,9 +316,23 @@ impl Engine {
         }
     }
 
+    /// Data lies outside RAM: latched in either space, but only a PPGTT access stops the engine.
+    #[cold]
+    pub(crate) fn missing(
+        &self,
+        space: Space,
+        address: u64,
+        physical: u64,
+        access: Access,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Stop> {
+        let stop = self.outside_ram(space, address, physical, access == Access::Write, bus);
+        if space == Space::Ggtt { Ok(()) } else { Err(stop) }
+    }
+
     /// A translation led to memory that is not there.
     #[cold]
-    fn outside_ram(
+    pub(super) fn outside_ram(
         &self,
         space: Space,
         address: u64,

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod bench;
+mod blitter;
 mod commands;
 mod contexts;
 mod execlists;

@@ -16,7 +16,7 @@ use crate::sys::Mapping;
 /// second; emulators are slow.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// What makes the kernel notice soon; its own value is 2500.
-const HEARTBEAT_MS: &str = "200";
+const HEARTBEAT_MS: &str = "100";
 /// Between two rounds of the others' work.
 const BREATH: Duration = Duration::from_millis(20);
 /// Places in the hung context's address space.
@@ -138,11 +138,12 @@ fn hang(engine: Engine, engines: &[Engine], polite: bool) -> Result<String> {
     // A client of its own: one that hangs often is banned.
     let (guilty, innocent) = (Device::open(Node::Render)?, Device::open(Node::Render)?);
     let heartbeat = directory(engine)?.join("heartbeat_interval_ms");
-    let _heartbeat = Setting::set(&heartbeat, HEARTBEAT_MS)?;
+    let impatience = Setting::set(&heartbeat, HEARTBEAT_MS)?;
     let error_state = ErrorState::cleared()?;
     let mut others = bystanders(&innocent, engine, engines)?;
     let endless = Endless::start(&guilty, engine, polite)?;
     let took = work_until_ended(&endless, &mut others)?;
+    drop(impatience);
 
     let stats = endless.context.reset_stats()?;
     if stats.batch_active != 1 {

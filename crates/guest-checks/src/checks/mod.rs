@@ -1,8 +1,12 @@
 //! The checks. Each is a file; the table below lists them.
 
+mod context_census;
 mod contexts;
 mod engines;
 mod execbuf_bench;
+mod flink_close;
+mod flink_exit;
+mod flink_leak;
 mod hang;
 mod mmap_gtt;
 mod reload;
@@ -82,6 +86,34 @@ pub(crate) const CHECKS: &[Check] = &[
         basic: true,
         argument: Some(("ROUNDS", 2)),
         run: suspend::run,
+    },
+    Check {
+        name: "flink-exit",
+        shows: "importers that exit leave no address space, by the kernel's own trace",
+        basic: true,
+        argument: Some(("IMPORTERS", 10)),
+        run: flink_exit::run,
+    },
+    Check {
+        name: "flink-close",
+        shows: "importers that close handle and context leave nothing, by the kernel's own trace",
+        basic: true,
+        argument: Some(("IMPORTERS", 10)),
+        run: flink_close::run,
+    },
+    Check {
+        name: "context-census",
+        shows: "contexts made, used and destroyed leave nothing, by the kernel's own trace",
+        basic: false,
+        argument: Some(("CYCLES", 1000)),
+        run: context_census::run,
+    },
+    Check {
+        name: "flink-leak",
+        shows: "nothing: importers that stay, which the judges must tell (it fails, on purpose)",
+        basic: false,
+        argument: Some(("IMPORTERS", 2)),
+        run: flink_leak::run,
     },
     Check {
         name: "hang",

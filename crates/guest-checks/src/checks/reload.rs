@@ -1,11 +1,11 @@
 //! i915 is unloaded and loaded again, and every engine works.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::engines;
+use crate::driver::{self, Function};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::{Device, Node};
@@ -20,7 +20,7 @@ pub(super) fn run(reporter: &mut Reporter, rounds: u32) -> Result<()> {
         reporter.skipped(None, "i915 is no module of this kernel");
         return Ok(());
     }
-    release_consoles()?;
+    driver::release_consoles()?;
     let start = Instant::now();
     for round in 1..=rounds {
         round_trip(round).map_err(|error| Error::Wrong(format!("round {round}: {error}")))?;
@@ -33,7 +33,7 @@ pub(super) fn run(reporter: &mut Reporter, rounds: u32) -> Result<()> {
 
 fn round_trip(round: u32) -> Result<()> {
     if round.is_multiple_of(2) {
-        unbind()?;
+        Function::of_i915()?.unbind()?;
     }
     command("rmmod", &["i915"])?;
     if Path::new("/sys/module/i915").exists() {
@@ -47,26 +47,6 @@ fn round_trip(round: u32) -> Result<()> {
     for engine in device.engines()? {
         engines::check(&device, engine)
             .map_err(|error| Error::Wrong(format!("{engine}: {error}")))?;
-    }
-    Ok(())
-}
-
-/// Takes the device from the driver.
-fn unbind() -> Result<()> {
-    let device = Node::Render.sysfs()?.join("device");
-    let path = fs::canonicalize(&device).map_err(|error| Error::file(&device, error))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    files::write(&path.join("driver/unbind"), &name)
-}
-
-/// A console on the GPU's frame buffer would hold the driver.
-fn release_consoles() -> Result<()> {
-    let Ok(consoles) = fs::read_dir("/sys/class/vtconsole") else { return Ok(()) };
-    for console in consoles.flatten() {
-        let console = console.path();
-        if files::read(&console.join("name"))?.contains("frame buffer") {
-            files::write(&console.join("bind"), "0")?;
-        }
     }
     Ok(())
 }

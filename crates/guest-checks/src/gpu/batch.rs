@@ -8,6 +8,9 @@ const fn command(opcode: u32, length: u32) -> u32 {
 }
 
 const MI_NOOP: u32 = 0;
+/// MI_NOOP: its number goes to the engine's NOPID register.
+const MI_NOOP_IDENTIFICATION: u32 = 1 << 22;
+const MI_NOOP_NUMBER: u32 = (1 << 22) - 1;
 const MI_ARB_CHECK: u32 = 0x05 << 23;
 /// The command that ends a batch: one dword.
 pub(crate) const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
@@ -51,6 +54,12 @@ impl Batch {
     /// Runs the batch at `address`, then goes on here.
     pub(crate) fn call(self, address: u64) -> Batch {
         self.push(MI_BATCH_BUFFER_START | PER_PROCESS | SECOND_LEVEL).address(address)
+    }
+
+    /// Marks the address space it runs in for the device: MI_NOOP with an identification number,
+    /// of which the lowest 22 bits count.
+    pub(crate) fn mark(self, number: u32) -> Batch {
+        self.push(MI_NOOP | MI_NOOP_IDENTIFICATION | number & MI_NOOP_NUMBER)
     }
 
     /// A place where another context may come in.
@@ -102,6 +111,7 @@ mod tests {
             batch.dwords,
             [0x1700_0003, 0x1000, 0, 0x2000, 0, 0x1200_0002, 0x2358, 0x3000, 0, 0x0500_0000]
         );
+        assert_eq!(Batch::default().mark(0x12345).end().dwords, [0x0041_2345, 0x0500_0000]);
         assert_eq!(Batch::default().arbitration().end().dwords, [0x0280_0000, 0x0500_0000]);
     }
 }

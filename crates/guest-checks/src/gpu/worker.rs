@@ -31,10 +31,22 @@ impl Worker {
         expect_dword("what the batch wrote", self.seen.read(0), value)
     }
 
+    /// As [`Worker::run`] with `mark` as value, which also marks the address space.
+    pub(crate) fn run_marked(&self, context: &Context, mark: u32) -> Result<()> {
+        self.submit(context, Batch::default().mark(mark), mark)?;
+        self.result.wait()?;
+        expect_dword("what the batch wrote", self.seen.read(0), mark)
+    }
+
     /// As [`Worker::run`] without the waiting and looking.
     pub(crate) fn start(&self, context: &Context, value: u32) -> Result<()> {
+        self.submit(context, Batch::default(), value)
+    }
+
+    /// Submits `batch` with the store of `value` behind it.
+    fn submit(&self, context: &Context, batch: Batch, value: u32) -> Result<()> {
         self.seen.write(0, !value);
-        Batch::default().store(RESULT, value).end().write_to(&self.code);
+        batch.store(RESULT, value).end().write_to(&self.code);
         context.submit(&[self.result.at(RESULT).written()], self.batch.at(BATCH))
     }
 }

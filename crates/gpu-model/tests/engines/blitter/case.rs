@@ -1,0 +1,504 @@
+//! A random blit, told twice: as a packet to the device, and to the reference.
+
+use gen8_spec::commands::blt::{self, PatternOperand, SourceOperand};
+use proptest::prelude::*;
+
+use super::field::{FIELD_VA, formats};
+use super::reference::{self as plain, Layout};
+
+/// Offsets into the field: there is room on both sides for negative pitches and coordinates.
+const DESTINATION: i64 = 320 << 10;
+const SOURCE: i64 = 960 << 10;
+/// Patterns and bits.
+pub(crate) const DATA: i64 = 1400 << 10;
+/// Bytes of them.
+pub(crate) const DATA_BYTES: usize = 1024;
+
+/// How the blit is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Xy(blt::XyPacket),
+    Color,
+    Copy,
+    Pixel,
+    /// Scan lines of a solid, monochrome or color pattern.
+    ScanlinesSolid,
+    ScanlinesMono,
+    ScanlinesColor,
+    Text,
+    TextImmediate,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    layout: Layout,
+    /// In units of 128 bytes.
+    pitch: i64,
+    downwards: bool,
+    unaligned: i64,
+}
+
+impl Shape {
+    fn surface(self, base: i64, least_pitch: i64) -> plain::Surface {
+        let pitch = (128 * self.pitch).max(least_pitch);
+        match self.layout {
+            Layout::Linear => plain::Surface {
+                base: base + self.unaligned,
+                pitch: if self.downwards { -pitch } else { pitch },
+                layout: Layout::Linear,
+            },
+            Layout::X => plain::Surface { base, pitch: pitch / 512 * 512, layout: Layout::X },
+            Layout::Y => plain::Surface { base, pitch, layout: Layout::Y },
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) kind: Kind,
+    depth: u32,
+    rop: u8,
+    write: (bool, bool),
+    destination: Shape,
+    source: Shape,
+    /// Source and destination are the same surface.
+    overlap: bool,
+    at: (i16, i16),
+    size: (i16, i16),
+    from: (i16, i16),
+    clip: Option<(i16, i16, i16, i16)>,
+    other_clip: (i16, i16, i16, i16),
+    first_bit: u32,
+    byte_packed: bool,
+    source_colors: (u32, u32, bool),
+    pattern_colors: (u32, u32, bool),
+    seeds: (u32, u32),
+    chroma: (u32, u32, u32),
+    fixed: u32,
+    pub(crate) data: Vec<u8>,
+    pub(crate) budget: u32,
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let xy = proptest::sample::select(blt::XY_PACKETS.to_vec()).prop_map(Kind::Xy);
+    let other = proptest::sample::select(vec![
+        Kind::Color,
+        Kind::Copy,
+        Kind::Pixel,
+        Kind::ScanlinesSolid,
+        Kind::ScanlinesMono,
+        Kind::ScanlinesColor,
+        Kind::Text,
+        Kind::TextImmediate,
+    ]);
+    prop_oneof![2 => xy, 1 => other]
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let layout = proptest::sample::select(vec![Layout::Linear, Layout::X, Layout::Y]);
+    (layout, 4i64..=16, any::<bool>(), prop_oneof![Just(0i64), 0..64i64]).prop_map(
+        |(layout, pitch, downwards, unaligned)| Shape { layout, pitch, downwards, unaligned },
+    )
+}
+
+fn clip() -> impl Strategy<Value = (i16, i16, i16, i16)> {
+    (-20i16..120, -20i16..120, -30i16..150, -30i16..150)
+}
+
+fn colors() -> impl Strategy<Value = (u32, u32, bool)> {
+    (any::<u32>(), any::<u32>(), any::<bool>())
+}
+
+prop_compose! {
+    pub(crate) fn case()(
+        (kind, depth) in (kind(), 0u32..4),
+        rop in prop_oneof![1 => Just(0xcc), 1 => Just(0xf0), 3 => any::<u8>()],
+        write in prop_oneof![2 => Just((true, true)), 1 => any::<(bool, bool)>()],
+        (destination, source) in (shape(), shape()),
+        overlap in any::<bool>(),
+        at in (-20i16..100, -20i16..100),
+        size in (-2i16..70, -2i16..40),
+        from in (-20i16..100, -20i16..100),
+        (clip, other_clip) in (proptest::option::of(clip()), clip()),
+        (first_bit, byte_packed) in (0u32..8, any::<bool>()),
+        (source_colors, pattern_colors) in (colors(), colors()),
+        seeds in (0u32..8, 0u32..8),
+        chroma in (0u32..8, any::<u32>(), any::<u32>()),
+        fixed in 0u32..6,
+        data in proptest::collection::vec(any::<u8>(), DATA_BYTES),
+        budget in 1u32..2000,
+    ) -> Case {
+        Case {
+            kind, depth, rop, write, destination, source, overlap, at, size, from, clip, other_clip,
+            first_bit, byte_packed, source_colors, pattern_colors, seeds, chroma, fixed, data, budget,
+        }
+    }
+}
+
+impl Case {
+    fn linear_only(&self) -> bool {
+        matches!(self.kind, Kind::Color | Kind::Copy)
+    }
+
+    fn surfaces(&self) -> (plain::Surface, plain::Surface) {
+        let linear = |shape: Shape| match self.linear_only() {
+            true => Shape { layout: Layout::Linear, ..shape },
+            false => shape,
+        };
+        // Rows of a surface that overlaps itself must not reach into each other.
+        let overlap = self.overlap && !self.linear_only();
+        let destination =
+            linear(self.destination).surface(DESTINATION, if overlap { 2048 } else { 0 });
+        match overlap {
+            true => (destination, destination),
+            false => (destination, linear(self.source).surface(SOURCE, 0)),
+        }
+    }
+
+    fn rectangle(&self) -> (i16, i16, i16, i16) {
+        let ((x, y), (width, height)) = (self.at, self.size);
+        match self.kind {
+            Kind::Color | Kind::Copy => (0, 0, width.max(0), height.max(0)),
+            Kind::Pixel => (x, y, x + 1, y + 1),
+            _ => (x, y, x + width, y + height),
+        }
+    }
+
+    fn pixel_bytes(&self) -> i64 {
+        [1, 2, 2, 4][self.depth as usize]
+    }
+
+    /// What the reference shall draw.
+    pub(crate) fn blit(&self) -> plain::Blit {
+        let (destination, source) = self.surfaces();
+        let rectangle = wide(self.rectangle());
+        let from = (i64::from(self.from.0), i64::from(self.from.1));
+        let color_source = plain::Source::Color { surface: source, x: from.0, y: from.1 };
+        let width = (rectangle.2 - rectangle.0).max(0);
+        let mono = |first: i64, stride: i64| plain::Source::Mono {
+            bits: plain::Bits { base: DATA, first, stride },
+            colors: told(self.source_colors),
+        };
+        let rows = first_eight(&self.data);
+        let mono_pattern = plain::Pattern::Mono { rows, colors: told(self.pattern_colors) };
+        let first = i64::from(self.header() >> blt::MONO_BIT_SHIFT & 7);
+        let words = (first + width + 15) / 16 * 16;
+        let text = if self.byte_packed { (width + 7) / 8 * 8 } else { width };
+        let background = plain::Pattern::Solid(self.source_colors.0);
+        let (source, pattern) = match self.kind {
+            Kind::Xy(packet) => (
+                match packet.source {
+                    SourceOperand::None => plain::Source::None,
+                    SourceOperand::Color => color_source,
+                    SourceOperand::Mono | SourceOperand::MonoImmediate => mono(first, words),
+                },
+                match packet.pattern {
+                    PatternOperand::None => plain::Pattern::None,
+                    PatternOperand::Solid => plain::Pattern::Solid(self.pattern_colors.0),
+                    PatternOperand::Color | PatternOperand::Immediate => self.pattern_pixels(),
+                    PatternOperand::Mono => mono_pattern,
+                    PatternOperand::Fixed => plain::Pattern::Mono {
+                        rows: blt::FIXED_PATTERNS[self.fixed as usize],
+                        colors: told(self.pattern_colors),
+                    },
+                },
+            ),
+            Kind::Color => (plain::Source::None, plain::Pattern::Solid(self.pattern_colors.0)),
+            Kind::Copy => match color_source {
+                plain::Source::Color { surface, .. } => {
+                    (plain::Source::Color { surface, x: 0, y: 0 }, plain::Pattern::None)
+                }
+                _ => unreachable!("a color source"),
+            },
+            Kind::Pixel | Kind::ScanlinesSolid => (plain::Source::None, background),
+            Kind::ScanlinesMono => {
+                let mut colors = told(self.source_colors);
+                colors.transparent = self.pattern_colors.2;
+                (plain::Source::None, plain::Pattern::Mono { rows, colors })
+            }
+            Kind::ScanlinesColor => (plain::Source::None, self.pattern_pixels()),
+            Kind::Text | Kind::TextImmediate => (mono(0, text), plain::Pattern::None),
+        };
+        let chroma = matches!(self.kind, Kind::Xy(packet) if packet.chroma).then_some(self.chroma);
+        let header = self.header();
+        plain::Blit {
+            depth: self.depth,
+            rop: self.rop,
+            write_alpha: self.write.0,
+            write_rgb: self.write.1,
+            destination,
+            rectangle,
+            clip: self.clip.filter(|_| !self.linear_only()).map(wide),
+            source,
+            pattern,
+            // Some packets use these bits for something else.
+            seeds: (
+                (header >> blt::PATTERN_X_SHIFT & 7).into(),
+                (header >> blt::PATTERN_Y_SHIFT & 7).into(),
+            ),
+            chroma,
+        }
+    }
+
+    fn pattern_pixels(&self) -> plain::Pattern {
+        let size = self.pixel_bytes() as usize;
+        let pixels = self.data.chunks(size).take(64);
+        let pixel = |bytes: &[u8]| bytes.iter().rev().fold(0, |all, &b| all << 8 | u32::from(b));
+        plain::Pattern::Color(pixels.map(pixel).collect())
+    }
+
+    /// Flags of the drawing packet.
+    fn header(&self) -> u32 {
+        let (destination, source) = self.surfaces();
+        let mut header =
+            self.seeds.0 << blt::PATTERN_X_SHIFT | self.seeds.1 << blt::PATTERN_Y_SHIFT;
+        if destination.layout != Layout::Linear {
+            header |= blt::DESTINATION_TILED;
+        }
+        match self.kind {
+            Kind::Xy(packet) => {
+                header |= self.write_flags();
+                if packet.source == SourceOperand::Color && source.layout != Layout::Linear {
+                    header |= blt::SOURCE_TILED;
+                }
+                if packet.pattern == PatternOperand::Fixed {
+                    header |= self.fixed << blt::FIXED_PATTERN_SHIFT;
+                } else if packet.chroma {
+                    header |= self.chroma.0 << blt::CHROMA_SHIFT;
+                } else {
+                    header |= self.first_bit << blt::MONO_BIT_SHIFT;
+                }
+            }
+            Kind::Color | Kind::Copy => header |= self.write_flags(),
+            Kind::Text | Kind::TextImmediate if self.byte_packed => header |= blt::TEXT_BYTE_PACKED,
+            _ => {}
+        }
+        header
+    }
+
+    fn write_flags(&self) -> u32 {
+        let flag = |set, bit| if set { bit } else { 0 };
+        flag(self.write.0, blt::WRITE_ALPHA) | flag(self.write.1, blt::WRITE_RGB)
+    }
+
+    /// BR13.
+    fn control(&self) -> u32 {
+        let mut control = pitch(self.surfaces().0);
+        control |= self.depth << blt::DEPTH_SHIFT | u32::from(self.rop) << blt::ROP_SHIFT;
+        if self.clip.is_some() {
+            control |= blt::CLIP;
+        }
+        if self.source_colors.2 {
+            control |= blt::MONO_SOURCE_TRANSPARENT;
+        }
+        if self.pattern_colors.2 {
+            control |= blt::MONO_PATTERN_TRANSPARENT;
+        }
+        control
+    }
+
+    /// The batch: formats, clip rectangle or setup, and the drawing packet.
+    pub(crate) fn commands(&self) -> Vec<u32> {
+        let (destination, source) = self.surfaces();
+        let mut commands =
+            formats(source.layout == Layout::Y, destination.layout == Layout::Y).to_vec();
+        match self.kind {
+            Kind::Xy(packet) => {
+                commands.extend(packet_of(blt::XY_SETUP_CLIP, 0, self.clip_corners()));
+                commands.extend(packet_of(packet.opcode, self.header(), self.operands(packet)));
+            }
+            Kind::Color | Kind::Copy => commands.extend(self.without_coordinates()),
+            _ => {
+                commands.extend(self.setup());
+                commands.extend(self.drawing());
+            }
+        }
+        commands
+    }
+
+    fn clip_corners(&self) -> [u32; 2] {
+        corners(self.clip.unwrap_or(self.other_clip))
+    }
+
+    fn operands(&self, packet: blt::XyPacket) -> Vec<u32> {
+        let (destination, source) = self.surfaces();
+        let mut dwords = vec![self.control()];
+        dwords.extend(corners(self.rectangle()));
+        dwords.extend(address(destination.base));
+        let source_colors = [self.source_colors.0, self.source_colors.1];
+        let pattern_colors = [self.pattern_colors.0, self.pattern_colors.1];
+        match packet.source {
+            SourceOperand::None => {}
+            SourceOperand::Color => {
+                dwords.extend([point(self.from.0, self.from.1), pitch(source)]);
+                dwords.extend(address(source.base));
+            }
+            SourceOperand::Mono => {
+                dwords.extend(address(DATA));
+                dwords.extend(source_colors);
+            }
+            SourceOperand::MonoImmediate => dwords.extend(source_colors),
+        }
+        match packet.pattern {
+            PatternOperand::None | PatternOperand::Immediate => {}
+            PatternOperand::Solid => dwords.push(self.pattern_colors.0),
+            PatternOperand::Color => dwords.extend(address(DATA)),
+            PatternOperand::Mono => {
+                dwords.extend(pattern_colors);
+                dwords.extend(self.immediate(8));
+            }
+            PatternOperand::Fixed => dwords.extend(pattern_colors),
+        }
+        if packet.chroma {
+            dwords.extend([self.chroma.1, self.chroma.2]);
+        }
+        if packet.pattern == PatternOperand::Immediate {
+            dwords.extend(self.immediate(64 * self.pixel_bytes() as usize));
+        }
+        if packet.source == SourceOperand::MonoImmediate {
+            dwords.extend(self.immediate(self.bits_len()));
+        }
+        dwords
+    }
+
+    /// Bytes of the monochrome source.
+    fn bits_len(&self) -> usize {
+        match self.blit().source {
+            plain::Source::Mono { bits, .. } => {
+                let (width, height) = (self.size.0.max(0), self.size.1.max(0));
+                ((bits.first + bits.stride * i64::from(height) + i64::from(width)) / 8 + 1) as usize
+            }
+            _ => 0,
+        }
+    }
+
+    /// Dwords that the last packet cannot do without; it is `dwords` long. Immediate bits are given
+    /// in plenty.
+    pub(crate) fn needed_dwords(&self, dwords: usize) -> usize {
+        let immediate = match self.kind {
+            Kind::TextImmediate => true,
+            Kind::Xy(packet) => packet.source == SourceOperand::MonoImmediate,
+            _ => false,
+        };
+        if !immediate {
+            return dwords;
+        }
+        let given = self.bits_len().div_ceil(4);
+        let plain::Source::Mono { bits, .. } = self.blit().source else {
+            return dwords;
+        };
+        let (width, height) = (i64::from(self.size.0), i64::from(self.size.1));
+        let used = match width > 0 && height > 0 {
+            true => ((height - 1) * bits.stride + bits.first + width + 31) / 32,
+            false => 0,
+        };
+        dwords - given + used as usize
+    }
+
+    fn immediate(&self, bytes: usize) -> impl Iterator<Item = u32> + '_ {
+        let dwords = self.data.chunks_exact(4).take(bytes.div_ceil(4));
+        dwords.map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")))
+    }
+
+    fn without_coordinates(&self) -> Vec<u32> {
+        let (destination, source) = self.surfaces();
+        let (_, _, width, height) = self.rectangle();
+        let size = u32::from(height as u16) << 16 | (i64::from(width) * self.pixel_bytes()) as u32;
+        let mut dwords = vec![self.control(), size];
+        dwords.extend(address(destination.base));
+        if matches!(self.kind, Kind::Color) {
+            dwords.push(self.pattern_colors.0);
+            return packet_of(blt::COLOR, self.header(), dwords);
+        }
+        dwords.push(pitch(source));
+        dwords.extend(address(source.base));
+        packet_of(blt::SRC_COPY, self.header(), dwords)
+    }
+
+    fn setup(&self) -> Vec<u32> {
+        let mono = matches!(self.kind, Kind::ScanlinesSolid | Kind::ScanlinesMono);
+        let mut control = self.control();
+        if matches!(self.kind, Kind::ScanlinesSolid) {
+            control |= blt::SOLID_PATTERN;
+        }
+        let mut dwords = vec![control];
+        dwords.extend(self.clip_corners());
+        dwords.extend(address(self.surfaces().0.base));
+        dwords.extend([self.source_colors.0, self.source_colors.1]);
+        let opcode = if mono { blt::XY_SETUP_MONO_PATTERN_SL } else { blt::XY_SETUP };
+        match mono {
+            true => dwords.extend(self.immediate(8)),
+            false => dwords.extend(address(DATA)),
+        }
+        packet_of(opcode, self.write_flags(), dwords)
+    }
+
+    fn drawing(&self) -> Vec<u32> {
+        let rectangle = self.rectangle();
+        let mut dwords = corners(rectangle).to_vec();
+        let opcode = match self.kind {
+            Kind::Pixel => {
+                dwords.truncate(1);
+                blt::XY_PIXEL
+            }
+            Kind::Text => {
+                dwords.extend(address(DATA));
+                blt::XY_TEXT
+            }
+            Kind::TextImmediate => {
+                dwords.extend(self.immediate(self.bits_len()));
+                blt::XY_TEXT_IMMEDIATE
+            }
+            _ => blt::XY_SCANLINES,
+        };
+        packet_of(opcode, self.header(), dwords)
+    }
+}
+
+/// A packet with these flags and operands.
+pub(crate) fn packet_of(
+    opcode: u32,
+    flags: u32,
+    operands: impl IntoIterator<Item = u32>,
+) -> Vec<u32> {
+    let mut packet = vec![0];
+    packet.extend(operands);
+    packet[0] = blt::header(opcode, packet.len() as u32) | flags;
+    packet
+}
+
+/// The operand of an offset into the field.
+pub(crate) fn address(offset: i64) -> [u32; 2] {
+    let va = FIELD_VA.wrapping_add_signed(offset);
+    [va as u32, (va >> 32) as u32]
+}
+
+/// The operand of a pixel.
+pub(crate) fn point(x: i16, y: i16) -> u32 {
+    u32::from(y as u16) << 16 | u32::from(x as u16)
+}
+
+fn corners((left, top, right, bottom): (i16, i16, i16, i16)) -> [u32; 2] {
+    [point(left, top), point(right, bottom)]
+}
+
+/// The pitch field of a surface.
+pub(crate) fn pitch(surface: plain::Surface) -> u32 {
+    let pitch = match surface.layout {
+        Layout::Linear => surface.pitch,
+        _ => surface.pitch / 4,
+    };
+    (pitch as u32) & 0xffff
+}
+
+fn told((background, foreground, transparent): (u32, u32, bool)) -> plain::Colors {
+    plain::Colors { background, foreground, transparent }
+}
+
+fn wide((left, top, right, bottom): (i16, i16, i16, i16)) -> plain::Rectangle {
+    (left.into(), top.into(), right.into(), bottom.into())
+}
+
+fn first_eight(data: &[u8]) -> [u8; 8] {
+    data[..8].try_into().expect("eight bytes")
+}

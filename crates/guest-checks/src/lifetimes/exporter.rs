@@ -1,0 +1,50 @@
+//! The client that makes the shared object and keeps it.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+use super::IMPORTER;
+use super::importer::{Ends, Importer};
+use crate::error::{Error, Result, expect_dword};
+use crate::gpu::{Context, Device, Node, Object, Worker};
+use crate::sys::Mapping;
+use crate::trace;
+
+/// A: it never uses the shared object itself, so that only importers have it bound.
+pub(crate) struct Exporter {
+    shared: Object,
+    seen: Mapping,
+    name: u32,
+    _context: Context,
+}
+
+impl Exporter {
+    /// Makes and names the object; runs a batch in an address space of its own, which it marks.
+    pub(crate) fn new(mark: u32) -> Result<Exporter> {
+        let device = Device::open(Node::Card)?;
+        let engine = *device.engines()?.first().ok_or_else(|| Error::Wrong("no engine".into()))?;
+        trace::announce(mark)?;
+        let context = device.context(engine)?;
+        Worker::new(&device)?.run_marked(&context, mark)?;
+        let shared = device.object(4096)?;
+        let (seen, name) = (shared.open()?, shared.flink()?);
+        Ok(Exporter { shared, seen, name, _context: context })
+    }
+
+    /// Has another process use the object; looks at what its batch left there.
+    pub(crate) fn import(&self, mark: u32, ends: Ends) -> Result<Importer> {
+        let program = env::current_exe()
+            .map_err(|error| Error::Call { call: "readlink of /proc/self/exe", error })?;
+        let child = Command::new(program)
+            .args([IMPORTER, &self.name.to_string(), &mark.to_string(), ends.word()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| Error::Call { call: "execve of an importer", error })?;
+        let mut importer = Importer::new(child, mark)?;
+        importer.wait_for_step()?;
+        self.shared.wait()?;
+        expect_dword("what the importer's batch wrote", self.seen.read(0), mark)?;
+        Ok(importer)
+    }
+}
