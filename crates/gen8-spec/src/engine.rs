@@ -73,6 +73,18 @@ impl EngineId {
         }
     }
 
+    /// The engine that MI_SEMAPHORE_SIGNAL's target field names (genxml `MI_SEMAPHORE_SIGNAL`).
+    pub const fn from_semaphore_target(target: u32) -> Option<EngineId> {
+        match target {
+            0 => Some(EngineId::Rcs),
+            1 => Some(EngineId::Vcs),
+            2 => Some(EngineId::Bcs),
+            3 => Some(EngineId::Vecs),
+            4 => Some(EngineId::Vcs1),
+            _ => None,
+        }
+    }
+
     /// TLB-invalidate register of this engine (RTCR, BTCR, M1TCR, M2TCR, VTCR).
     pub const fn tlb_invalidate_register(self) -> u32 {
         match self {

@@ -107,6 +107,8 @@ pub mod csb {
     pub const COMPLETE: u32 = 1 << 4;
     /// The context waits on a semaphore.
     pub const WAIT_SEMAPHORE: u32 = 1 << 7;
+    /// With [`WAIT_SEMAPHORE`]: the semaphore polls memory.
+    pub const WAIT_POLLS: u32 = 1 << 11;
     /// With [`PREEMPTED`]: a lite restore.
     pub const LITE_RESTORE: u32 = 1 << 15;
     /// Hardware reset value of the write pointer; the next entry lands in slot 0.

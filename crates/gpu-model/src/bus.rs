@@ -1,5 +1,7 @@
 //! What an engine may touch outside itself, and what a slice of its work reports.
 
+use gen8_spec::engine::EngineId;
+
 use crate::config::GpuConfig;
 use crate::event::{Event, EventSink};
 use crate::fault::{FaultRegisters, GpuFault};
@@ -21,6 +23,8 @@ pub struct Bus<'a> {
     /// Registers of the device that are plain storage and belong to no engine (workarounds, MMU,
     /// pipeline statistics), for commands that load and store registers.
     pub registers: &'a mut RegisterFile,
+    /// Signals that engines sent and that are not delivered yet.
+    pub signals: &'a mut Vec<SemaphoreSignal>,
     /// Where events go.
     pub events: &'a mut EventSink,
     /// Device time in nanoseconds.
@@ -39,12 +43,22 @@ impl Bus<'_> {
     }
 }
 
+/// MI_SEMAPHORE_SIGNAL on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SemaphoreSignal {
+    /// Engine whose waiter is meant.
+    pub target: EngineId,
+    /// Id of the context that waits.
+    pub context: u32,
+}
+
 /// What an engine was doing when its slice ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EngineActivity {
     /// Nothing to do until the guest submits.
     Idle,
-    /// Work that waits for memory to change (semaphore), or that a fault or an error stopped.
+    /// Work that goes on only when memory changes (a semaphore, a loop that does nothing else), or
+    /// that a fault or an error stopped.
     Waiting,
     /// Commands left to run.
     Busy,
@@ -57,17 +71,21 @@ pub struct StepReport {
     pub commands: u32,
     /// What is left; for the whole GPU the busiest engine counts.
     pub state: EngineActivity,
+    /// Something was done that somebody may wait for.
+    pub acted: bool,
 }
 
 impl StepReport {
     /// Nothing done, nothing to do.
-    pub const IDLE: StepReport = StepReport { commands: 0, state: EngineActivity::Idle };
+    pub const IDLE: StepReport =
+        StepReport { commands: 0, state: EngineActivity::Idle, acted: false };
 
     /// Adds another engine's report.
     pub fn join(self, other: StepReport) -> StepReport {
         StepReport {
             commands: self.commands.saturating_add(other.commands),
             state: self.state.max(other.state),
+            acted: self.acted || other.acted,
         }
     }
 }

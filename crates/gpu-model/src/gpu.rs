@@ -3,7 +3,7 @@
 use gen8_spec::engine::EngineId;
 use gen8_spec::registers::gt;
 
-use crate::bus::{Bus, EngineActivity, StepReport};
+use crate::bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 use crate::config::GpuConfig;
 use crate::debug_page::DebugPage;
 use crate::display::Display;
@@ -34,6 +34,8 @@ pub struct GpuState {
     pub(crate) registers: RegisterFile,
     pub(crate) debug_page: DebugPage,
     pub(crate) engines: Vec<Engine>,
+    /// Signals that engines sent in the slice that runs.
+    signals: Vec<SemaphoreSignal>,
     /// Index register of the I/O BAR.
     pub(crate) io_index: u32,
     /// What the engines were doing when last looked at.
@@ -62,6 +64,7 @@ impl GpuState {
             registers: RegisterFile::new(gt::RULES),
             debug_page: DebugPage::default(),
             engines,
+            signals: Vec::new(),
             io_index: 0,
             activity: EngineActivity::Idle,
             now_ns: 0,
@@ -188,6 +191,11 @@ impl Gpu {
                 .unwrap_or(StepReport::IDLE);
             left = left.saturating_sub(slice.commands);
             report = report.join(slice);
+            self.deliver_signals();
+        }
+        // What one engine did may be what another waits for: that is worth another look at once.
+        if report.acted && report.state == EngineActivity::Waiting {
+            report.state = EngineActivity::Busy;
         }
         self.state.turn = (first + 1) % count.max(1);
         self.state.activity = report.state;
@@ -199,6 +207,16 @@ impl Gpu {
     pub fn activity(&self) -> EngineActivity {
         let engines = self.state.engines.iter().map(Engine::activity);
         engines.max().unwrap_or(EngineActivity::Idle)
+    }
+
+    /// Hands the signals of a slice to the engines that they name.
+    fn deliver_signals(&mut self) {
+        for signal in self.state.signals.drain(..) {
+            let named = |engine: &&mut Engine| engine.id() == signal.target;
+            if let Some(engine) = self.state.engines.iter_mut().find(named) {
+                engine.receive_signal(signal.context);
+            }
+        }
     }
 
     /// The next interrupt message, if there is one. Call it after accesses and steps, and deliver
@@ -243,6 +261,7 @@ impl Gpu {
             interrupts: &mut state.interrupts,
             faults: &mut state.faults,
             registers: &mut state.registers,
+            signals: &mut state.signals,
             events: &mut self.events,
             now_ns: state.now_ns,
             bus_master,

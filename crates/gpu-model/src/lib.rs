@@ -35,7 +35,7 @@ mod reset;
 mod rps;
 pub mod tlb;
 
-pub use bus::{Bus, EngineActivity, StepReport};
+pub use bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 pub use config::{GpuConfig, Mutations};
 pub use engine::Engine;
 pub use event::{Event, EventSink, Observer};

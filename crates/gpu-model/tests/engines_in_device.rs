@@ -258,7 +258,7 @@ fn engines_rest_while_bus_mastering_is_off() {
     let mut gpu = running(GT2, EngineId::Bcs);
     submit(&mut gpu, EngineId::Bcs, &user_interrupt());
     gpu.config_write(pci::CFG_COMMAND, 2, pci::COMMAND_MEMORY.into());
-    let waiting = StepReport { commands: 0, state: EngineActivity::Waiting };
+    let waiting = StepReport { state: EngineActivity::Waiting, ..StepReport::IDLE };
     assert_eq!(gpu.step(100), waiting);
     assert!(!blit_is_done(&mut gpu));
     let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;

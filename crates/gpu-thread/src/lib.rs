@@ -350,7 +350,7 @@ mod tests {
             device.look(|gpu| gpu.bar_read(Bar::Bar0, mmio::FUSE2.into(), 4));
         }
         assert!(start.elapsed() < PATIENCE, "1000 reads took {:?}", start.elapsed());
-        assert!(device.slice() == EngineActivity::Busy, "the batch ended");
+        assert_ne!(device.slice(), EngineActivity::Idle, "the batch ended");
         thread.stop().unwrap();
     }
 

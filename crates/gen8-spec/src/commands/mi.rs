@@ -142,10 +142,15 @@ pub mod flush_dw {
     pub const ADDRESS_GGTT: u32 = 1 << 2;
 }
 
-/// Fields of MI_SEMAPHORE_WAIT's header. SAD is the dword in memory, SDD the command's data.
+/// Fields of the headers of MI_SEMAPHORE_WAIT and MI_SEMAPHORE_SIGNAL. SAD is the dword in memory, SDD the command's data.
 pub mod semaphore {
     /// Bit 15: poll memory (else wait for a signal).
     pub const POLL: u32 = 1 << 15;
+    /// MI_SEMAPHORE_SIGNAL: shift of the target engine, 17:15
+    /// (`EngineId::from_semaphore_target`).
+    pub const TARGET_SHIFT: u32 = 15;
+    /// MI_SEMAPHORE_SIGNAL: bits of the target engine.
+    pub const TARGET_MASK: u32 = 7;
     /// Shift of the compare operation.
     pub const COMPARE_SHIFT: u32 = 12;
     /// SAD > SDD.

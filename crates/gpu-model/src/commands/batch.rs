@@ -56,6 +56,7 @@ pub(super) fn start(
             engine.parser.level = Level::Batch;
         }
     }
+    engine.parser.note_jump(target.address);
     engine.leave_translations();
     Ok(Flow::Jumped)
 }

@@ -60,7 +60,7 @@ const MI_COMMANDS: [Mi; 35] = [
     mi(op::SET_CONTEXT, 2, set_context::set_context),
     mi(op::URB_CLEAR, 2, mi::skip),
     mi(op::MATH, 1, predicate::math),
-    mi(op::SEMAPHORE_SIGNAL, 2, mi::skip),
+    mi(op::SEMAPHORE_SIGNAL, 2, semaphore::signal),
     mi(op::SEMAPHORE_WAIT, 4, semaphore::wait),
     mi(op::STORE_DATA_IMM, 4, store::data_imm),
     mi(op::STORE_DATA_INDEX, 3, store::data_index),
@@ -83,20 +83,44 @@ const MI_COMMANDS: [Mi; 35] = [
     mi(op::SUSPEND_FLUSH, 1, mi::skip),
 ];
 
-/// The commands by opcode: fewest dwords and handler.
-static MI_TABLE: [(u32, Handler); 64] = mi_table();
+/// MI commands, one bit an opcode, that change nothing that anybody could wait for: a loop of these
+/// alone is a wait.
+const WITHOUT_EFFECT: u64 = 1 << op::NOOP
+    | 1 << op::WAIT_FOR_EVENT
+    | 1 << op::FLUSH
+    | 1 << op::ARB_CHECK
+    | 1 << op::SUSPEND_FLUSH
+    | 1 << op::SEMAPHORE_WAIT
+    | 1 << op::BATCH_BUFFER_START
+    | 1 << op::CONDITIONAL_BATCH_BUFFER_END;
 
-const fn mi_table() -> [(u32, Handler); 64] {
-    let mut table: [(u32, Handler); 64] = [(1, mi::unknown); 64];
+/// What the dispatcher needs of an MI command.
+#[derive(Clone, Copy)]
+struct Entry {
+    dwords: u32,
+    /// What is added to the count of effects.
+    effect: u32,
+    run: Handler,
+}
+
+/// The commands by opcode.
+static MI_TABLE: [Entry; 64] = mi_table();
+
+const fn mi_table() -> [Entry; 64] {
+    let mut table = [Entry { dwords: 1, effect: 0, run: mi::unknown }; 64];
     let mut opcode = 0;
-    while opcode < op::FIRST_LONG_OPCODE as usize {
-        table[opcode] = (1, mi::skip);
+    while opcode < table.len() {
+        table[opcode].effect = (WITHOUT_EFFECT >> opcode & 1 == 0) as u32;
+        if opcode < op::FIRST_LONG_OPCODE as usize {
+            table[opcode].run = mi::skip;
+        }
         opcode += 1;
     }
     let mut i = 0;
     while i < MI_COMMANDS.len() {
         let command = &MI_COMMANDS[i];
-        table[command.opcode as usize] = (command.dwords, command.run);
+        table[command.opcode as usize].dwords = command.dwords;
+        table[command.opcode as usize].run = command.run;
         i += 1;
     }
     table
@@ -112,13 +136,17 @@ pub(crate) fn execute(
     let header = command.header;
     match header >> 29 {
         0 => {
-            let (dwords, run) = MI_TABLE[op::opcode(header) as usize];
-            if command.dwords < dwords {
+            let entry = &MI_TABLE[op::opcode(header) as usize];
+            if command.dwords < entry.dwords {
                 return Err(Stop::Instruction);
             }
-            run(engine, &command, bus)
+            engine.parser.effects += u64::from(entry.effect);
+            (entry.run)(engine, &command, bus)
         }
-        class => packet(engine, class, &command, bus),
+        class => {
+            engine.parser.effects += 1;
+            packet(engine, class, &command, bus)
+        }
     }
 }
 

@@ -1,17 +1,28 @@
-//! MI_SEMAPHORE_WAIT.
+//! MI_SEMAPHORE_WAIT and MI_SEMAPHORE_SIGNAL.
 
 use gen8_spec::commands::mi::{self as op, semaphore};
+use gen8_spec::engine::EngineId;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, SemaphoreSignal};
 use crate::engine::{Command, Engine, Flow, Stop};
 
-/// Compares the dword in memory (SAD) with the command's data (SDD) and stays at the command while
-/// the comparison fails. Signal mode polls as well: nothing is lost, as a signal comes with a write.
+/// MI_SEMAPHORE_WAIT: compares the dword in memory (SAD) with the command's data (SDD) and stays at
+/// the command while the comparison fails. In poll mode every slice looks again, in signal mode only
+/// one that a signal for this context went before.
 pub(super) fn wait(
     engine: &mut Engine,
     command: &Command,
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
+    let asleep = engine.parser.waiting && command.header & semaphore::POLL == 0;
+    let cancelled = core::mem::take(&mut engine.parser.cancelled);
+    let signalled = core::mem::take(&mut engine.parser.signalled);
+    if cancelled {
+        return Ok(Flow::Next);
+    }
+    if asleep && !signalled {
+        return Ok(Flow::Wait);
+    }
     let data = engine.operand(command, 1, bus)?;
     let address = engine.operand_address(command, 2, bus)?;
     let space = engine.data_space(command.header & op::USE_GGTT != 0);
@@ -21,6 +32,22 @@ pub(super) fn wait(
         Some(false) => Ok(Flow::Wait),
         None => Err(Stop::Instruction),
     }
+}
+
+/// MI_SEMAPHORE_SIGNAL: wakes the context that it names, if that runs on the target engine and waits.
+/// Elsewhere nothing is lost: a restore compares anew.
+pub(super) fn signal(
+    engine: &mut Engine,
+    command: &Command,
+    bus: &mut Bus<'_>,
+) -> Result<Flow, Stop> {
+    let context = engine.operand(command, 1, bus)?;
+    let target = command.header >> semaphore::TARGET_SHIFT & semaphore::TARGET_MASK;
+    match EngineId::from_semaphore_target(target) {
+        Some(target) => bus.signals.push(SemaphoreSignal { target, context }),
+        None => engine.refuse("MI_SEMAPHORE_SIGNAL names an engine", bus),
+    }
+    Ok(Flow::Next)
 }
 
 /// Outcome of the comparison that the header asks for; `None` for a reserved one.

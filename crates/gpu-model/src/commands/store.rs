@@ -7,6 +7,10 @@ use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Space, Stop};
 
+/// Dwords of a long command that count as one more command against a slice, so that slices take about
+/// the same time whatever runs in them.
+const DWORDS_PER_COMMAND: u32 = 32;
+
 /// MI_STORE_DATA_IMM: a dword, a qword, or an array of either.
 pub(super) fn data_imm(
     engine: &mut Engine,
@@ -16,6 +20,7 @@ pub(super) fn data_imm(
     let Some(space) = engine.permitted_space(command.header & op::USE_GGTT != 0, bus) else {
         return Ok(Flow::Next);
     };
+    engine.spend(command.dwords / DWORDS_PER_COMMAND);
     let mut address = engine.operand_address(command, 1, bus)?;
     if command.header & op::STORE_QWORD == 0 {
         for n in 3..command.dwords {
@@ -92,6 +97,7 @@ pub(super) fn update_gtt(
         engine.refuse("MI_UPDATE_GTT stands in privileged commands", bus);
         return Ok(Flow::Next);
     }
+    engine.spend(command.dwords / DWORDS_PER_COMMAND);
     for (index, n) in (2..command.dwords - 1).step_by(2).enumerate() {
         let pte = qword(engine, command, n, bus)?;
         bus.ggtt.write_pte((address >> PAGE_SHIFT) + index as u64, pte);

@@ -1,7 +1,8 @@
 //! The command streamer: picks what to run, fetches, decodes, executes and moves on.
 
 use gen8_spec::commands::length::command_dwords;
-use gen8_spec::commands::mi::set_predicate;
+use gen8_spec::commands::mi::{self, semaphore, set_predicate};
+use gen8_spec::context_image::control;
 use gen8_spec::interrupts as irq;
 use gen8_spec::mmio::ring as reg;
 use ppgtt::VA_BITS;
@@ -64,24 +65,27 @@ enum Turn {
 }
 
 impl Engine {
-    /// Executes at most `budget` commands, fewer if they are long ones. Never blocks: a semaphore that fails its poll and an
-    /// engine that a fault stopped end the slice.
+    /// Executes at most `budget` commands, fewer if they are long ones. Never blocks: a semaphore that
+    /// fails its poll and an engine that a fault stopped end the slice.
     pub fn step(&mut self, budget: u32, bus: &mut Bus<'_>) -> StepReport {
         // The GGTT may have changed since the last slice.
         self.fetch_page = FetchPage::NONE;
+        let before = self.parser.effects;
         let mut commands = 0;
         let mut left = if bus.bus_master { budget } else { 0 };
         while left > 0 {
             left -= 1;
             match self.turn(bus) {
                 Ok(Turn::Command) => commands += 1,
-                Ok(Turn::Part | Turn::Switch) => {}
+                Ok(Turn::Part) => {}
+                Ok(Turn::Switch) => self.parser.effects += 1,
                 Ok(Turn::Waiting | Turn::Idle) => break,
                 Err(stop) => self.halt(stop, bus),
             }
             left = left.saturating_sub(core::mem::take(&mut self.spent));
         }
-        StepReport { commands, state: self.activity_on(bus) }
+        let acted = self.parser.effects != before;
+        StepReport { commands, state: self.activity_on(bus), acted }
     }
 
     /// An engine that may not reach memory waits, if it has anything to do.
@@ -214,13 +218,50 @@ impl Engine {
         ended
     }
 
-    /// A semaphore failed its poll: gives way to a pending list, or ends the slice.
+    /// A semaphore failed its comparison: gives way to a pending list, lets itself be switched out
+    /// unless CONTEXT_CONTROL inhibits that, or ends the slice.
     fn wait(&mut self, bus: &mut Bus<'_>) -> Result<Turn, Stop> {
-        if !self.parser.waiting {
-            self.parser.waiting = true;
+        let first = !self.parser.waiting;
+        self.parser.waiting = true;
+        if self.arbitrate(bus)? {
+            return Ok(Turn::Switch);
+        }
+        if self.leaves_when_waiting() {
+            let polls = self.parser.header & semaphore::POLL != 0;
+            let leaving = self.execlists.current();
+            if let Some(transition) = self.execlists.wait(polls) {
+                self.parser.waiting = false;
+                self.perform(transition, leaving, bus)?;
+                return Ok(Turn::Switch);
+            }
+        }
+        if first {
             self.raise(irq::WAIT_SEMAPHORE, bus);
         }
-        Ok(if self.arbitrate(bus)? { Turn::Switch } else { Turn::Waiting })
+        Ok(Turn::Waiting)
+    }
+
+    /// Whether a context that waits on a semaphore is switched out here.
+    fn leaves_when_waiting(&self) -> bool {
+        let inhibited =
+            self.registers.get(reg::CONTEXT_CONTROL) & control::INHIBIT_SYNC_SWITCH != 0;
+        let allowed = self.parser.arbitration && self.parser.level != Level::Restore;
+        self.execlists_mode && allowed && !inhibited
+    }
+
+    /// A signal for `context` came. In legacy mode every context is meant.
+    pub(crate) fn receive_signal(&mut self, context: u32) {
+        if !self.execlists_mode || self.context_id() == context {
+            self.parser.signalled = true;
+        }
+    }
+
+    /// Software cancels the wait for a semaphore: the engine goes on past it.
+    pub(super) fn cancel_wait(&mut self) {
+        let at_semaphore = self.parser.waiting
+            && self.parser.header >> 29 == 0
+            && mi::opcode(self.parser.header) == mi::SEMAPHORE_WAIT;
+        self.parser.cancelled |= at_semaphore;
     }
 
     /// TAIL cuts the command: the parser has to wait for the rest of it.

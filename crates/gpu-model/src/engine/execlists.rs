@@ -181,6 +181,22 @@ impl Execlists {
         Some(Transition { action: Action::Stop, status: csb::ACTIVE_IDLE | csb::COMPLETE, context })
     }
 
+    /// The running context waits on a semaphore and lets itself be switched out: the other element
+    /// follows, or nothing.
+    pub(crate) fn wait(&mut self, polls: bool) -> Option<Transition> {
+        let list = self.running?;
+        let context = list.elements[list.current].context_id();
+        let reason = csb::WAIT_SEMAPHORE | if polls { csb::WAIT_POLLS } else { 0 };
+        let next = list.elements[1];
+        if list.current == 0 && next.is_valid() {
+            self.running = Some(Running { current: 1, ..list });
+            let status = csb::ELEMENT_SWITCH | reason;
+            return Some(Transition { action: Action::Switch(next), status, context });
+        }
+        self.running = None;
+        Some(Transition { action: Action::Stop, status: csb::ACTIVE_IDLE | reason, context })
+    }
+
     /// Stores a CSB entry in the next slot and returns the slot.
     pub(crate) fn push_status(&mut self, status: u32, context: u32) -> u32 {
         let last = self.pointers & CSB_PTR_WRITE_MASK;

@@ -148,7 +148,7 @@ impl Engine {
     pub fn activity(&self) -> EngineActivity {
         if self.stop_ring || !self.has_work() {
             EngineActivity::Idle
-        } else if self.stop.is_some() || self.parser.waiting {
+        } else if self.stop.is_some() || self.parser.waiting || self.parser.is_spinning() {
             EngineActivity::Waiting
         } else {
             EngineActivity::Busy

@@ -99,6 +99,16 @@ pub(crate) struct Parser {
     pub(crate) arbitration: bool,
     /// The command is a semaphore that failed its poll.
     pub(crate) waiting: bool,
+    /// A signal came since the semaphore failed.
+    pub(crate) signalled: bool,
+    /// Software cancelled the wait.
+    pub(crate) cancelled: bool,
+    /// Where the streamer jumped last, and [`Parser::effects`] then.
+    last_jump: (u64, u64),
+    /// The last jump came round a loop in which nothing was done.
+    round: bool,
+    /// Counts what was done that somebody may wait for: commands with an effect, context switches.
+    pub(crate) effects: u64,
     /// The observer was told that TAIL cuts the command at HEAD.
     pub(crate) told_incomplete: bool,
     /// Header of the current or last command.
@@ -117,6 +127,11 @@ impl Parser {
             restore: [None, None],
             arbitration: true,
             waiting: false,
+            signalled: false,
+            cancelled: false,
+            last_jump: (0, 0),
+            round: false,
+            effects: 0,
             told_incomplete: false,
             header: 0,
             blit: None,
@@ -125,9 +140,22 @@ impl Parser {
 
     /// Continues where a context image says.
     pub(crate) fn resume(&mut self, batch: Batch, second: Batch) {
-        let header = self.header;
-        *self = Parser { batch, second, header, ..Parser::new() };
+        let Parser { header, effects, .. } = *self;
+        *self = Parser { batch, second, header, effects, ..Parser::new() };
         self.level = self.saved_level();
+    }
+
+    /// Notes a jump to `target`.
+    pub(crate) fn note_jump(&mut self, target: u64) {
+        let jump = (target, self.effects);
+        self.round = self.last_jump == jump;
+        self.last_jump = jump;
+    }
+
+    /// Whether the streamer goes round a loop that does nothing: only a write to memory, or software,
+    /// can end it.
+    pub(crate) fn is_spinning(&self) -> bool {
+        self.round && self.last_jump.1 == self.effects
     }
 
     /// Level outside the batches of a restore.

@@ -7,7 +7,7 @@ use gen8_spec::registers::context as saved;
 use ppgtt::{Levels, PhysicalMemory};
 
 use super::execlists::PortWrite;
-use super::parser::Parser;
+use super::parser::Batch;
 use super::{Engine, GPR_DWORDS, Stop};
 use crate::bus::Bus;
 use crate::event::Event;
@@ -104,11 +104,15 @@ impl Engine {
         true
     }
 
-    /// RING_CTL: a legacy ring that is disabled forgets the batch that it was in.
+    /// RING_CTL: writing the semaphore bit back cancels the wait, and a legacy ring that is disabled
+    /// forgets the batch that it was in.
     fn write_ring_control(&mut self, value: u32) {
-        self.ring.set_ctl(value);
+        if value & reg::CTL_WAIT_SEMAPHORE != 0 {
+            self.cancel_wait();
+        }
+        self.ring.set_ctl(value & !reg::CTL_WAIT_SEMAPHORE);
         if !self.execlists_mode && !self.ring.is_valid() {
-            self.parser = Parser { header: self.parser.header, ..Parser::new() };
+            self.parser.resume(Batch::default(), Batch::default());
         }
     }
 

@@ -287,7 +287,7 @@ fn endless_batch_does_not_keep_the_device_from_answering() {
     bench.emit(&mut context, &start(VA, mi::BATCH_PPGTT));
     bench.submit(context, None);
     for _ in 0..10 {
-        assert_eq!(bench.gpu.step(1000).state, EngineActivity::Busy);
+        assert_ne!(bench.gpu.step(1000).state, EngineActivity::Idle);
         assert_eq!(bench.get(BCS, reg::ACTHD), VA as u32);
         assert_eq!(bench.get(BCS, reg::MI_MODE) & reg::MI_MODE_IDLE, 0);
     }

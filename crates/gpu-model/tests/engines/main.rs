@@ -14,3 +14,4 @@ mod properties;
 mod reset;
 mod setup;
 mod tlb;
+mod waits;

