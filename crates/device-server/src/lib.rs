@@ -33,6 +33,7 @@
 //! Linux's `uapi/linux/vfio.h`.
 
 mod accesses;
+mod allocator;
 mod dma;
 mod errno;
 mod interrupts;
@@ -47,5 +48,6 @@ mod version;
 mod waiting;
 mod wire;
 
+pub use allocator::give_back_large_blocks;
 pub use server::{Server, ServerError, StopHandle};
 pub use signals::TerminationSignals;

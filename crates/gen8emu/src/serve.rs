@@ -15,6 +15,7 @@ use crate::cli::{Display, ServeArgs};
 
 /// Serves until a signal asks to end.
 pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
+    device_server::give_back_large_blocks();
     let signals = TerminationSignals::block().context("cannot block signals")?;
     let mut gpu = Gpu::new(config(arguments)?, GuestRam::empty());
     let spaces = AddressSpaces::new();
