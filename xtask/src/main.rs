@@ -42,6 +42,8 @@ enum Task {
     },
     /// Boot a stock Linux kernel with its own i915 on the emulated GPU, in QEMU
     Linux(Box<linux::LinuxArgs>),
+    /// Kill QEMU at work again and again, and reload i915: the GPU's server must stay as it was
+    Soak(linux::SoakArgs),
     /// Build the guest image and print where it is
     Firmware,
     /// Build the checks for Linux guests and print where they are
@@ -71,6 +73,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Matrix(Forwarded { arguments }) => build::build_and_run("matrix", &arguments),
         Task::Bench(Forwarded { arguments }) => build::build_and_run("bench", &arguments),
         Task::Linux(arguments) => linux::run(&arguments),
+        Task::Soak(arguments) => linux::soak(&arguments),
         Task::Test { step } => check::run(step.as_deref()),
         Task::Firmware => {
             println!("{}", build::firmware()?.display());

@@ -126,7 +126,10 @@ fn watch(
 }
 
 /// Takes the kernel's log from QEMU, line by line.
-fn read_log(listener: UnixListener, mut file: File) -> (Receiver<String>, JoinHandle<()>) {
+pub(super) fn read_log(
+    listener: UnixListener,
+    mut file: File,
+) -> (Receiver<String>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
         let Ok((stream, _)) = listener.accept() else { return };
@@ -162,7 +165,7 @@ fn show(mut output: impl Write, chunk: &[u8]) -> io::Result<()> {
     output.flush()
 }
 
-fn create(path: &Path) -> Result<File> {
+pub(super) fn create(path: &Path) -> Result<File> {
     File::create(path).with_context(|| format!("creating {}", path.display()))
 }
 

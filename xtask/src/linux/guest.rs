@@ -1,7 +1,8 @@
 //! One guest: what it is made of, and its boot.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -73,6 +74,17 @@ pub(super) struct Guest {
     pub(super) interactive: bool,
 }
 
+/// Where a guest runs.
+pub(super) struct Site<'a> {
+    pub(super) scratch: &'a Scratch,
+    /// The directory of its logs.
+    pub(super) logs: &'a Path,
+    /// Where its GPU is served; None for none.
+    pub(super) gpu: Option<&'a Path>,
+    /// Where the GPU can be asked what it has seen.
+    pub(super) control: Option<&'a Path>,
+}
+
 /// The GPU's display engine.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(super) enum Display {
@@ -130,14 +142,9 @@ impl Guest {
         logs: &str,
         console: Console,
     ) -> Result<Verdict> {
-        let checks = self.checks(tools)?;
         let scratch = Scratch::new()?;
         let logs = self::logs(logs);
         fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
-        let initramfs = scratch.join("initramfs.cpio");
-        fs::write(&initramfs, self.pack(kernel, tools, &checks)?)
-            .context("writing the initramfs")?;
-
         let (socket, control) = (scratch.join("gpu"), scratch.join("control"));
         let server = match (self.no_gpu, &tools.program) {
             (true, _) | (_, None) => None,
@@ -148,10 +155,47 @@ impl Guest {
                 Some(Server::start(program, &socket, &options, &log, &scratch)?)
             }
         };
+        let served = |path| server.is_some().then_some(path);
+        let (gpu, control) = (served(socket.as_path()), served(control.as_path()));
+        self.boot_at(kernel, tools, &Site { scratch: &scratch, logs: &logs, gpu, control }, console)
+    }
+
+    /// As [`Guest::boot`], with a GPU that somebody else serves.
+    pub(super) fn boot_at(
+        &self,
+        kernel: &Kernel,
+        tools: &Tools,
+        site: &Site<'_>,
+        console: Console,
+    ) -> Result<Verdict> {
+        let (command, places) = self.command(kernel, tools, site)?;
+        let limit = self.timeout.map(Duration::from_secs);
+        let options = Options {
+            timeout: if self.interactive { limit } else { limit.or(Some(TIMEOUT)) },
+            console: if self.interactive { Console::Terminal } else { console },
+        };
+        let logs = site.logs.display();
+        eprintln!("booting Linux {} ({}); logs in {logs}", kernel.name, tools.accel);
+        let mut verdict = Verdict::asking(site.control.map(Path::to_owned));
+        boot::run(command, &places, &options, site.scratch, &mut verdict)?;
+        verdict.conclude(&self.asked(&self.checks(tools)?));
+        Ok(verdict)
+    }
+
+    /// QEMU with this guest, and where its words go. Nothing is started yet.
+    pub(super) fn command(
+        &self,
+        kernel: &Kernel,
+        tools: &Tools,
+        site: &Site<'_>,
+    ) -> Result<(Command, Places)> {
+        let initramfs = site.scratch.join("initramfs.cpio");
+        fs::write(&initramfs, self.pack(kernel, tools, &self.checks(tools)?)?)
+            .context("writing the initramfs")?;
         let places = Places {
-            log_socket: scratch.join("log"),
-            console: logs.join("console.log"),
-            kernel_log: logs.join("kernel.log"),
+            log_socket: site.scratch.join("log"),
+            console: site.logs.join("console.log"),
+            kernel_log: site.logs.join("kernel.log"),
         };
         let command = tools.qemu.boot(&Machine {
             accel: tools.accel,
@@ -160,20 +204,11 @@ impl Guest {
             kernel: &kernel.image,
             initramfs: &initramfs,
             append: &self.command_line(),
-            gpu: server.is_some().then_some(socket.as_path()),
+            gpu: site.gpu,
             log: &places.log_socket,
             interactive: self.interactive,
         })?;
-        let limit = self.timeout.map(Duration::from_secs);
-        let options = Options {
-            timeout: if self.interactive { limit } else { limit.or(Some(TIMEOUT)) },
-            console: if self.interactive { Console::Terminal } else { console },
-        };
-        eprintln!("booting Linux {} ({}); logs in {}", kernel.name, tools.accel, logs.display());
-        let mut verdict = Verdict::asking(server.is_some().then_some(control));
-        boot::run(command, &places, &options, &scratch, &mut verdict)?;
-        verdict.conclude(&self.asked(&checks));
-        Ok(verdict)
+        Ok((command, places))
     }
 
     fn pack(&self, kernel: &Kernel, tools: &Tools, checks: &[String]) -> Result<Vec<u8>> {

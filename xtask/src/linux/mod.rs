@@ -19,6 +19,7 @@ mod packages;
 mod qemu;
 mod scratch;
 mod server;
+mod soak;
 mod tools;
 mod verdict;
 
@@ -31,6 +32,7 @@ use clap::{Args, ValueEnum};
 use self::boot::Console;
 use self::guest::Guest;
 use self::qemu::Qemu;
+pub(crate) use self::soak::{SoakArgs, run as soak};
 use self::tools::{Tools, Wanted};
 use crate::process;
 

@@ -56,6 +56,11 @@ impl Server {
         }
         Ok(server)
     }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Server {
