@@ -1,5 +1,6 @@
 //! The steps of `cargo xtask test`.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use anyhow::{Result, bail};
 use super::counts::Counts;
 use super::{Outcome, one, readme};
 use crate::linux::{self, Boots};
-use crate::{build, process, toolchain};
+use crate::{build, process, toolchain, workspace};
 
 /// Time in which the matrix must be through, on two cores.
 const MATRIX_LIMIT: Duration = Duration::from_secs(60);
@@ -71,27 +72,55 @@ fn documentation() -> Result<Outcome> {
 /// Module of the tests that need KVM, in every crate.
 const KVM_TESTS: &str = "on_kvm";
 
-/// The workspace's tests, with the guest image for those that boot it. Without KVM its tests are left
-/// out, so that the runner counts them as skipped (by themselves they would pass).
+/// Module of the tests that need Mesa's description of the commands, in every crate.
+const GENXML_TESTS: &str = "with_genxml";
+
+/// Where that description is: beside the repository, unless `GEN8EMU_GENXML` says otherwise.
+fn genxml() -> PathBuf {
+    match std::env::var_os("GEN8EMU_GENXML") {
+        Some(path) => path.into(),
+        None => workspace::root().join("../shared/data/gen8.xml"),
+    }
+}
+
+/// Modules of tests that cannot run here.
+fn left_out() -> Result<Vec<&'static str>> {
+    let mut modules = Vec::new();
+    if !build::kvm_works()? {
+        println!("skipping the tests that need KVM: it does not run guests here");
+        modules.push(KVM_TESTS);
+    }
+    if !genxml().is_file() {
+        println!("skipping the tests that need {}: it is not there", genxml().display());
+        modules.push(GENXML_TESTS);
+    }
+    Ok(modules)
+}
+
+/// The workspace's tests, with the guest image for those that boot it. What cannot run here is left
+/// out, so that the runner counts it as skipped (by itself it would pass).
 fn tests() -> Result<Outcome> {
     let has_nextest = process::capture(process::cargo().args(["nextest", "--version"])).is_ok();
-    let has_kvm = build::kvm_works()?;
-    if !has_kvm {
-        println!("skipping the tests that need KVM: it does not run guests here");
-    }
+    let left_out = left_out()?;
     let mut runner = process::cargo();
     if has_nextest {
         runner.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
-        if !has_kvm {
-            runner.args(["-E", &format!("not test({KVM_TESTS}::)")]);
+        let filters: Vec<String> =
+            left_out.iter().map(|module| format!("not test({module}::)")).collect();
+        if !filters.is_empty() {
+            runner.args(["-E", &filters.join(" and ")]);
         }
     } else {
         runner.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
-        if !has_kvm {
-            runner.args(["--", "--skip", &format!("{KVM_TESTS}::")]);
+        if !left_out.is_empty() {
+            runner.arg("--");
+        }
+        for module in left_out {
+            runner.args(["--skip", &format!("{module}::")]);
         }
     }
     runner.env("GEN8EMU_FIRMWARE", build::firmware()?);
+    runner.env("GEN8EMU_GENXML", genxml());
     counted(&mut runner)
 }
 
