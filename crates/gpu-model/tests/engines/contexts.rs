@@ -4,6 +4,7 @@ use gen8_spec::commands::mi::{self, semaphore};
 use gen8_spec::context_image::{self as image, control};
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::{self, ring as reg};
+use gen8_spec::registers::context as saved;
 use gen8_spec::{PAGE_SIZE, masked_enable};
 use gpu_model::EngineActivity;
 use ppgtt::Levels;
@@ -177,4 +178,44 @@ fn indirect_context_batch_runs_by_count_before_the_ring_and_per_context_batch_un
     bench.set_image(context, image::BB_PER_CTX_PTR, per_context as u32 | reg::BB_PER_CTX_VALID);
     run(&mut bench, &mut context, &copy(target + 8, target + 4));
     assert_eq!([0, 4, 8].map(|at| bench.peek(target + at)), [1, 1, 1]);
+}
+
+/// Registers of a context are found again after a switch, and a context that never ran finds the same
+/// values whoever ran before.
+#[test]
+fn registers_of_the_context_are_found_again_and_virgin_contexts_are_equal() {
+    let rcs = EngineId::Rcs;
+    let mut bench = Bench::new();
+    bench.execlists(rcs);
+    let vm = bench.vm(Levels::Four);
+    let registers: Vec<u32> = saved::offsets(saved::RENDER_USER).collect();
+    // Masked registers take the low half, others everything: both show a change.
+    let value = |register: u32| register << 16 | 0xffff_0000 | register & 0xff;
+    let read = |bench: &mut Bench| -> Vec<u32> {
+        registers.iter().map(|&register| bench.read_register(register)).collect()
+    };
+    let mut virgin = bench.context(rcs, vm, 1);
+    run(&mut bench, &mut virgin, &[0, 0]);
+    let fresh = read(&mut bench);
+    let mut writer = bench.context(rcs, vm, 2);
+    for chunk in registers.chunks(16) {
+        let commands: Vec<u32> =
+            chunk.iter().flat_map(|&register| load_register(register, value(register))).collect();
+        let page = bench.batch(vm, 0x80_0000, &[&commands[..], &[END]].concat());
+        assert_ne!(page, 0);
+        bench.write_register(rcs.tlb_invalidate_register(), 1);
+        run(&mut bench, &mut writer, &super::bench::start(0x80_0000, mi::BATCH_PPGTT));
+    }
+    let written = read(&mut bench);
+    assert!(written.iter().zip(&fresh).filter(|(new, old)| new != old).count() > 50);
+    let mut other = bench.context(rcs, vm, 3);
+    run(&mut bench, &mut other, &[0, 0]);
+    assert_eq!(read(&mut bench), fresh, "another virgin context");
+    run(&mut bench, &mut writer, &[0, 0]);
+    assert_eq!(read(&mut bench), written);
+    // A reset forgets the engine's registers, not the image.
+    bench.write_register(mmio::GDRST, rcs.reset_domain());
+    bench.execlists(rcs);
+    run(&mut bench, &mut writer, &[0, 0]);
+    assert_eq!(read(&mut bench), written, "after a reset");
 }

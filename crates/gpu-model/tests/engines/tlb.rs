@@ -9,7 +9,7 @@ use gen8_spec::{masked_disable, pte};
 use gpu_model::{Event, GpuConfig};
 use ppgtt::{Levels, PhysicalMemory};
 
-use super::bench::{Bench, Context, Vm, load_register, store};
+use super::bench::{Bench, Context, END, Vm, load_register, start, store};
 
 const VA: u64 = 0x1_0000;
 
@@ -101,11 +101,82 @@ fn flush_dw_invalidates_with_a_post_sync_operation_only() {
 
 #[test]
 fn tlb_register_invalidates_its_engine_only() {
+    for engine in EngineId::ALL {
+        let mut stale = Stale::new(engine);
+        for other in EngineId::ALL.into_iter().filter(|&other| other != engine) {
+            stale.bench.write_register(other.tlb_invalidate_register(), 1);
+        }
+        assert!(!stale.run(&[]), "{}", engine.name());
+        stale.bench.write_register(engine.tlb_invalidate_register(), 0);
+        assert!(!stale.run(&[]), "{}", engine.name());
+        stale.bench.write_register(engine.tlb_invalidate_register(), 1);
+        assert_eq!(stale.bench.read_register(engine.tlb_invalidate_register()), 0);
+        assert!(stale.run(&[]), "{}", engine.name());
+    }
+}
+
+/// Nothing of this is in the list of triggers.
+#[test]
+fn batches_semaphores_notifications_and_ggtt_flushes_do_not_invalidate() {
+    let mut stale = Stale::new(EngineId::Rcs);
+    stale.bench.batch(stale.vm, 0x20_0000, &[mi::header(mi::NOOP, 0), END]);
+    stale.bench.write_register(mmio::GFX_FLSH_CNTL, mmio::GFX_FLSH_CNTL_EN);
+    let quiet = pipe::CS_STALL | pipe::FLUSH_ENABLE | pipe::NOTIFY;
+    let commands = [
+        &[pipe::HEADER, quiet, 0, 0, 0, 0][..],
+        &[mi::header(mi::USER_INTERRUPT, 0), mi::header(mi::ARB_CHECK, 0)],
+        &start(0x20_0000, mi::BATCH_PPGTT),
+    ]
+    .concat();
+    assert!(!stale.run(&commands));
+}
+
+#[test]
+fn full_reset_invalidates_every_engine() {
+    for engine in EngineId::ALL {
+        let mut stale = Stale::new(engine);
+        stale.bench.write_register(mmio::GDRST, mmio::GDRST_FULL);
+        stale.bench.execlists(engine);
+        assert!(stale.run(&[]), "{}", engine.name());
+    }
+}
+
+/// Commands are read from memory each time; only where they are can be stale.
+#[test]
+fn batch_that_is_rewritten_in_place_is_fetched_anew_and_one_that_moved_needs_an_invalidation() {
     let mut stale = Stale::new(EngineId::Bcs);
-    stale.bench.write_register(EngineId::Rcs.tlb_invalidate_register(), 1);
-    assert!(!stale.run(&[]));
+    let (va, target) = (0x20_0000, stale.bench.page());
+    let batch = |value| [&super::bench::store_ggtt(target, value)[..], &[END]].concat();
+    let (first, second) = (stale.bench.page(), stale.bench.page());
+    let place = stale.bench.map(stale.vm, va, first);
+    let call = start(va, 0);
+    for page in [first, second] {
+        stale.bench.map_ggtt(va, page);
+    }
+    // Privileged batches come from the GGTT, which has no TLB: always the new place.
+    stale.bench.poke_all(second, &batch(1));
+    stale.run(&call);
+    assert_eq!(stale.bench.peek(target), 1);
+    stale.bench.poke_all(second, &batch(2));
+    stale.run(&call);
+    assert_eq!(stale.bench.peek(target), 2);
+    // User batches come from the PPGTT.
+    let user = |value| [&store(VA + 0x100, value)[..], &[END]].concat();
+    let call = start(va, mi::BATCH_PPGTT);
+    stale.bench.poke_all(first, &user(3));
+    stale.bench.poke_all(second, &user(5));
+    stale.run(&call);
+    assert_eq!(stale.bench.peek(stale.old + 0x100), 3);
+    stale.bench.poke_all(first, &user(4));
+    stale.run(&call);
+    assert_eq!(stale.bench.peek(stale.old + 0x100), 4);
+    let entry = pte::encode_pte(second, pte::CacheLevel::Llc, false);
+    assert!(stale.bench.ram.write_u64(place, entry));
+    stale.run(&call);
+    assert_eq!(stale.bench.peek(stale.old + 0x100), 4, "the old place");
     stale.bench.write_register(EngineId::Bcs.tlb_invalidate_register(), 1);
-    assert!(stale.run(&[]));
+    stale.run(&call);
+    assert_eq!(stale.bench.peek(stale.new + 0x100), 5);
 }
 
 #[test]
