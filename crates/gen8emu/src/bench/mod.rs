@@ -3,6 +3,7 @@
 //! A ratio to what this very machine can do at best survives a change of machine and most noise;
 //! nanoseconds do not.
 
+mod blits;
 mod command;
 mod commands;
 mod context;
@@ -40,6 +41,8 @@ pub(crate) enum Unit {
     Milliseconds,
     /// Million operations per second.
     MillionPerSecond,
+    /// Gigabytes (10⁹ bytes) per second, where an operation is a byte.
+    GigabytesPerSecond,
 }
 
 /// One bench.
@@ -87,6 +90,10 @@ pub(crate) const ALL: &[Bench] = &[
     page_tables::CENSUS_1G,
     commands::MI_NOOP,
     commands::MI_STORE_DATA_IMM,
+    blits::BLT_COPY_LINEAR,
+    blits::BLT_FILL,
+    blits::BLT_COPY_X,
+    blits::BLT_COPY_Y,
     execlists::ELSP_TO_CSB,
     context::CONTEXT_CYCLE,
     server::MMIO_READ_RTT,
@@ -126,6 +133,7 @@ impl Unit {
             Unit::Microseconds => "us",
             Unit::Milliseconds => "ms",
             Unit::MillionPerSecond => "M/s",
+            Unit::GigabytesPerSecond => "GB/s",
         }
     }
 
@@ -135,6 +143,7 @@ impl Unit {
             Unit::Microseconds => ns / 1e3,
             Unit::Milliseconds => ns / 1e6,
             Unit::MillionPerSecond => 1e3 / ns,
+            Unit::GigabytesPerSecond => 1.0 / ns,
         }
     }
 }

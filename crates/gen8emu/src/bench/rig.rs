@@ -1,4 +1,4 @@
-//! A render engine with one context, brought up by hand, for the benches of the engines: no driver
+//! An engine with one context, brought up by hand, for the benches of the engines: no driver
 //! is in the way of what is measured.
 
 use anyhow::{Context, Result, ensure};
@@ -10,13 +10,11 @@ use gen8_spec::execlists::{Addressing, ContextDescriptor};
 use gen8_spec::mmio::ring;
 use gen8_spec::pte::{CacheLevel, encode_ggtt_pte};
 use gen8_spec::{PAGE_SIZE, hwsp, masked_enable, mmio, pci};
-use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
+use gpu_model::{Bar, EngineActivity, Gpu, GpuConfig, GuestRam};
 use ppgtt::{AddressSpace, Levels, PageAllocator, PhysicalMemory};
 
-const ENGINE: EngineId = EngineId::Rcs;
 /// A GT2 part.
 const DEVICE_ID: u16 = 0x1616;
-const RAM: u64 = 32 << 20;
 /// RAM below this is mapped in the GGTT, address for address.
 const GGTT_MAPPED: u64 = 4 << 20;
 const STATUS_PAGE: u64 = 0x1_0000;
@@ -36,6 +34,7 @@ const BUDGET: u32 = 4096;
 pub(super) struct Rig {
     gpu: Gpu,
     memory: GuestRam,
+    engine: EngineId,
     /// Ring offset up to which work was submitted.
     tail: u64,
 }
@@ -54,15 +53,22 @@ impl PageAllocator for Pages {
 }
 
 impl Rig {
-    /// Brings it up; nothing runs yet. Every piece of work starts the batch at [`DATA_VA`].
+    /// Brings up the render engine; nothing runs yet. Every piece of work starts the batch at
+    /// [`DATA_VA`].
     pub(super) fn new() -> Result<Rig> {
-        let memory = GuestRam::anonymous(RAM)?;
+        Rig::with(EngineId::Rcs, DATA_SIZE, DATA_SIZE)
+    }
+
+    /// Brings up an engine with so many bytes of memory, mapped over and over up to `span` bytes of
+    /// addresses.
+    pub(super) fn with(engine: EngineId, size: u64, span: u64) -> Result<Rig> {
+        let memory = GuestRam::anonymous(DATA + size)?;
         let config = GpuConfig::by_device_id(DEVICE_ID).context("no such part")?;
         let gpu = Gpu::new(config, memory.clone());
-        let mut rig = Rig { gpu, memory, tail: 0 };
+        let mut rig = Rig { gpu, memory, engine, tail: 0 };
         rig.wake();
         rig.fill_ring();
-        rig.make_context()?;
+        rig.make_context(size, span)?;
         Ok(rig)
     }
 
@@ -76,9 +82,9 @@ impl Rig {
             let pte = encode_ggtt_pte(page * PAGE_SIZE);
             self.gpu.bar_write(Bar::Bar0, pci::BAR0_GGTT_OFFSET + 8 * page, 8, pte);
         }
-        self.write(ENGINE.mmio_base() + ring::HWS_PGA, STATUS_PAGE as u32);
+        self.write(self.engine.mmio_base() + ring::HWS_PGA, STATUS_PAGE as u32);
         let mode = masked_enable(ring::GFX_MODE_EXECLISTS);
-        self.write(ENGINE.mmio_base() + ring::GFX_MODE, mode);
+        self.write(self.engine.mmio_base() + ring::GFX_MODE, mode);
     }
 
     fn write(&mut self, register: u32, value: u32) {
@@ -94,21 +100,22 @@ impl Rig {
         self.put(RING, &dwords);
     }
 
-    fn make_context(&self) -> Result<()> {
+    fn make_context(&self, size: u64, span: u64) -> Result<()> {
         let mut pages = Pages { next: TABLES };
         let mut space = AddressSpace::new(&self.memory, &mut pages, Levels::Four)?;
-        space.allocate_range(&self.memory, &mut pages, DATA_VA, DATA_SIZE)?;
-        let data = (DATA..DATA + DATA_SIZE).step_by(PAGE_SIZE as usize);
+        space.allocate_range(&self.memory, &mut pages, DATA_VA, span)?;
+        let data = (0..span).step_by(PAGE_SIZE as usize).map(|at| DATA + at % size);
         space.insert(&self.memory, DATA_VA, data, CacheLevel::Llc, false)?;
         for (n, pdp) in space.root().pdps().into_iter().enumerate() {
             self.set(image::pdp_udw(n), (pdp >> 32) as u32);
             self.set(image::pdp_ldw(n), pdp as u32);
         }
-        for (index, header) in [
-            (image::LRI_HEADER_0, image::RCS_LRI_0),
-            (image::LRI_HEADER_1, image::RCS_LRI_1),
-            (image::LRI_HEADER_2, image::RCS_LRI_2),
-        ] {
+        let headers = match self.engine {
+            EngineId::Rcs => [image::RCS_LRI_0, image::RCS_LRI_1, image::RCS_LRI_2],
+            _ => [image::XCS_LRI_0, image::XCS_LRI_1, image::XCS_LRI_2],
+        };
+        let places = [image::LRI_HEADER_0, image::LRI_HEADER_1, image::LRI_HEADER_2];
+        for (index, header) in places.into_iter().zip(headers) {
             self.put(STATE + 4 * index as u64, &[header]);
         }
         let inhibit = control::INHIBIT_SYNC_SWITCH | control::RESTORE_INHIBIT;
@@ -147,7 +154,7 @@ impl Rig {
         let descriptor = ContextDescriptor::new(IMAGE as u32, 1, Addressing::Legacy64);
         // Element 1 is empty; the last of the four writes submits.
         for half in [0, 0, descriptor.upper(), descriptor.lower()] {
-            self.write(ENGINE.mmio_base() + ring::ELSP, half);
+            self.write(self.engine.mmio_base() + ring::ELSP, half);
         }
     }
 
@@ -161,6 +168,12 @@ impl Rig {
     /// Steps the device once; commands that it executed.
     pub(super) fn step(&mut self) -> u64 {
         self.gpu.step(BUDGET).commands.into()
+    }
+
+    /// Runs the batch once, to its end.
+    pub(super) fn run_batch(&mut self) {
+        self.submit();
+        while self.gpu.step(BUDGET).state == EngineActivity::Busy {}
     }
 
     /// Runs an endless batch for at least so many commands; how many they were.
