@@ -16,17 +16,27 @@ pub enum Tiling {
 }
 
 impl Tiling {
+    /// log2 of [`Tiling::width`].
+    const fn width_shift(self) -> u32 {
+        match self {
+            Tiling::X => 9,
+            Tiling::Y => 7,
+        }
+    }
+
+    /// log2 of [`Tiling::height`].
+    const fn height_shift(self) -> u32 {
+        TILE_BYTES.ilog2() - self.width_shift()
+    }
+
     /// Bytes in a row of a tile; pitches are multiples of it.
     pub const fn width(self) -> u64 {
-        match self {
-            Tiling::X => 512,
-            Tiling::Y => 128,
-        }
+        1 << self.width_shift()
     }
 
     /// Rows in a tile.
     pub const fn height(self) -> u64 {
-        TILE_BYTES / self.width()
+        1 << self.height_shift()
     }
 
     /// Bytes that lie side by side in memory as in the picture.
@@ -51,10 +61,11 @@ impl Tiling {
     /// Offset in a surface of the byte (x, y), from its pitch in bytes, which is a multiple of
     /// [`Tiling::width`]. Coordinates before the origin lie in tiles before it.
     pub const fn offset(self, pitch: i64, x: i64, y: i64) -> i64 {
-        let (width, height) = (self.width() as i64, self.height() as i64);
-        let tile_row = y.div_euclid(height) * height * pitch;
-        let tile = x.div_euclid(width) * TILE_BYTES as i64;
-        let within = self.within(x.rem_euclid(width) as u64, y.rem_euclid(height) as u64);
+        let (width, height) = (self.width() - 1, self.height() - 1);
+        // Arithmetic shifts round down, also below 0.
+        let tile_row = (y >> self.height_shift() << self.height_shift()) * pitch;
+        let tile = (x >> self.width_shift()) * TILE_BYTES as i64;
+        let within = self.within(x as u64 & width, y as u64 & height);
         tile_row + tile + within as i64
     }
 }

@@ -1,8 +1,8 @@
 //! Bulk moves inside guest memory: what the blitter does all day.
 //!
 //! Volatile accesses one after the other, in ascending order, so nothing is assumed about bytes that
-//! the guest changes meanwhile. All but the ends are aligned qwords on both sides: on x86-64 a loop
-//! of them is as fast as `memcpy` (measured page by page).
+//! the guest changes meanwhile. All but the ends are aligned on both sides: qwords, and where both
+//! allow it cache lines in vector registers, which is as fast as `memcpy` and `memset`.
 
 use core::ops::Range;
 
@@ -16,6 +16,16 @@ const COLUMN: usize = Y_COLUMN_BYTES as usize;
 const COLUMN_STEP: usize = COLUMN * Tiling::Y.height() as usize;
 /// Bytes in a qword.
 const QWORD: usize = size_of::<u64>();
+
+/// The widest access: SSE2, which every x86-64 has. Elsewhere qwords have to do.
+#[cfg(target_arch = "x86_64")]
+type Wide = core::arch::x86_64::__m128i;
+#[cfg(not(target_arch = "x86_64"))]
+type Wide = u64;
+/// Bytes in a cache line.
+const LINE_BYTES: usize = 64;
+/// Wide accesses in a cache line.
+const LINE: usize = LINE_BYTES / size_of::<Wide>();
 
 /// What a copy lacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +68,8 @@ impl GuestRam {
         }
         let turned = pattern.rotate_right(8 * cut.head as u32).to_le();
         let middle: *mut u64 = target.wrapping_add(cut.head).cast();
-        for i in 0..cut.qwords {
-            // SAFETY: as above; the target is aligned behind the head.
-            unsafe { middle.wrapping_add(i).write_volatile(turned) };
-        }
+        // SAFETY: as above; the target is aligned behind the head.
+        unsafe { fill_qwords(middle, turned, cut.qwords) };
         true
     }
 }
@@ -200,6 +208,59 @@ unsafe fn copy_bytes(target: *mut u8, source: *const u8, range: Range<usize>) {
     }
 }
 
+/// Whole cache lines in a run of qwords.
+struct Lines {
+    /// Qwords before the first one.
+    before: usize,
+    count: usize,
+}
+
+impl Lines {
+    fn new(target: *mut u64, qwords: usize) -> Lines {
+        let before = target.align_offset(LINE_BYTES).min(qwords);
+        Lines { before, count: (qwords - before) * QWORD / LINE_BYTES }
+    }
+
+    /// The qwords that are not in the first `count` lines.
+    fn others(&self, count: usize, qwords: usize) -> impl Iterator<Item = usize> {
+        (0..self.before).chain(self.before + count * LINE_BYTES / QWORD..qwords)
+    }
+}
+
+/// Writes `count` qwords of the same value.
+///
+/// # Safety
+///
+/// `target` is 8-byte aligned and covers `8 * count` bytes of a live mapping.
+unsafe fn fill_qwords(target: *mut u64, value: u64, count: usize) {
+    let lines = Lines::new(target, count);
+    for i in lines.others(lines.count, count) {
+        // SAFETY: the caller covers qword `i`.
+        unsafe { target.wrapping_add(i).write_volatile(value) };
+    }
+    let first: *mut Wide = target.wrapping_add(lines.before).cast();
+    let value = widened(value);
+    for line in 0..lines.count {
+        for i in 0..LINE {
+            // SAFETY: `Lines` stays below `count`, and its lines are aligned.
+            unsafe { first.wrapping_add(line * LINE + i).write_volatile(value) };
+        }
+    }
+}
+
+/// A qword, repeated.
+#[cfg(target_arch = "x86_64")]
+fn widened(value: u64) -> Wide {
+    // SAFETY: every x86-64 has SSE2.
+    unsafe { core::arch::x86_64::_mm_set1_epi64x(value.cast_signed()) }
+}
+
+/// A qword, repeated.
+#[cfg(not(target_arch = "x86_64"))]
+fn widened(value: u64) -> Wide {
+    value
+}
+
 /// Copies `count` qwords. Of an unaligned source the aligned qwords around them are loaded and
 /// shifted together.
 ///
@@ -210,7 +271,26 @@ unsafe fn copy_qwords(target: *mut u64, source: *const u8, count: usize) {
     let past = source.addr() % QWORD;
     let first: *const u64 = source.wrapping_sub(past).cast();
     if past == 0 {
-        for i in 0..count {
+        let lines = Lines::new(target, count);
+        let aligned = first.wrapping_add(lines.before).cast::<Wide>().is_aligned();
+        let wide = if aligned { lines.count } else { 0 };
+        for i in 0..lines.before {
+            // SAFETY: the caller covers qword `i`, and the source is aligned.
+            let value = unsafe { first.wrapping_add(i).read_volatile() };
+            // SAFETY: the caller covers qword `i`, and the target is aligned.
+            unsafe { target.wrapping_add(i).write_volatile(value) };
+        }
+        let from: *const Wide = first.wrapping_add(lines.before).cast();
+        let to: *mut Wide = target.wrapping_add(lines.before).cast();
+        for line in 0..wide {
+            for i in 0..LINE {
+                // SAFETY: `Lines` stays below `count`, and `aligned` was checked.
+                let value = unsafe { from.wrapping_add(line * LINE + i).read_volatile() };
+                // SAFETY: as above; the target's lines are aligned.
+                unsafe { to.wrapping_add(line * LINE + i).write_volatile(value) };
+            }
+        }
+        for i in lines.before + wide * LINE_BYTES / QWORD..count {
             // SAFETY: the caller covers qword `i`, and the source is aligned.
             let value = unsafe { first.wrapping_add(i).read_volatile() };
             // SAFETY: the caller covers qword `i`, and the target is aligned.
@@ -257,7 +337,7 @@ mod tests {
     fn copies_of_any_alignment_move_the_bytes_and_touch_no_others() {
         for to in 0..9 {
             for from in 0..9 {
-                for len in [0, 1, 7, 8, 9, 31, 100] {
+                for len in [0, 1, 7, 8, 9, 31, 100, 300] {
                     let (memory, before) = numbered();
                     let (to, from) = (0x800 + to, 0x40 + from);
                     assert_eq!(memory.copy(to as u64, from as u64, len as u64), Ok(()));
@@ -315,7 +395,7 @@ mod tests {
     fn fills_repeat_the_pattern_from_their_first_byte() {
         let pattern = 0x8877_6655_4433_2211_u64;
         for start in 0..9 {
-            for len in [0, 1, 7, 8, 9, 50] {
+            for len in [0, 1, 7, 8, 9, 50, 200] {
                 let (memory, before) = numbered();
                 assert!(memory.fill(0x200 + start as u64, pattern, len as u64));
                 let mut expected = before.clone();

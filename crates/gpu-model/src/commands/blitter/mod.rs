@@ -19,8 +19,8 @@ use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
 use operands::Operands;
 
-/// Units of a slice, each worth a simple command: a few microseconds in all.
-const SLICE: usize = 256;
+/// Units of a slice, each worth a simple command: some ten microseconds in all.
+const SLICE: usize = 1024;
 
 /// Executes a 2D packet, or the next slice of it.
 pub(super) fn execute(

@@ -73,7 +73,7 @@ impl Surface {
         let address = self.base.wrapping_add_signed(offset) & VA_MASK;
         let room = match self.tiling {
             None => PAGE_SIZE - address % PAGE_SIZE,
-            Some(format) => format.width() - at.x.rem_euclid(format.width() as i64) as u64,
+            Some(format) => format.width() - (at.x as u64 & (format.width() - 1)),
         };
         Span { address, len: len.min(room as usize) }
     }
