@@ -29,10 +29,11 @@ const CONFIG_SIZE: u64 = 256;
 /// The end of this value takes the GPU's DMA, interrupts and state away and gives the function back,
 /// however the run went; if the process dies, the kernel does.
 pub struct VfioPlatform<F: PciFunction> {
-    // The function goes first: as long as it is held, the device may reach the pages.
-    function: F,
+    // In the order of their end: mapped BARs keep the function open, and an open function may reach
+    // the pages.
     registers: Window,
     aperture: Window,
+    function: F,
     pages: DmaPages<Arena>,
     /// Counts MSIs.
     interrupt: EventFd,
