@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::boot::{self, Console, Options, Places};
 use super::checks::name_of;
+use super::drive;
 use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
 use super::qemu::Machine;
@@ -63,6 +64,9 @@ pub(super) struct Guest {
     /// Boot without the GPU: are kernel, initramfs and payload all right by themselves?
     #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "check"])]
     pub(super) no_gpu: bool,
+    /// Let `gen8emu drive` have the GPU instead of i915, through vfio-pci, with these arguments
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true, num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["check", "exec", "overlay", "no_gpu", "interactive"])]
+    pub(super) drive: Option<String>,
     /// The kernel must die in this function, and in no other
     #[arg(long, value_name = "FUNCTION")]
     pub(super) expect_oops: Option<String>,
@@ -110,6 +114,7 @@ impl Default for Guest {
             stolen: None,
             display: Display::On,
             no_gpu: false,
+            drive: None,
             expect_oops: None,
             timeout: None,
             interactive: false,
@@ -118,9 +123,14 @@ impl Default for Guest {
 }
 
 impl Guest {
+    /// Whether i915 takes the GPU.
+    fn has_i915(&self) -> bool {
+        !self.no_gpu && self.drive.is_none()
+    }
+
     /// Whether it runs checks.
     pub(super) fn wants_checks(&self) -> bool {
-        !self.no_gpu && self.check.iter().any(|name| name != NO_CHECK)
+        self.has_i915() && self.check.iter().any(|name| name != NO_CHECK)
     }
 
     /// The checks to run.
@@ -136,6 +146,21 @@ impl Guest {
     /// Boots it with `kernel` and gives the verdict; console and logs are kept where [`logs`]
     /// says.
     pub(super) fn boot(
+        &self,
+        kernel: &Kernel,
+        tools: &Tools,
+        logs: &str,
+        console: Console,
+    ) -> Result<Verdict> {
+        match &self.drive {
+            None => self.boot_as_is(kernel, tools, logs, console),
+            Some(words) => {
+                drive::prepare(words, self, tools)?.boot_as_is(kernel, tools, logs, console)
+            }
+        }
+    }
+
+    fn boot_as_is(
         &self,
         kernel: &Kernel,
         tools: &Tools,
@@ -205,6 +230,7 @@ impl Guest {
             initramfs: &initramfs,
             append: &self.command_line(),
             gpu: site.gpu,
+            iommu: self.drive.is_some(),
             log: &places.log_socket,
             interactive: self.interactive,
         })?;
@@ -216,7 +242,7 @@ impl Guest {
             busybox: &tools.busybox,
             release: &kernel.release,
             modules: kernel.modules.as_ref(),
-            gpu: !self.no_gpu,
+            i915: self.has_i915(),
             more_modules: &self.module,
             checks: tools.checks.as_ref().map(|(program, _)| program.as_path()),
             wanted_checks: checks,
@@ -228,7 +254,7 @@ impl Guest {
 
     fn asked(&self, checks: &[String]) -> Asked {
         Asked {
-            gpu: !self.no_gpu,
+            i915: self.has_i915(),
             payload: self.exec.is_some(),
             checks: checks.iter().map(|check| name_of(check).to_owned()).collect(),
             intx: self.intx,

@@ -16,8 +16,8 @@ pub(super) struct Contents<'a> {
     /// The kernel's version, and its modules unless all is built in.
     pub(super) release: &'a str,
     pub(super) modules: Option<&'a Modules>,
-    /// Whether there is a GPU to load i915 for.
-    pub(super) gpu: bool,
+    /// Whether i915 is to take the GPU.
+    pub(super) i915: bool,
     /// Modules to pack besides i915.
     pub(super) more_modules: &'a [String],
     /// The program gen8-checks.
@@ -41,11 +41,11 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
     tree.link("bin/sh", "busybox")?;
     tree.file("init", 0o755, include_bytes!("init.sh").to_vec())?;
     tree.character_device("dev/console", 5, 1)?;
-    if contents.gpu {
+    if contents.i915 {
         tree.file("gen8emu/i915", 0o644, Vec::new())?;
     }
     if let Some(modules) = contents.modules {
-        let i915 = contents.gpu.then_some("i915");
+        let i915 = contents.i915.then_some("i915");
         let wanted = i915.into_iter().chain(contents.more_modules.iter().map(String::as_str));
         pack_modules(&mut tree, contents.release, modules, wanted)?;
     }
@@ -127,7 +127,7 @@ mod tests {
             busybox: &busybox,
             release: "1",
             modules: None,
-            gpu: false,
+            i915: false,
             more_modules: &[],
             checks: Some(&busybox),
             wanted_checks: &["engines".to_owned(), "softpin".to_owned()],

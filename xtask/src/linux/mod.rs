@@ -9,6 +9,7 @@ mod census;
 mod checks;
 mod clients;
 mod cpio;
+mod drive;
 mod elf;
 mod grid;
 mod guest;
@@ -64,7 +65,7 @@ pub(crate) struct LinuxArgs {
     #[arg(long, conflicts_with_all = ["Guest", "kernel", "kernel_image", "clients"])]
     all: bool,
     /// Run Debian's own GPU clients (package intel-gpu-tools) and print a table of them
-    #[arg(long, conflicts_with_all = ["exec", "overlay", "interactive", "no_gpu"])]
+    #[arg(long, conflicts_with_all = ["exec", "overlay", "interactive", "no_gpu", "drive"])]
     clients: bool,
     #[command(flatten)]
     guest: Guest,

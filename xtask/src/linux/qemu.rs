@@ -34,6 +34,8 @@ pub(super) struct Machine<'a> {
     pub(super) append: &'a str,
     /// Where the GPU's server listens.
     pub(super) gpu: Option<&'a Path>,
+    /// Put the GPU behind an IOMMU that the guest can set up for it.
+    pub(super) iommu: bool,
     /// Where we listen for the kernel's log.
     pub(super) log: &'a Path,
     pub(super) interactive: bool,
@@ -100,9 +102,17 @@ impl Qemu {
         command.arg("-object");
         command.arg(format!("memory-backend-memfd,id=ram,size={},share=on", machine.memory));
         command.args(["-machine", "q35,memory-backend=ram", "-m", machine.memory]);
-        command.args(["-accel", machine.accel, "-smp"]).arg(machine.cpus.to_string());
+        // An IOMMU remaps interrupts, which the kernel's own IO-APIC does not let it.
+        let split =
+            if machine.iommu && machine.accel == "kvm" { ",kernel-irqchip=split" } else { "" };
+        command.arg("-accel").arg(format!("{}{split}", machine.accel));
+        command.arg("-smp").arg(machine.cpus.to_string());
         if machine.accel == "kvm" {
             command.args(["-cpu", "host"]);
+        }
+        if machine.iommu {
+            // QEMU hears of new mappings only if the guest must tell the IOMMU of them.
+            command.args(["-device", "intel-iommu,caching-mode=on"]);
         }
         command.arg("-kernel").arg(machine.kernel).arg("-initrd").arg(machine.initramfs);
         command.arg("-append").arg(machine.append);

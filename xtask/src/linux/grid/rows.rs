@@ -30,12 +30,12 @@ pub(in crate::linux) struct Row {
 pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
     let plain = kernels.iter().map(|&kernel| row(kernel, "GT2", &CHECKS, |_| ()));
     let fused = kernels.iter().map(|&kernel| fused_off(kernel));
-    plain.chain(variants()).chain(fused).collect()
+    plain.chain(variants()).chain(fused).chain([driven(BASELINE)]).collect()
 }
 
 /// What `cargo xtask test` has the time for.
 pub(in crate::linux) fn cheap() -> Vec<Row> {
-    vec![row(BASELINE, "GT2", &CHEAP, |_| ()), fused_off(BASELINE)]
+    vec![row(BASELINE, "GT2", &CHEAP, |_| ()), fused_off(BASELINE), driven(BASELINE)]
 }
 
 fn variants() -> [Row; 6] {
@@ -47,6 +47,11 @@ fn variants() -> [Row; 6] {
         row(BASELINE, "32 MiB stolen", &CHECKS, |guest| guest.stolen = Some(32)),
         row(BASELINE, "INTx", &CHECKS, |guest| guest.intx = true),
     ]
+}
+
+/// Our own driver has the GPU, through vfio-pci.
+fn driven(kernel: &'static str) -> Row {
+    row(kernel, "our driver through VFIO", &[], |guest| guest.drive = Some("--scenario A".into()))
 }
 
 /// A GPU without display goes to sleep.

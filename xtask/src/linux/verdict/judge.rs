@@ -8,8 +8,8 @@ const TAINT_OOPS: u64 = 1 << 7;
 /// What was asked of the guest.
 #[derive(Clone, Debug, Default)]
 pub(in crate::linux) struct Asked {
-    /// There is a GPU to drive.
-    pub(in crate::linux) gpu: bool,
+    /// There is a GPU for i915 to drive.
+    pub(in crate::linux) i915: bool,
     /// There is a payload to run.
     pub(in crate::linux) payload: bool,
     /// These checks must answer.
@@ -27,7 +27,7 @@ impl Verdict {
     pub(in crate::linux) fn conclude(&mut self, asked: &Asked) {
         self.oopses = self.state.oopses.functions().to_vec();
         let mut faults = self.faults_of_guest(asked);
-        if asked.gpu {
+        if asked.i915 {
             faults.extend(self.faults_of_gpu(asked));
         }
         faults.extend(asked.checks.iter().filter_map(|name| self.fault_of_check(name)));
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn asked() -> Asked {
-        Asked { gpu: true, payload: true, checks: vec!["engines".into()], ..Asked::default() }
+        Asked { i915: true, payload: true, checks: vec!["engines".into()], ..Asked::default() }
     }
 
     fn judge(log: &str, asked: &Asked) -> Verdict {

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_verdict_is_the_last_line_and_names_every_fault() {
         let mut good = read(GOOD);
-        good.conclude(&Asked { gpu: true, ..Asked::default() });
+        good.conclude(&Asked { i915: true, ..Asked::default() });
         assert!(good.text().ends_with("\nverdict         ok"), "{}", good.text());
         assert!(
             good.text().contains("\ncheck           engines rcs0       ok\n"),
