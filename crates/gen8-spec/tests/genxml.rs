@@ -92,6 +92,18 @@ mod with_genxml {
                 .fold(0, |header, bits| header | bits)
         }
 
+        /// All bits of the header that are neither length nor say which command it is.
+        fn flags(&self) -> u32 {
+            let names_it = |name: &str| {
+                let parts = ["Opcode", "Command Type", "SubType", "Subtype"];
+                name == "Pipeline" || parts.iter().any(|part| name.contains(part))
+            };
+            let is_flag = |field: &&Field| {
+                field.end < 32 && field.name != "DWord Length" && !names_it(&field.name)
+            };
+            self.fields.iter().filter(is_flag).fold(0, |flags, field| flags | field.mask())
+        }
+
         fn engine(&self) -> EngineId {
             match self.engines.as_str() {
                 "video" if !self.name.starts_with("MI_") => EngineId::Vcs,
@@ -114,10 +126,14 @@ mod with_genxml {
         let header = instruction.header();
         let mut list = Vec::new();
         let field = instruction.length_field();
-        if let Some(length) = instruction.length
-            && field.is_none_or(|field| field.default.is_some())
-        {
-            list.push((header, length));
+        if let Some(length) = instruction.length {
+            // Where the length has no default it follows from the number of dwords.
+            let open = field.is_some_and(|field| field.default.is_none());
+            list.push((header | if open { length - instruction.bias } else { 0 }, length));
+        }
+        // No other field of the header is part of the length.
+        if let Some(&(header, length)) = list.first() {
+            list.push((header | instruction.flags(), length));
         }
         // The length that the largest value of the field makes shows how wide it is.
         list.extend(field.map(|field| (header | field.mask(), field.mask() + instruction.bias)));
