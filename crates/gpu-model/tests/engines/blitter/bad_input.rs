@@ -7,7 +7,7 @@ use gpu_model::EngineActivity;
 use proptest::prelude::*;
 
 use super::case::{address, case};
-use super::field::Field;
+use super::field::{Field, formats};
 
 const BCS: EngineId = EngineId::Bcs;
 
@@ -25,6 +25,11 @@ fn known() -> impl Iterator<Item = u32> {
         blt::SRC_COPY,
     ];
     blt::XY_PACKETS.into_iter().map(|packet| packet.opcode).chain(others)
+}
+
+/// Dwords of a packet.
+fn length(header: u32) -> usize {
+    (header & 0xff) as usize + 2
 }
 
 /// Whether the engine stopped at the packet, which comes after the commands of `before`, with IPEHR
@@ -57,11 +62,10 @@ fn packets_that_end_too_early_are_instruction_errors() {
     let outcome = runner.run(&case(), |case| {
         let mut commands = case.commands();
         let end = commands.len();
-        // The last packet begins where its header's length says.
-        let start = (0..end).rev().find(|&at| {
-            commands[at] >> 29 == blt::CLASS && at + (commands[at] & 0xff) as usize + 2 == end
-        });
-        let start = start.expect("a packet");
+        let mut start = formats(false, false).len();
+        while start + length(commands[start]) < end {
+            start += length(commands[start]);
+        }
         let needed = case.needed_dwords(end - start);
         for dwords in 2..=needed {
             let header = commands[start] & !0xff | (dwords as u32 - 2);
@@ -107,7 +111,7 @@ proptest! {
         swctrl in 0u32..4,
     ) {
         let mut field = Field::new();
-        let mut batch = super::field::formats(swctrl & 1 != 0, swctrl & 2 != 0).to_vec();
+        let mut batch = formats(swctrl & 1 != 0, swctrl & 2 != 0).to_vec();
         batch.push(blt::header(opcode, dwords) | flags & 0x003f_ff00);
         batch.extend(&words[..dwords as usize - 1]);
         field.start(&batch);
