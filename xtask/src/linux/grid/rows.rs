@@ -3,10 +3,21 @@
 use super::super::guest::{Display, Guest};
 
 /// Checks that every kernel must pass.
-const CHECKS: [&str; 8] =
-    ["engines", "softpin", "mmap_gtt", "share", "contexts", "suspend", "hang", "reload=2"];
+const CHECKS: [&str; 10] = [
+    "engines",
+    "softpin",
+    "mmap_gtt",
+    "share",
+    "flink-exit",
+    "flink-close",
+    "contexts",
+    "suspend",
+    "hang",
+    "reload=2",
+];
 /// Those of them that `cargo xtask test` has the time for.
-const CHEAP: [&str; 6] = ["engines", "softpin", "mmap_gtt", "share", "contexts", "suspend"];
+const CHEAP: [&str; 8] =
+    ["engines", "softpin", "mmap_gtt", "share", "flink-exit", "flink-close", "contexts", "suspend"];
 /// The kernel on which the variants are tried.
 const BASELINE: &str = "6.1";
 /// Where i915 5.12 and later die when a GPU without display goes to sleep; see docs/found.md.
