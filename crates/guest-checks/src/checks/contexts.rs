@@ -31,6 +31,7 @@ pub(super) fn run(reporter: &mut Reporter, cycles: u32) -> Result<()> {
         Memory::Grown => return Err(Error::Wrong(format!("memory has grown: {detail}"))),
     }
     let value = took.as_secs_f64() * 1e6 / f64::from(cycles);
+    let detail = format!("{detail}; {:.0} cycles/s", 1e6 / value);
     reporter.measured(None, &detail, Figure { name: "context_cycle", value, unit: "us" });
     Ok(())
 }

@@ -25,8 +25,12 @@ pub(super) fn run(reporter: &mut Reporter, rounds: u32) -> Result<()> {
     let mut times = times.split_off(WARM_UP);
     times.sort_by(f64::total_cmp);
     let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-    let detail =
-        format!("{engine}, {rounds} empty batches: 10 % {:.0}, 90 % {:.0} us", at(10), at(90));
+    let detail = format!(
+        "{engine}, {rounds} empty batches: median {:.0} us, 10 % {:.0}, 90 % {:.0}",
+        at(50),
+        at(10),
+        at(90)
+    );
     let figure = Figure { name: "guest_execbuf", value: at(50), unit: "us" };
     reporter.measured(None, &detail, figure);
     Ok(())
