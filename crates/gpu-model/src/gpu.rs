@@ -93,13 +93,25 @@ pub struct Gpu {
     pub(crate) memory: GuestRam,
     pub(crate) events: EventSink,
     pub(crate) state: GpuState,
+    pub(crate) accesses: RegisterAccesses,
+}
+
+/// How often software used BAR0 (registers and GGTT entries) since power-on. No state of the
+/// device: a reset keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RegisterAccesses {
+    /// Reads of any width.
+    pub reads: u64,
+    /// Writes of any width.
+    pub writes: u64,
 }
 
 impl Gpu {
     /// A GPU after power-on, with `memory` as the machine's RAM.
     pub fn new(config: GpuConfig, memory: GuestRam) -> Gpu {
         let state = GpuState::new(&config);
-        Gpu { config, memory, events: EventSink::default(), state }
+        let (events, accesses) = Default::default();
+        Gpu { config, memory, events, state, accesses }
     }
 
     /// Sets or removes the observer of the device's events.
@@ -110,6 +122,11 @@ impl Gpu {
     /// What kind of GPU this is.
     pub fn config(&self) -> &GpuConfig {
         &self.config
+    }
+
+    /// How often software used BAR0.
+    pub fn register_accesses(&self) -> RegisterAccesses {
+        self.accesses
     }
 
     /// The RAM that the device reaches.

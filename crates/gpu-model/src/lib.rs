@@ -39,6 +39,6 @@ pub use bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 pub use config::{GpuConfig, Mutations};
 pub use engine::Engine;
 pub use event::{Event, EventSink, Observer};
-pub use gpu::{Gpu, GpuState};
+pub use gpu::{Gpu, GpuState, RegisterAccesses};
 pub use memory::GuestRam;
 pub use pci::{Bar, InterruptMessage};

@@ -26,6 +26,7 @@ impl Gpu {
         if !self.answers(bar, offset, size) {
             return u64::MAX >> (64 - 8 * u32::from(size.clamp(1, 8)));
         }
+        self.accesses.reads += u64::from(bar == Bar::Bar0);
         match bar {
             Bar::Bar0 if offset >= pci::BAR0_GGTT_OFFSET => self.read_pte_window(offset, size),
             Bar::Bar0 => lanes(offset, size)
@@ -44,6 +45,7 @@ impl Gpu {
         if !self.answers(bar, offset, size) {
             return;
         }
+        self.accesses.writes += u64::from(bar == Bar::Bar0);
         match bar {
             Bar::Bar0 if offset >= pci::BAR0_GGTT_OFFSET => {
                 self.write_pte_window(offset, size, value);

@@ -6,6 +6,8 @@
 //! server: {"gen8emu":{"control":1}}
 //! client: {"execute":"address-spaces"}
 //! server: {"return":{"roots":3,"forgotten":0,"spaces":[…]}}
+//! client: {"execute":"accesses"}
+//! server: {"return":{"reads":385,"writes":508}}
 //! server: {"error":{"class":"CommandNotFound","desc":"…"}}
 //! ```
 //!
@@ -55,7 +57,7 @@ struct Request {
 enum Refusal {
     #[error("this is no request: {0}")]
     GenericError(String),
-    #[error("there is no command '{0}': expected address-spaces")]
+    #[error("there is no command '{0}': expected address-spaces or accesses")]
     CommandNotFound(String),
 }
 
@@ -185,6 +187,10 @@ fn execute(command: &str, facts: &Facts) -> Result<Value, Refusal> {
             serde_json::to_value(facts.spaces.report(&memory))
                 .map_err(|error| Refusal::GenericError(error.to_string()))
         }
+        "accesses" => {
+            let accesses = facts.device.look(|gpu| gpu.register_accesses());
+            Ok(json!({ "reads": accesses.reads, "writes": accesses.writes }))
+        }
         other => Err(Refusal::CommandNotFound(other.to_owned())),
     }
 }
@@ -206,7 +212,7 @@ mod tests {
 
     use std::time::Duration;
 
-    use gpu_model::{Event, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
+    use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
     use gpu_thread::InterruptSink;
 
     struct NoInterrupts;
@@ -276,6 +282,21 @@ mod tests {
     }
 
     #[test]
+    fn accesses_are_counted_since_the_start() {
+        let bench = Bench::new("control-accesses");
+        let mut client = bench.connect();
+        let ask = |client: &mut _| ask(client, br#"{"execute":"accesses"}"#)["return"].clone();
+        assert_eq!(ask(&mut client), json!({ "reads": 0, "writes": 0 }));
+        bench.facts.device.touch(|gpu| {
+            gpu.config_write(4, 2, 2); // memory decoding
+            gpu.bar_write(Bar::Bar0, 0, 4, 0);
+            gpu.bar_read(Bar::Bar0, 0, 8);
+            gpu.bar_read(Bar::Bar2, 0, 4);
+        });
+        assert_eq!(ask(&mut client), json!({ "reads": 1, "writes": 1 }));
+    }
+
+    #[test]
     fn only_the_owner_can_connect_and_the_socket_goes_with_the_server() {
         let bench = Bench::new("control-owner");
         let mode = fs::metadata(&bench.path).unwrap().permissions().mode();
@@ -303,7 +324,7 @@ mod tests {
             (b"[]", "GenericError", "no request"),
             (br#"{"execute":5}"#, "GenericError", "no request"),
             (br#"{"execute":"address-spaces","more":1}"#, "GenericError", "more"),
-            (br#"{"execute":"adress"}"#, "CommandNotFound", "expected address-spaces"),
+            (br#"{"execute":"adress"}"#, "CommandNotFound", "expected address-spaces or accesses"),
         ] {
             let reply = ask(&mut client, request);
             assert_eq!(reply["error"]["class"], class);
