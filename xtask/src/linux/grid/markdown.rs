@@ -19,8 +19,16 @@ pub(super) fn page(report: &Report, date: &str) -> String {
         accelerator(report.accel),
         report.seconds
     );
-    let facts =
-        ["kernel", "GPU and machine", "verdict", "probe", "warnings", "errors", "taint", "engines"];
+    let facts = [
+        "kernel",
+        "GPU and machine",
+        "verdict",
+        "probe",
+        "warnings",
+        "errors",
+        "taint",
+        "engines passed",
+    ];
     let head: Vec<String> = facts
         .iter()
         .map(ToString::to_string)
