@@ -8,7 +8,8 @@ use gen8_spec::pci;
 use gpu_model::GuestRam;
 use gpu_thread::Device;
 use vfio_bindings::bindings::vfio::{
-    VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET, VFIO_PCI_NUM_IRQS, VFIO_PCI_NUM_REGIONS,
+    VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET, VFIO_DMA_UNMAP_FLAG_ALL, VFIO_PCI_NUM_IRQS,
+    VFIO_PCI_NUM_REGIONS,
 };
 
 use crate::accesses;
@@ -22,8 +23,6 @@ use crate::version;
 use crate::waiting::Waiting;
 use crate::wire::{Fields, Header, Reply, command};
 
-/// DMA_UNMAP: everything.
-const UNMAP_ALL: u32 = 1 << 2;
 /// Bytes of VFIO's `vfio_device_info`, `vfio_irq_info` and, without capabilities,
 /// `vfio_region_info`, as far as vfio-user sends them.
 const DEVICE_INFO_SIZE: u32 = 16;
@@ -127,8 +126,8 @@ impl<'a> Session<'a> {
         let (address, size) = (body.u64()?, body.u64()?);
         let unmapped = match flags {
             0 => self.dma.unmap(Range::new(address, size)?)?,
-            UNMAP_ALL if address == 0 && size == 0 => self.dma.unmap_all(),
-            UNMAP_ALL => return Err(Errno::INVALID),
+            VFIO_DMA_UNMAP_FLAG_ALL if address == 0 && size == 0 => self.dma.unmap_all(),
+            VFIO_DMA_UNMAP_FLAG_ALL => return Err(Errno::INVALID),
             _ => return Err(Errno::UNSUPPORTED),
         };
         self.load_memory()?;

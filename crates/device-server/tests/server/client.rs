@@ -200,8 +200,12 @@ impl Client {
     }
 
     pub(crate) fn unmap(&mut self, address: u64, size: u64) -> Answer {
+        self.unmap_with(0, address, size)
+    }
+
+    pub(crate) fn unmap_with(&mut self, flags: u32, address: u64, size: u64) -> Answer {
         let numbers = [address, size].map(u64::to_ne_bytes).concat();
-        self.ask(DMA_UNMAP, &[words(&[24, 0]), numbers].concat())
+        self.ask(DMA_UNMAP, &[words(&[24, flags]), numbers].concat())
     }
 
     pub(crate) fn set_irqs(&mut self, flags: u32, index: u32, count: u32, fds: &[RawFd]) -> Answer {

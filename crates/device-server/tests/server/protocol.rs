@@ -205,6 +205,28 @@ fn mappings_are_unmapped_whole_and_never_overlap() {
 }
 
 #[test]
+fn everything_is_unmapped_at_once_by_linux_flag_for_it_and_by_no_other() {
+    // Dirty pages, everything, virtual addresses (Linux `vfio.h`).
+    let [dirty, all, vaddr] = [1, 2, 4];
+    let server = TestServer::start();
+    let mut client = server.client();
+    let file = memory(0x4000);
+    client.map(READ_WRITE, 0, 0x4000, &file).unwrap();
+    client.map(READ_WRITE, 8 * GIB, 0x2000, &file).unwrap();
+    for flags in [dirty, vaddr, all | dirty, all | vaddr, 8] {
+        let answer = client.unmap_with(flags, 0, 0);
+        assert_eq!(answer, Err(libc::EOPNOTSUPP as u32), "{flags}");
+    }
+    assert_eq!(client.unmap_with(all, 0, 0x4000), Err(libc::EINVAL as u32));
+    let unmapped = client.unmap_with(all, 0, 0).unwrap();
+    assert_eq!(unmapped[16..], 0x6000u64.to_ne_bytes());
+    for address in [0, 8 * GIB] {
+        client.map(READ_WRITE, address, 0x1000, &file).unwrap();
+    }
+    server.end();
+}
+
+#[test]
 fn reset_forgets_registers_and_keeps_the_memory_map() {
     let server = TestServer::start();
     let mut client = server.client();
