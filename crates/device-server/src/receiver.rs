@@ -221,7 +221,7 @@ mod tests {
     use vmm_sys_util::sock_ctrl_msg::ScmSocket;
 
     fn waiting(interrupts: &Interrupts) -> Waiting<'_> {
-        Waiting { interrupts, polls: false }
+        Waiting::new(interrupts, false)
     }
 
     fn message(id: u16, size: u32, body: usize) -> Vec<u8> {

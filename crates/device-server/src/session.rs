@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
 
     /// Answers the client until it goes.
     pub(crate) fn run(&mut self, mut stream: &UnixStream) -> io::Result<()> {
-        let waiting = Waiting { interrupts: self.interrupts, polls: self.polls };
+        let waiting = Waiting::new(self.interrupts, self.polls);
         let mut receiver = Receiver::new(stream, waiting);
         let mut reply = Reply::new();
         while let Some(message) = receiver.next()? {
