@@ -26,6 +26,7 @@ pub(super) fn run(reporter: &mut Reporter, importers: u32) -> Result<()> {
     for client in &mut clients {
         client.next()?;
     }
+    exporter.use_every_engine()?;
     let settled = driver.settle("context", &[Expected::released(&marks), exporter_lives])?;
     reporter.result(Some("importers"), settled.judge());
 

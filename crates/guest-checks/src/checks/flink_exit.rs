@@ -15,6 +15,7 @@ pub(super) fn run(reporter: &mut Reporter, importers: u32) -> Result<()> {
     for number in 1..=importers {
         exporter.import(first + number, Ends::Exit)?.finish()?;
     }
+    exporter.use_every_engine()?;
     let marks = first + 1..=first + importers;
     let expected = [Expected::released(&marks), Expected::alive(&(first..=first))];
     let settled = driver.settle("exit", &expected)?;

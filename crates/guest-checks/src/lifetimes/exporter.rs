@@ -12,6 +12,8 @@ use crate::trace;
 
 /// A: it never uses the shared object itself, so that only importers have it bound.
 pub(crate) struct Exporter {
+    device: Device,
+    worker: Worker,
     shared: Object,
     seen: Mapping,
     name: u32,
@@ -25,10 +27,21 @@ impl Exporter {
         let engine = *device.engines()?.first().ok_or_else(|| Error::Wrong("no engine".into()))?;
         trace::announce(mark)?;
         let context = device.context(engine)?;
-        Worker::new(&device)?.run_marked(&context, mark)?;
+        let worker = Worker::new(&device)?;
+        worker.run_marked(&context, mark)?;
         let shared = device.object(4096)?;
         let (seen, name) = (shared.open()?, shared.flink()?);
-        Ok(Exporter { shared, seen, name, _context: context })
+        Ok(Exporter { device, worker, shared, seen, name, _context: context })
+    }
+
+    /// Has every engine run something else, in contexts that mark nothing. Linux 5.10 keeps the
+    /// address space of a context that was destroyed while the GPU slept until the GPU works again;
+    /// the Intel GPU Tools' `flink-and-exit` ran an unrelated client last for the same reason.
+    pub(crate) fn use_every_engine(&self) -> Result<()> {
+        for engine in self.device.engines()? {
+            self.worker.run(&self.device.context(engine)?, 1)?;
+        }
+        Ok(())
     }
 
     /// Has another process use the object; looks at what its batch left there.
