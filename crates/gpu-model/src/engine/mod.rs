@@ -207,7 +207,7 @@ impl Engine {
         Some(space)
     }
 
-    /// Tells the observer of a command that has no effect for lack of privilege.
+    /// Tells the observer of a command that has no effect because it breaks `rule`.
     #[cold]
     pub(crate) fn refuse(&self, rule: &'static str, bus: &mut Bus<'_>) {
         let detail = self.parser.header.into();
