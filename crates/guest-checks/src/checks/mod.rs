@@ -119,7 +119,7 @@ pub(crate) const CHECKS: &[Check] = &[
         name: "hang",
         shows: "an endless batch is ended by an engine reset; the others work on",
         basic: false,
-        argument: None,
+        argument: Some(("ENGINES", 8)),
         run: hang::run,
     },
     Check {
