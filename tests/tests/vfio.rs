@@ -33,8 +33,7 @@ fn differences(case: &Case) -> Vec<String> {
 
 #[test]
 fn the_driver_leaks_and_cleans_up_behind_vfio_as_on_every_machine() {
-    let policies = [Policy::None, Policy::V4NoWait];
-    for case in Case::all(&[ScenarioId::FlinkAndExit], &policies) {
+    for case in Case::all(&[ScenarioId::FlinkAndExit], &Policy::ALL) {
         assert_eq!(differences(&case), [""; 0], "{case}");
     }
 }
