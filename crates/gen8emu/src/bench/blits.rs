@@ -1,4 +1,4 @@
-//! Benches of the blitter: `blt_copy_linear`, `blt_fill`, `blt_copy_x` and `blt_copy_y`.
+//! Benches of the blitter: `blt_copy_linear`, `blt_fill`, `blt_copy_x`, `blt_copy_y`, `blt_growth`.
 
 use std::hint::black_box;
 
@@ -10,7 +10,7 @@ use gen8_spec::mmio::ring;
 use gen8_spec::tiling::Tiling;
 
 use super::measure::Pair;
-use super::rig::{DATA_VA, Rig};
+use super::rig::{BATCH_ROOM, DATA_VA, Rig};
 use super::{Bench, Target, Unit, measure};
 
 pub(super) const BLT_COPY_LINEAR: Bench = Bench {
@@ -49,6 +49,15 @@ pub(super) const BLT_COPY_Y: Bench = Bench {
     run: || copy(Some(Tiling::Y)),
 };
 
+pub(super) const BLT_GROWTH: Bench = Bench {
+    name: "blt_growth",
+    about: "XY_COLOR_BLT of 1 GiB at once",
+    limit: "the same in pieces of 1 MiB",
+    unit: Unit::GigabytesPerSecond,
+    target: Target::Ratio(1.1),
+    run: growth,
+};
+
 /// Bytes of a surface.
 const SIZE: usize = 64 << 20;
 /// Bytes and rows of a surface of that size.
@@ -57,7 +66,7 @@ const ROWS: u32 = (SIZE / PITCH as usize) as u32;
 /// Pixels in a row.
 const PIXELS: u32 = PITCH / 4;
 /// The surfaces, behind the batch.
-const SOURCE: u64 = 1 << 20;
+const SOURCE: u64 = BATCH_ROOM;
 const DESTINATION: u64 = SOURCE + SIZE as u64;
 const WRITE: u32 = blt::WRITE_ALPHA | blt::WRITE_RGB;
 const COLOR: u32 = 0x1122_3344;
@@ -78,9 +87,59 @@ fn address(offset: u64) -> [u32; 2] {
 /// A copy engine that runs `batch`, with room for both surfaces.
 fn rig(batch: &[u32]) -> Result<Rig> {
     let rig = Rig::with(EngineId::Bcs, DESTINATION + SIZE as u64, DESTINATION + SIZE as u64)?;
+    put_batch(&rig, batch);
+    Ok(rig)
+}
+
+/// XY_COLOR_BLT of the rows from `top` up to `bottom` of a surface at an offset.
+fn fill_rows(offset: u64, top: i16, bottom: i16) -> Vec<u32> {
+    let mut packet = vec![blt::header(blt::XY_COLOR, 7) | WRITE, control(blt::ROP_PATTERN, PITCH)];
+    let row = |y: i16| u32::from(y.cast_unsigned()) << 16;
+    packet.extend([row(top), row(bottom) | PIXELS]);
+    packet.extend(address(offset));
+    packet.push(COLOR);
+    packet
+}
+
+/// Rows of a blit as high as coordinates allow, 16 KiB short of 1 GiB.
+const MOST_ROWS: u64 = u16::MAX as u64;
+/// Rows of a blit of 1 MiB.
+const FEW_ROWS: u64 = (1 << 20) / PITCH as u64;
+/// A blit of a gigabyte takes long enough for few samples.
+const GROWTH_SAMPLES: usize = 13;
+
+fn growth() -> Result<Pair> {
+    let span = BATCH_ROOM + (MOST_ROWS + 1) * u64::from(PITCH);
+    let whole = fill_rows(
+        BATCH_ROOM + u64::from(i16::MIN.unsigned_abs()) * u64::from(PITCH),
+        i16::MIN,
+        i16::MAX,
+    );
+    let pieces = (0..=MOST_ROWS)
+        .step_by(FEW_ROWS as usize)
+        .flat_map(|row| fill_rows(BATCH_ROOM + row * u64::from(PITCH), 0, FEW_ROWS as i16));
+    let pieces: Vec<u32> = pieces.collect();
+    let ready = |batch: &[u32]| -> Result<Rig> {
+        let rig = Rig::with(EngineId::Bcs, BATCH_ROOM + SIZE as u64, span)?;
+        put_batch(&rig, batch);
+        Ok(rig)
+    };
+    let (mut whole, mut pieces) = (ready(&whole)?, ready(&pieces)?);
+    let run = |rig: &mut Rig, rounds: u32, rows: u64| {
+        (0..rounds).for_each(|_| rig.run_batch());
+        u64::from(rounds) * rows * u64::from(PITCH)
+    };
+    run(&mut whole, 1, MOST_ROWS);
+    ensure!(whole.data(BATCH_ROOM + SIZE as u64 - 4) == Some(COLOR), "nothing was filled");
+    Ok(measure::pair_of::<GROWTH_SAMPLES>(
+        |rounds| run(&mut whole, rounds, MOST_ROWS),
+        |rounds| run(&mut pieces, rounds, MOST_ROWS + 1),
+    ))
+}
+
+fn put_batch(rig: &Rig, batch: &[u32]) {
     rig.put_data(0, batch);
     rig.put_data(4 * batch.len() as u64, &[mi::header(mi::BATCH_BUFFER_END, 0)]);
-    Ok(rig)
 }
 
 /// Runs the batch; bytes that it moved.
@@ -90,11 +149,7 @@ fn blit(rig: &mut Rig, rounds: u32) -> u64 {
 }
 
 fn fill() -> Result<Pair> {
-    let mut batch = vec![blt::header(blt::XY_COLOR, 7) | WRITE, control(blt::ROP_PATTERN, PITCH)];
-    batch.extend([0, CORNER]);
-    batch.extend(address(DESTINATION));
-    batch.push(COLOR);
-    let mut rig = rig(&batch)?;
+    let mut rig = rig(&fill_rows(DESTINATION, 0, ROWS as i16))?;
     blit(&mut rig, 1);
     ensure!(rig.data(DESTINATION + SIZE as u64 - 4) == Some(COLOR), "nothing was filled");
     let mut target = vec![1_u8; SIZE];

@@ -22,10 +22,18 @@ pub(crate) struct Pair {
 
 /// Measures `subject` and `limit` by turns, so that both see the same noise and the same clock
 /// frequency. Each is called with a number of rounds and says how many operations it did.
-pub(crate) fn pair(mut subject: impl FnMut(u32) -> u64, mut limit: impl FnMut(u32) -> u64) -> Pair {
+pub(crate) fn pair(subject: impl FnMut(u32) -> u64, limit: impl FnMut(u32) -> u64) -> Pair {
+    pair_of::<SAMPLES>(subject, limit)
+}
+
+/// As [`pair`] with `N` samples of each, for operations that take long.
+pub(crate) fn pair_of<const N: usize>(
+    mut subject: impl FnMut(u32) -> u64,
+    mut limit: impl FnMut(u32) -> u64,
+) -> Pair {
     let (subject_rounds, limit_rounds) = (calibrate(&mut subject), calibrate(&mut limit));
-    let mut subject_samples = [0.0; SAMPLES];
-    let mut limit_samples = [0.0; SAMPLES];
+    let mut subject_samples = [0.0; N];
+    let mut limit_samples = [0.0; N];
     for (of_subject, of_limit) in subject_samples.iter_mut().zip(&mut limit_samples) {
         *of_subject = sample(&mut subject, subject_rounds);
         *of_limit = sample(&mut limit, limit_rounds);
@@ -54,9 +62,9 @@ fn sample(work: &mut impl FnMut(u32) -> u64, rounds: u32) -> f64 {
 }
 
 /// The lower quartile.
-fn quartile(samples: &mut [f64; SAMPLES]) -> f64 {
+fn quartile<const N: usize>(samples: &mut [f64; N]) -> f64 {
     samples.sort_by(f64::total_cmp);
-    samples[SAMPLES / 4]
+    samples[N / 4]
 }
 
 #[cfg(test)]

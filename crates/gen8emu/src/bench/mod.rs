@@ -94,6 +94,7 @@ pub(crate) const ALL: &[Bench] = &[
     blits::BLT_FILL,
     blits::BLT_COPY_X,
     blits::BLT_COPY_Y,
+    blits::BLT_GROWTH,
     execlists::ELSP_TO_CSB,
     context::CONTEXT_CYCLE,
     server::MMIO_READ_RTT,

@@ -25,6 +25,8 @@ const TABLES: u64 = 0x30_0000;
 /// Physical memory that batches and their data live in.
 const DATA: u64 = 0x80_0000;
 const DATA_SIZE: u64 = 16 << 20;
+/// Bytes for the batch, before its data.
+pub(super) const BATCH_ROOM: u64 = 1 << 20;
 /// Where [`DATA`] is in the context's address space.
 pub(super) const DATA_VA: u64 = 0x7f_0000_0000;
 /// Commands a step: enough that the cost of the call does not count.
@@ -60,7 +62,7 @@ impl Rig {
     }
 
     /// Brings up an engine with so many bytes of memory, mapped over and over up to `span` bytes of
-    /// addresses.
+    /// addresses; the first [`BATCH_ROOM`] only once.
     pub(super) fn with(engine: EngineId, size: u64, span: u64) -> Result<Rig> {
         let memory = GuestRam::anonymous(DATA + size)?;
         let config = GpuConfig::by_device_id(DEVICE_ID).context("no such part")?;
@@ -104,7 +106,10 @@ impl Rig {
         let mut pages = Pages { next: TABLES };
         let mut space = AddressSpace::new(&self.memory, &mut pages, Levels::Four)?;
         space.allocate_range(&self.memory, &mut pages, DATA_VA, span)?;
-        let data = (0..span).step_by(PAGE_SIZE as usize).map(|at| DATA + at % size);
+        let data = (0..span).step_by(PAGE_SIZE as usize).map(|at| match at < BATCH_ROOM {
+            true => DATA + at,
+            false => DATA + BATCH_ROOM + (at - BATCH_ROOM) % (size - BATCH_ROOM),
+        });
         space.insert(&self.memory, DATA_VA, data, CacheLevel::Llc, false)?;
         for (n, pdp) in space.root().pdps().into_iter().enumerate() {
             self.set(image::pdp_udw(n), (pdp >> 32) as u32);
