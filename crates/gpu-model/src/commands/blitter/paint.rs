@@ -6,8 +6,10 @@ use super::surface::{Place, Surface};
 use crate::bus::Bus;
 use crate::engine::{Engine, Stop};
 
-/// Bytes that a run of a fill or copy moves at most.
+/// Bytes that a run of a fill or copy moves at most, where they go through a buffer.
 const RUN_BYTES: usize = 4096;
+/// The same where they do not.
+const DIRECT_BYTES: usize = 64 << 10;
 /// Pixels that a run of another blit draws at most.
 const RUN_PIXELS: usize = 1024;
 /// Bytes of fills and copies that take as long as a simple command.
@@ -47,6 +49,10 @@ impl Blit {
         let way = self.way();
         let most = match way {
             Way::Pixels => RUN_PIXELS,
+            Way::Fill(_) if self.destination.has_lines() => DIRECT_BYTES / self.depth.bytes(),
+            Way::Copy { surface, .. } if self.is_direct(&surface) => {
+                DIRECT_BYTES / self.depth.bytes()
+            }
             Way::Fill(_) | Way::Copy { .. } => RUN_BYTES / self.depth.bytes(),
         };
         let mut spent = 0;
@@ -147,6 +153,12 @@ impl Blit {
         }
     }
 
+    /// Whether a copy needs no buffer. From right to left a run is moved as a whole, as it may
+    /// overlap itself.
+    fn is_direct(&self, source: &Surface) -> bool {
+        !self.leftwards && self.destination.takes_from(source)
+    }
+
     fn copy(
         &self,
         run: Run,
@@ -155,13 +167,11 @@ impl Blit {
         engine: &mut Engine,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
-        let len = (run.pixels * self.depth.bytes()).min(RUN_BYTES);
-        let to = self.place(run);
-        // From right to left the run is moved as a whole, as it may overlap itself.
-        if !self.leftwards && self.destination.takes_from(source) {
+        let (to, len) = (self.place(run), run.pixels * self.depth.bytes());
+        if self.is_direct(source) {
             return self.destination.copy(to, source, from, len, engine, bus);
         }
-        let mut bytes = [0; RUN_BYTES];
+        let (mut bytes, len) = ([0; RUN_BYTES], len.min(RUN_BYTES));
         source.read(from, &mut bytes[..len], engine, bus)?;
         self.destination.write(to, &bytes[..len], engine, bus)
     }
