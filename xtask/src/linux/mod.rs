@@ -8,6 +8,7 @@ mod boot;
 mod census;
 mod checks;
 mod clients;
+mod control;
 mod cpio;
 mod drive;
 mod elf;

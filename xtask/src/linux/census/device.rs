@@ -1,16 +1,11 @@
-//! What the device has seen, asked over the server's control socket (docs/control.md).
+//! What the device has seen, asked over the server's control socket.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::super::control;
 
 /// The answer to `address-spaces`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,21 +52,5 @@ impl Tables {
 
 /// Asks the server at `socket`.
 pub(super) fn ask(socket: &Path) -> Result<Seen> {
-    let stream = UnixStream::connect(socket)
-        .with_context(|| format!("connecting to {}", socket.display()))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut lines = BufReader::new(&stream).lines();
-    let mut next = || -> Result<Value> {
-        let line = lines.next().context("the server closed the connection")??;
-        Ok(serde_json::from_str(&line)?)
-    };
-    if next()?.get("gen8emu").is_none() {
-        bail!("{} is no control socket of gen8emu", socket.display());
-    }
-    (&stream).write_all(b"{\"execute\":\"address-spaces\"}\n")?;
-    match next()?.get_mut("return").map(Value::take) {
-        Some(answer) => Ok(serde_json::from_value(answer)?),
-        None => bail!("the server refused to tell"),
-    }
+    control::execute(socket, "address-spaces")
 }

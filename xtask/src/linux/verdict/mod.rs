@@ -18,6 +18,7 @@ use self::kernel_log::{
     Oopses, Stretches, is_broken, is_graphics_trouble, is_reset, strip_level, time_stamp,
 };
 use super::census::Census;
+use super::control::Accesses;
 
 /// What starts a line of ours.
 const OURS: &str = "gen8emu: ";
@@ -31,6 +32,8 @@ pub(super) struct Verdict {
     pub(super) sku: Option<String>,
     /// From i915's first line to its "Initialized", in milliseconds of guest time.
     pub(super) probe_ms: Option<f64>,
+    /// How often i915 used BAR0 while it was loaded, by the device's count.
+    pub(super) probe_accesses: Option<Accesses>,
     /// How the GPU's interrupts reach the guest: `msi` or `intx`.
     pub(super) interrupts: Option<&'static str>,
     /// Whether the kernel took memory from the system for the GPU.
@@ -72,6 +75,10 @@ pub(super) struct Verdict {
 /// What is known of the log so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct State {
+    /// Where to ask the device.
+    control: Option<PathBuf>,
+    /// What the device had counted when i915 was not loaded yet.
+    before_probe: Option<Accesses>,
     /// The time of i915's first line.
     first_line: Option<f64>,
     /// Where checks cause resets.
@@ -83,10 +90,18 @@ struct State {
     garbled: usize,
 }
 
+impl State {
+    /// What the device has counted; nothing where it cannot be asked (an older server).
+    fn accesses(&self) -> Option<Accesses> {
+        Accesses::ask(self.control.as_deref()?).ok()
+    }
+}
+
 impl Verdict {
     /// For a guest whose GPU can be asked at the socket `control`.
     pub(super) fn asking(control: Option<PathBuf>) -> Verdict {
-        Verdict { census: Census::asking(control), ..Verdict::default() }
+        let state = State { control: control.clone(), ..State::default() };
+        Verdict { census: Census::asking(control), state, ..Verdict::default() }
     }
 
     /// Takes one line of the kernel's log.
@@ -123,6 +138,11 @@ impl Verdict {
             "gpu" => self.sku = Some(rest.to_owned()),
             "node" => self.nodes.push(rest.to_owned()),
             "engine" => self.engines_offered.push(rest.to_owned()),
+            "loading" => self.state.before_probe = self.state.accesses(),
+            "modprobe" => {
+                let (before, after) = (self.state.before_probe, self.state.accesses());
+                self.probe_accesses = before.zip(after).map(|(before, after)| after.since(before));
+            }
             "interrupt" => self.interrupts = Some(interrupt_kind(rest)),
             "check" => self.check(rest),
             "vm" => self.census.vm(rest),

@@ -1,6 +1,6 @@
 //! The verdict for people.
 
-use super::Verdict;
+use super::{Accesses, Verdict};
 
 impl Verdict {
     /// One fact a line.
@@ -12,6 +12,12 @@ impl Verdict {
         }
         if let Some(probe) = self.probe_ms {
             text.fact("i915 probe", &format!("{probe:.1} ms (guest time)"));
+        }
+        if let Some(Accesses { reads, writes }) = self.probe_accesses {
+            text.fact(
+                "",
+                &format!("{reads} reads and {writes} writes of registers and GGTT entries"),
+            );
         }
         if let Some(interrupts) = self.interrupts {
             text.fact("interrupts", interrupts);
