@@ -23,9 +23,9 @@ const BASELINE: &str = "6.1";
 /// Where i915 after 5.10 dies when a GPU without display goes to sleep; see docs/found.md.
 const OOPS: &str = "hsw_enable_pc8";
 /// Lets the GPU go to sleep at once, not after 10 s of rest, and waits until it sleeps or the driver
-/// has died of it.
+/// has died of it. (5.10 leaves it to user space to allow sleep at all.)
 const SLEEP: &str = "\
-cd /sys/bus/pci/devices/0000:00:02.0/power && echo 0 >autosuspend_delay_ms
+cd /sys/bus/pci/devices/0000:00:02.0/power && echo auto >control && echo 0 >autosuspend_delay_ms
 for second in $(seq 60); do
     [ \"$(cat /proc/sys/kernel/tainted)\" = 0 ] || exit 0
     [ \"$(cat runtime_status)\" = suspended ] && exit 0
