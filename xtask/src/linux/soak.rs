@@ -31,6 +31,9 @@ const RELEASE: Duration = Duration::from_secs(5);
 const RELOAD: u32 = 60;
 /// RSS that may have come: pages of code that ran since, and of the allocator.
 const SLACK_KIB: u64 = 2048;
+/// Mappings that may have come: the kernel counts neighbours that are alike as one, and the
+/// allocator's blocks lie now here and now there. One client brings ten.
+const SLACK_MAPPINGS: u64 = 2;
 
 /// Kill QEMU again and again while its guest uses the GPU, then unload and load i915.
 #[derive(Args)]
@@ -274,7 +277,7 @@ impl Report {
         let (end, before) = (self.end, self.before);
         for (what, is, was) in [
             ("fds", end.fds, before.fds),
-            ("mappings", end.mappings, before.mappings),
+            ("mappings", end.mappings, before.mappings + SLACK_MAPPINGS),
             ("KiB of RSS", end.rss_kib, before.rss_kib + SLACK_KIB),
         ] {
             if is > was {
@@ -355,10 +358,11 @@ mod tests {
     #[test]
     fn a_server_that_keeps_anything_is_a_fault() {
         assert!(report(HELD).ok);
-        assert!(report(Usage { rss_kib: HELD.rss_kib + SLACK_KIB, ..HELD }).ok);
+        let (rss_kib, mappings) = (HELD.rss_kib + SLACK_KIB, HELD.mappings + SLACK_MAPPINGS);
+        assert!(report(Usage { rss_kib, mappings, ..HELD }).ok);
         for kept in [
             Usage { fds: 9, ..HELD },
-            Usage { mappings: 71, ..HELD },
+            Usage { mappings: HELD.mappings + SLACK_MAPPINGS + 1, ..HELD },
             Usage { rss_kib: HELD.rss_kib + SLACK_KIB + 1, ..HELD },
         ] {
             let report = report(kept);
