@@ -291,7 +291,7 @@ fn signal(trigger: &OwnedFd) {
 }
 
 /// Takes the count out of the event fd, without waiting for one: another holder of the fd may take it
-/// first.
+/// first. Event fds can do that since Linux 5.8.
 fn take_signal(event: &OwnedFd) -> io::Result<()> {
     let mut count = [0u8; 8];
     let part = libc::iovec { iov_base: count.as_mut_ptr().cast(), iov_len: count.len() };
