@@ -75,7 +75,7 @@ fn wrong_use_is_told_in_one_line() {
         (&["--socket", "/nonexistent/socket"][..], 1, "cannot listen on /nonexistent/socket"),
         (&["--socket", "x", "--sku", "4242"], 2, "unknown part '4242': expected one of 1602"),
         (&["--socket", "x", "--stolen", "33"], 2, "expected a multiple of 32 up to 512"),
-        (&["--socket", "x", "--stolen", "-1"], 2, "--stolen"),
+        (&["--socket", "x", "--stolen", "1G"], 2, "no part has '1G' MiB of stolen memory"),
         (&["--socket", "x", "--display", "off"], 2, "on, fused-off"),
         (&[], 2, "--socket <PATH>"),
     ] {
