@@ -15,6 +15,9 @@ use ppgtt::PhysicalMemory;
 const EXTRA_MAGIC: u32 = u32::from_le_bytes(*b"G8EX");
 /// Version of the block's layout: magic, version, count, then (register, value) pairs.
 const EXTRA_VERSION: u32 = 1;
+/// "Registers" of the block from here on are dwords of the blitter's setup, which no access reaches;
+/// BAR0 ends far below.
+pub(crate) const EXTRA_BLITTER_SETUP: u32 = 1 << 31;
 /// Dwords ahead of the pairs.
 const EXTRA_HEADER: u64 = 3;
 /// Most pairs that are read back: what fits in a page.

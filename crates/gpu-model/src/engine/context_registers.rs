@@ -1,5 +1,5 @@
 //! Registers that belong to a context and have no documented place in its image: reset, saved and
-//! restored as a list.
+//! restored as a list, together with the blitter's setup.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use gen8_spec::mmio::ring as reg;
 use gen8_spec::registers::context::{self as saved, Run};
 use gen8_spec::registers::{gt, ring};
 
-use super::context_image::ExtraBlock;
+use super::context_image::{EXTRA_BLITTER_SETUP, ExtraBlock};
 use super::{Engine, GPR_DWORDS};
 use crate::bus::Bus;
+use crate::commands::blitter::Setup;
 use crate::registers::RegisterFile;
 
 /// A register of the context and where its value is kept.
@@ -75,6 +76,7 @@ impl Engine {
     /// Registers of the context at their reset values.
     pub(crate) fn reset_context_registers(&mut self, bus: &mut Bus<'_>) {
         self.gprs = [0; GPR_DWORDS];
+        self.blitter_setup = Setup::default();
         let list = self.context_registers.clone();
         for entry in list.0.iter() {
             self.set_context_register(entry, entry.reset, bus);
@@ -90,7 +92,8 @@ impl Engine {
             let value = file.value_at(entry.slot);
             (value != entry.reset).then_some((entry.register, value))
         });
-        let pairs = gprs.filter(|&(_, value)| value != 0).chain(others);
+        let setup = (EXTRA_BLITTER_SETUP..).zip(self.blitter_setup.dwords().iter().copied());
+        let pairs = gprs.chain(setup).filter(|&(_, value)| value != 0).chain(others);
         ExtraBlock::new(bus.memory, page, offset).store(pairs);
     }
 
@@ -103,6 +106,10 @@ impl Engine {
             let gpr = register.wrapping_sub(first) as usize / 4;
             if let Some(slot) = self.gprs.get_mut(gpr) {
                 *slot = value;
+            } else if let Some(setup) = register.checked_sub(EXTRA_BLITTER_SETUP) {
+                if let Some(dword) = self.blitter_setup.dwords_mut().get_mut(setup as usize) {
+                    *dword = value;
+                }
             } else if let Some(entry) = self.context_registers.find(register) {
                 self.set_context_register(&entry, value & entry.writable, bus);
             }

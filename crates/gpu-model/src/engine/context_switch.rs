@@ -15,7 +15,6 @@ use super::ring::Ring;
 use super::translate::{AddressSpace, Space};
 use super::{Engine, Stop};
 use crate::bus::Bus;
-use crate::commands::blitter::Setup;
 use crate::event::Event;
 
 /// Bytes in a cache line, the unit of the indirect-context batch.
@@ -110,7 +109,6 @@ impl Engine {
         self.context_ticks = image.timestamp;
         self.context_since_ns = bus.now_ns;
         self.reset_context_registers(bus);
-        self.blitter_setup = Setup::default();
         self.restore_values(context, image, control, bus)?;
         self.refresh_modes();
         Ok(())

@@ -55,6 +55,11 @@ impl Depth {
     }
 }
 
+/// (x, y) of a pixel in a packet: y above x, both signed.
+pub(super) fn point(dword: u32) -> (i32, i32) {
+    (i32::from(dword as i16), i32::from((dword >> 16) as i16))
+}
+
 /// Pixels from (left, top) up to but without (right, bottom).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rectangle {
@@ -65,6 +70,12 @@ pub(super) struct Rectangle {
 }
 
 impl Rectangle {
+    /// The rectangle between two corners, as packets give them.
+    pub(super) fn of_corners(first: u32, second: u32) -> Rectangle {
+        let ((left, top), (right, bottom)) = (point(first), point(second));
+        Rectangle { left, top, right, bottom }
+    }
+
     /// What both cover; possibly inverted, which is nothing.
     pub(super) fn intersection(self, other: Rectangle) -> Rectangle {
         Rectangle {

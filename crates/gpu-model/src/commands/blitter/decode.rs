@@ -26,8 +26,8 @@ pub(super) fn decode(operands: &mut Operands<'_, '_>) -> Result<Option<Blit>, St
             Ok(None)
         }
         blt::XY_SETUP_CLIP => {
-            let clip = operands.rectangle()?;
-            operands.setup().clip = clip;
+            let corners = [operands.dword()?, operands.dword()?];
+            operands.setup().set_clip(corners);
             Ok(None)
         }
         blt::XY_PIXEL => pixel(operands).map(Some),
@@ -53,7 +53,7 @@ fn blit(
 ) -> Blit {
     let area = match control & blt::CLIP {
         0 => rectangle,
-        _ => rectangle.intersection(operands.setup().clip),
+        _ => rectangle.intersection(operands.setup().clip()),
     };
     let depth = depth(control);
     Blit {
@@ -226,7 +226,7 @@ fn pixel(operands: &mut Operands<'_, '_>) -> Result<Blit, Stop> {
     let (left, top) = operands.point()?;
     let rectangle = Rectangle { left, top, right: left + 1, bottom: top + 1 };
     let mut blit = setup_blit(operands, rectangle);
-    blit.pattern = Pattern::Solid(operands.setup().background);
+    blit.pattern = Pattern::Solid(operands.setup().background());
     Ok(blit)
 }
 
@@ -235,14 +235,14 @@ fn scanlines(operands: &mut Operands<'_, '_>) -> Result<Blit, Stop> {
     let rectangle = operands.rectangle()?;
     let mut blit = setup_blit(operands, rectangle);
     let setup = operands.setup().clone();
-    blit.pattern = match setup.pattern {
-        SetupPattern::Solid => Pattern::Solid(setup.background),
+    blit.pattern = match setup.pattern() {
+        SetupPattern::Solid => Pattern::Solid(setup.background()),
         SetupPattern::Mono(rows) => Pattern::Mono {
             rows,
             colors: Colors {
-                background: setup.background,
-                foreground: setup.foreground,
-                transparent: setup.control & blt::MONO_PATTERN_TRANSPARENT != 0,
+                background: setup.background(),
+                foreground: setup.foreground(),
+                transparent: setup.control() & blt::MONO_PATTERN_TRANSPARENT != 0,
             },
         },
         SetupPattern::Color(address) => pattern_in_memory(operands, address, blit.depth)?,
@@ -266,9 +266,9 @@ fn text(operands: &mut Operands<'_, '_>) -> Result<Blit, Stop> {
     };
     let setup = operands.setup();
     let colors = Colors {
-        background: setup.background,
-        foreground: setup.foreground,
-        transparent: setup.control & blt::MONO_SOURCE_TRANSPARENT != 0,
+        background: setup.background(),
+        foreground: setup.foreground(),
+        transparent: setup.control() & blt::MONO_SOURCE_TRANSPARENT != 0,
     };
     blit.source = Source::Mono(MonoSource { bits, first: 0, stride, colors });
     Ok(blit)
@@ -276,7 +276,8 @@ fn text(operands: &mut Operands<'_, '_>) -> Result<Blit, Stop> {
 
 /// A blit to the destination of the setup. The packet itself says whether it is tiled.
 fn setup_blit(operands: &mut Operands<'_, '_>, rectangle: Rectangle) -> Blit {
-    let Setup { header, control, destination: base, .. } = *operands.setup();
+    let setup = operands.setup();
+    let (header, control, base) = (setup.header(), setup.control(), setup.destination());
     let destination = destination(operands, base, control);
     blit(operands, header, control, rectangle, destination)
 }

@@ -3,7 +3,7 @@
 use gen8_spec::mmio::ring as reg;
 use gen8_spec::tiling::Tiling;
 
-use super::blit::{PATTERN_SIZE, Rectangle};
+use super::blit::{PATTERN_SIZE, Rectangle, point};
 use super::setup::Setup;
 use super::surface::{Place, Surface};
 use crate::bus::Bus;
@@ -71,16 +71,14 @@ impl<'a, 'b> Operands<'a, 'b> {
         Ok(u64::from(high) << 32 | u64::from(low))
     }
 
-    /// A pixel: y above x, both signed.
+    /// A pixel.
     pub(super) fn point(&mut self) -> Result<(i32, i32), Stop> {
-        let point = self.dword()?;
-        Ok((i32::from(point as i16), i32::from((point >> 16) as i16)))
+        Ok(point(self.dword()?))
     }
 
     /// Two corners; the second one lies outside.
     pub(super) fn rectangle(&mut self) -> Result<Rectangle, Stop> {
-        let ((left, top), (right, bottom)) = (self.point()?, self.point()?);
-        Ok(Rectangle { left, top, right, bottom })
+        Ok(Rectangle::of_corners(self.dword()?, self.dword()?))
     }
 
     /// The eight bytes of a monochrome pattern.

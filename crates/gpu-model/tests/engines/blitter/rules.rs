@@ -1,6 +1,7 @@
 //! Rules, one by one.
 
 use gen8_spec::commands::blt;
+use gen8_spec::commands::mi::semaphore;
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio;
 use gen8_spec::pte;
@@ -10,7 +11,7 @@ use ppgtt::Levels;
 
 use super::case::{address, packet_of, point};
 use super::field::{FIELD_BYTES, FIELD_VA, Field};
-use crate::bench::{Bench, load_register};
+use crate::bench::{Bench, load_register, wait_ggtt};
 
 const BCS: EngineId = EngineId::Bcs;
 const WRITE: u32 = blt::WRITE_ALPHA | blt::WRITE_RGB;
@@ -207,6 +208,49 @@ fn a_setup_does_not_outlive_its_context() {
     };
     field.run(&pixel, 1000);
     assert_eq!(field.bytes()[..8], [0; 8]);
+}
+
+/// A setup packet with a clip rectangle, and scan lines that it clips.
+fn setup_and_scanlines(opcode: u32, seed: u32) -> [Vec<u32>; 2] {
+    let mut setup = vec![control(blt::DEPTH_8888, blt::ROP_PATTERN, 4096) | blt::CLIP];
+    setup.extend([point(3, 1), point(20, 6)]);
+    setup.extend(address(4 * i64::from(seed)));
+    setup.extend([COLOR + seed, !COLOR + seed]);
+    // Bits, or the address of pixels.
+    setup.extend(address(PAGE_SIZE as i64 * 64));
+    let scanlines = packet_of(blt::XY_SCANLINES, 0, [point(0, 0), point(30, 8)]);
+    [packet_of(opcode, WRITE, setup), scanlines]
+}
+
+#[test]
+fn a_setup_comes_back_after_a_preemption_by_a_context_with_its_own() {
+    for opcode in [blt::XY_SETUP, blt::XY_SETUP_MONO_PATTERN_SL] {
+        let draw = |preempted: bool| {
+            let mut field = Field::new();
+            field.put(64 * PAGE_SIZE, &std::array::from_fn::<u8, 256, _>(|n| n as u8));
+            let Field { bench, vm, .. } = &mut field;
+            let gate = bench.page();
+            let [setup, scanlines] = setup_and_scanlines(opcode, 0);
+            let mut low = bench.context(BCS, *vm, 2);
+            let wait = wait_ggtt(gate, semaphore::SAD_EQ_SDD, 1);
+            bench.emit(&mut low, &[&setup[..], &wait, &scanlines].concat());
+            bench.submit(low, None);
+            assert_eq!(bench.run(), EngineActivity::Waiting);
+            if preempted {
+                let mut high = bench.context(BCS, *vm, 3);
+                bench.emit(&mut high, &setup_and_scanlines(opcode, 1)[0]);
+                bench.submit(high, None);
+                assert_eq!(bench.run(), EngineActivity::Idle);
+                bench.submit(low, None);
+            }
+            bench.poke(gate, 1);
+            assert_eq!(bench.run(), EngineActivity::Idle);
+            field.bytes()
+        };
+        let whole = draw(false);
+        assert!(whole[4096 + 12..][..4] != [0; 4], "{opcode:#x} drew nothing");
+        assert!(draw(true) == whole, "{opcode:#x}");
+    }
 }
 
 #[test]
