@@ -46,7 +46,7 @@ pub(crate) struct SoakArgs {
     #[arg(long, value_name = "N", default_value = "100")]
     kills: u32,
     /// How often i915 is unloaded and loaded again
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(..=10_000))]
     reloads: u32,
     /// Debian's kernel to boot
     #[arg(long, value_name = "VERSION", default_value = "6.1", value_parser = clap::builder::PossibleValuesParser::new(kernel::names()))]
@@ -137,6 +137,9 @@ impl<'a> Soak<'a> {
         let mut random = Random::new();
         for kill in 0..arguments.kills {
             self.kill_one(kill, &mut random, &mut report)?;
+        }
+        if arguments.kills == 0 && arguments.reloads == 0 {
+            report.faults.push("nothing was done: ask for --kills or --reloads".into());
         }
         if arguments.reloads > 0 {
             self.reload(arguments.reloads, &mut report)?;

@@ -7,9 +7,13 @@ mod table;
 
 use std::path::PathBuf;
 
+use gen8_spec::commands::mi::NOOP_ID_MASK;
 use serde::{Deserialize, Serialize};
 
 use device::{Seen, Space};
+
+/// The checks that both judges look at: each of them settles at least once.
+pub(super) const CHECKS: [&str; 4] = ["flink-exit", "flink-close", "context-census", "flink-leak"];
 
 /// All that checks settled, and the device's side of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -115,6 +119,15 @@ struct Marks {
     end: u32,
 }
 
+impl Settled {
+    /// Something is expected, and of no more marks than there are: the line comes from the guest.
+    fn is_sound(&self) -> bool {
+        let sound =
+            |some: &Expected| some.marks.start <= some.marks.end && some.marks.end <= NOOP_ID_MASK;
+        !self.expected.is_empty() && self.expected.iter().all(sound)
+    }
+}
+
 /// How often something began and ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Balance {
@@ -146,7 +159,8 @@ impl Census {
     /// Takes a line `census …`, and asks the device: the guest waits for a second now.
     pub(super) fn settled(&mut self, line: &str) {
         let told = std::mem::take(&mut self.told);
-        let Ok(settled) = serde_json::from_str::<Settled>(line) else {
+        let settled = serde_json::from_str::<Settled>(line).ok().filter(Settled::is_sound);
+        let Some(settled) = settled else {
             self.garbled += 1;
             return;
         };
@@ -163,6 +177,11 @@ impl Census {
             }
         };
         self.stages.push(stage);
+    }
+
+    /// Whether `check` settled at least once.
+    pub(super) fn has(&self, check: &str) -> bool {
+        self.stages.iter().any(|stage| stage.check == check)
     }
 
     /// What is wrong, for the verdict.
@@ -190,15 +209,29 @@ impl Census {
 mod tests {
     use super::*;
 
+    fn settled(start: u32, end: u32) -> String {
+        format!(
+            r#"{{"check":"flink-exit","stage":"exit",
+               "expected":[{{"marks":{{"start":{start},"end":{end}}},"expect":"released"}}],
+               "kernel":{{"vms":{{"began":3,"ended":1}},"vmas":{{"began":0,"ended":0}},
+               "contexts":{{"began":0,"ended":0}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_stage_that_expects_nothing_or_more_than_there_can_be_is_a_fault() {
+        for line in [settled(2, 1), settled(0, NOOP_ID_MASK + 1), settled(0, u32::MAX)] {
+            let mut census = Census::asking(None);
+            census.settled(&line);
+            assert!(census.stages.is_empty() && census.faults().len() == 1, "{line}");
+        }
+    }
+
     #[test]
     fn a_stage_without_the_device_and_garbled_lines_are_faults() {
         let mut census = Census::asking(None);
         census.vm("{");
-        census.settled(
-            r#"{"check":"flink-exit","stage":"exit","expected":[],
-               "kernel":{"vms":{"began":3,"ended":1},"vmas":{"began":0,"ended":0},
-               "contexts":{"began":0,"ended":0}}}"#,
-        );
+        census.settled(&settled(1, 2));
         let faults = census.faults();
         assert_eq!(faults.len(), 2, "{faults:?}");
         assert!(faults[0].contains("flink-exit exit: the device was not asked"), "{faults:?}");

@@ -1,5 +1,9 @@
 //! What must be so, and what is not.
 
+use gen8_spec::engine::EngineId;
+use gen8_spec::sku;
+
+use super::super::census;
 use super::{Outcome, Verdict, outcome};
 
 /// TAINT_DIE: the kernel has oopsed (`Documentation/admin-guide/tainted-kernels.rst`, bit 7).
@@ -31,6 +35,7 @@ impl Verdict {
             faults.extend(self.faults_of_gpu(asked));
         }
         faults.extend(asked.checks.iter().filter_map(|name| self.fault_of_check(name)));
+        faults.extend(self.fault_of_checks(asked));
         faults.extend(self.census.faults());
         if self.state.garbled > 0 {
             faults.push("a check's answer cannot be understood".into());
@@ -80,10 +85,48 @@ impl Verdict {
 
     fn fault_of_check(&self, name: &str) -> Option<String> {
         match outcome(&self.checks, name) {
-            Outcome::Passed => None,
+            Outcome::Passed => self.gap_in_check(name),
             Outcome::Failed => Some(format!("the check {name} failed")),
             Outcome::Skipped => Some(format!("the check {name} was skipped")),
             Outcome::Missing => Some(format!("the check {name} did not answer")),
+        }
+    }
+
+    /// What a check that says that it passed has not looked at.
+    fn gap_in_check(&self, name: &str) -> Option<String> {
+        if name == "engines" {
+            let missing = self.engines_without_batch().join(" ");
+            return (!missing.is_empty()).then(|| format!("no batch ran on {missing}"));
+        }
+        let one_sided = census::CHECKS.contains(&name) && !self.census.has(name);
+        one_sided.then(|| format!("the check {name} has no census: the device was not asked"))
+    }
+
+    /// Engines that the part has, or that i915 offers, on which no batch ran.
+    fn engines_without_batch(&self) -> Vec<&str> {
+        let id =
+            self.sku.as_deref().and_then(|id| u16::from_str_radix(id.strip_prefix("0x")?, 16).ok());
+        let part = id.and_then(sku::by_device_id);
+        let of_part =
+            EngineId::ALL.into_iter().filter(|&id| part.is_some_and(|p| p.has_engine(id)));
+        let mut wanted: Vec<&str> = of_part.map(EngineId::name).collect();
+        wanted.extend(self.engines_offered.iter().map(String::as_str));
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.retain(|name| !self.engines.iter().any(|passed| passed == name));
+        wanted
+    }
+
+    /// The program that runs the checks must get to its end: a check of which one answer came may
+    /// have died before the others.
+    fn fault_of_checks(&self, asked: &Asked) -> Option<String> {
+        let failed = self.checks.iter().any(|result| result.ok == Some(false));
+        match self.state.checks_status {
+            _ if asked.checks.is_empty() => None,
+            Some(0) => None,
+            Some(1) if failed => None,
+            Some(status) => Some(format!("the program of the checks ended with status {status}")),
+            None => Some("the checks did not come to their end".into()),
         }
     }
 
@@ -137,7 +180,9 @@ mod tests {
             "Initialized i915",
             "renderD128",
             "gen8emu: interrupt",
-            "gen8emu: check",
+            "gen8emu: check {",
+            "gen8emu: checks",
+            "\"vcs0\"",
             "gen8emu: payload 0",
             "gen8emu: wedged",
             "gen8emu: tainted",
@@ -161,6 +206,10 @@ mod tests {
             "[    5.0] BUG: kernel NULL pointer dereference, address: 0000000000000014",
             "[    5.0] gen8emu: check {\"check\":\"engines\",\"subject\":\"bcs0\",\"ok\":false}",
             "[    5.0] gen8emu: check {\"check\":\"engi",
+            "[    5.0] gen8emu: checks 139",
+            "[    5.0] gen8emu: checks 1",
+            "[    5.0] gen8emu: gpu 0x1626",
+            "[    5.0] gen8emu: engine vcs1",
             "[    5.0] gen8emu: tainted 512",
             "[    5.0] gen8emu: wedged 1",
             "[    0.0] Reserving Intel graphics memory at [mem 0x3c000000-0x3dffffff]",
@@ -173,6 +222,15 @@ mod tests {
     fn a_check_that_was_only_skipped_does_not_pass() {
         let log = GOOD.replace("\"ok\":true", "\"skipped\":\"no reason\"");
         assert_eq!(judge(&log, &asked()).faults, ["the check engines was skipped"]);
+    }
+
+    #[test]
+    fn a_check_of_lifetimes_needs_the_devices_side() {
+        let passed = "[ 5.3] gen8emu: check {\"check\":\"flink-exit\",\"ok\":true}\n";
+        let log = format!("{GOOD}{passed}");
+        let wanted = Asked { checks: vec!["flink-exit".into()], ..asked() };
+        let faults = judge(&log, &wanted).faults;
+        assert_eq!(faults, ["the check flink-exit has no census: the device was not asked"]);
     }
 
     #[test]

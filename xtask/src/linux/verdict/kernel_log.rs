@@ -2,7 +2,7 @@
 //! expected.
 
 /// What the kernel says when it is broken, whoever caused it.
-const BROKEN: [&str; 9] = [
+const BROKEN: [&str; 10] = [
     "WARNING: ",
     "BUG: ",
     "Oops: ",
@@ -11,7 +11,9 @@ const BROKEN: [&str; 9] = [
     "general protection fault",
     "blocked for more than",
     "soft lockup",
-    "rcu_sched self-detected stall",
+    // "rcu_sched …" or, where kernels can be preempted, "rcu_preempt …".
+    "self-detected stall on CPU",
+    "detected stalls on CPUs",
 ];
 /// What i915 says about trouble, at whatever level.
 const TROUBLE: [&str; 5] = ["*ERROR*", "GPU HANG", "wedged", "Resetting ", "timed out"];
@@ -142,6 +144,18 @@ mod tests {
         assert_eq!(time_stamp("[    1.5][    T1] a"), (Some(1.5), "a"));
         assert_eq!(time_stamp("[drm] a"), (None, "[drm] a"));
         assert_eq!(time_stamp("a"), (None, "a"));
+    }
+
+    #[test]
+    fn stalls_are_known_whatever_the_flavour_of_rcu() {
+        for line in [
+            "rcu: INFO: rcu_sched self-detected stall on CPU",
+            "rcu: INFO: rcu_preempt self-detected stall on CPU { 0-... }",
+            "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+        ] {
+            assert!(is_broken(line), "{line}");
+        }
+        assert!(!is_broken("PIPE_CONTROL: no write, no depth stall, no RC write flush"));
     }
 
     #[test]

@@ -88,6 +88,8 @@ struct State {
     other_errors: usize,
     /// Answers of checks that cannot be understood.
     garbled: usize,
+    /// Exit status of the program that runs the checks.
+    checks_status: Option<u8>,
 }
 
 impl State {
@@ -145,6 +147,7 @@ impl Verdict {
             }
             "interrupt" => self.interrupts = Some(interrupt_kind(rest)),
             "check" => self.check(rest),
+            "checks" => self.state.checks_status = rest.parse().ok(),
             "vm" => self.census.vm(rest),
             "census" => self.census.settled(rest),
             "expect" => self.expect(time.unwrap_or_default(), rest),
@@ -216,9 +219,16 @@ mod tests {
 [    5.146500] [drm] Initialized i915 1.6.0 20201103 for 0000:00:02.0 on minor 0
 [    5.200000] gen8emu: node /dev/dri/card0
 [    5.200000] gen8emu: node /dev/dri/renderD128
+[    5.300000] gen8emu: engine bcs0
 [    5.300000] gen8emu: engine rcs0
+[    5.300000] gen8emu: engine vcs0
+[    5.300000] gen8emu: engine vecs0
 [    5.300000] gen8emu: interrupt 24: 5 PCI-MSI-0000:00:02.0 0-edge i915
+[    5.350000] gen8emu: check {\"check\":\"engines\",\"subject\":\"bcs0\",\"ok\":true}
 [    5.350000] gen8emu: check {\"check\":\"engines\",\"subject\":\"rcs0\",\"ok\":true}
+[    5.350000] gen8emu: check {\"check\":\"engines\",\"subject\":\"vcs0\",\"ok\":true}
+[    5.350000] gen8emu: check {\"check\":\"engines\",\"subject\":\"vecs0\",\"ok\":true}
+[    5.360000] gen8emu: checks 0
 [    5.400000] gen8emu: payload starts
 [    5.500000] gen8emu: payload 0
 [    5.600000] gen8emu: wedged 0
@@ -237,8 +247,11 @@ mod tests {
         let verdict = read(GOOD);
         assert_eq!(verdict.probe_ms, Some(146.5));
         assert_eq!(verdict.kernel.as_deref(), Some("6.1.0-50-amd64"));
-        assert_eq!(verdict.engines_offered, ["rcs0"]);
-        assert_eq!(verdict.engines, ["rcs0"]);
+        let engines = ["bcs0", "rcs0", "vcs0", "vecs0"];
+        assert_eq!(
+            (&verdict.engines_offered[..], &verdict.engines[..]),
+            (&engines.map(String::from)[..], &engines.map(String::from)[..])
+        );
         assert_eq!(verdict.sku.as_deref(), Some("0x1616"));
         assert_eq!(verdict.interrupts, Some("msi"));
     }
@@ -247,7 +260,7 @@ mod tests {
     fn an_engine_that_failed_is_none_that_passed() {
         let verdict = read(&GOOD.replace("\"ok\":true", "\"ok\":false"));
         assert!(verdict.engines.is_empty());
-        assert_eq!(verdict.checks.len(), 1);
+        assert_eq!(verdict.checks.len(), 4);
     }
 
     #[test]
