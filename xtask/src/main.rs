@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod bench;
 mod build;
 mod check;
 mod linux;
@@ -71,7 +72,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Run(Forwarded { arguments }) => build::build_and_run("run", &arguments),
         Task::Matrix(Forwarded { arguments }) => build::build_and_run("matrix", &arguments),
-        Task::Bench(Forwarded { arguments }) => build::build_and_run("bench", &arguments),
+        Task::Bench(Forwarded { arguments }) => bench::run(&arguments),
         Task::Linux(arguments) => linux::run(&arguments),
         Task::Soak(arguments) => linux::soak(&arguments),
         Task::Test { step } => check::run(step.as_deref()),

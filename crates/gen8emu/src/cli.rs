@@ -108,6 +108,9 @@ pub(crate) struct BenchArgs {
     /// One JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Figures that a guest measured, as `cargo xtask bench` hands them in
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) guest_figures: Option<PathBuf>,
 }
 
 /// Arguments of `serve`.
@@ -169,7 +172,8 @@ fn machine_kind(text: &str) -> Result<MachineKind, String> {
 }
 
 fn bench_name(text: &str) -> Result<String, String> {
-    let names: Vec<&str> = bench::ALL.iter().map(|bench| bench.name).collect();
+    let here = bench::ALL.iter().map(|bench| bench.name);
+    let names: Vec<&str> = here.chain(bench::guest_names()).collect();
     match names.contains(&text) {
         true => Ok(text.to_owned()),
         false => Err(format!("unknown bench '{text}': expected one of {}", names.join(", "))),

@@ -12,6 +12,7 @@ mod control;
 mod cpio;
 mod drive;
 mod elf;
+mod figures;
 mod grid;
 mod guest;
 mod initramfs;
@@ -32,6 +33,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use self::boot::Console;
+pub(crate) use self::figures::measure as figures;
 use self::guest::Guest;
 use self::qemu::Qemu;
 pub(crate) use self::soak::{SoakArgs, run as soak};

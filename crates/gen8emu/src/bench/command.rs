@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use super::{ALL, Bench, Measured};
+use super::{ALL, Measured, guest};
 use crate::cli::BenchArgs;
 use crate::table;
 
@@ -21,14 +21,19 @@ pub(crate) fn command(arguments: &BenchArgs) -> Result<bool> {
     if cfg!(debug_assertions) {
         eprintln!("note: this is a debug build; the targets are for `cargo xtask bench`");
     }
-    let wanted = |bench: &&Bench| {
-        arguments.names.is_empty() || arguments.names.iter().any(|name| name == bench.name)
-    };
+    let asked = |name: &str| arguments.names.iter().any(|wanted| wanted == name);
+    let wanted = |name: &str| arguments.names.is_empty() || asked(name);
+    if arguments.guest_figures.is_none()
+        && let Some(name) = guest::names().find(|name| asked(name))
+    {
+        bail!("{name} is measured in a guest: use `cargo xtask bench {name}`");
+    }
     let mut results = Vec::new();
-    for bench in ALL.iter().filter(wanted) {
+    for bench in ALL.iter().filter(|bench| wanted(bench.name)) {
         eprintln!("{}: {} against {}", bench.name, bench.about, bench.limit);
         results.push(bench.measure().with_context(|| format!("bench {}", bench.name))?);
     }
+    results.extend(guest::judge(arguments.guest_figures.as_deref(), wanted)?);
     let ok = results.iter().all(|result| result.ok);
     let text = match arguments.json {
         true => serde_json::to_string(&Report { benches: &results, ok })?,
@@ -50,13 +55,18 @@ fn show(results: &[Measured]) -> String {
             result.name.to_owned(),
             result.unit.to_owned(),
             number(result.value),
-            number(result.limit),
-            format!("{:.2}", result.ratio),
+            result.limit.map_or_else(none, number),
+            result.ratio.map_or_else(none, |ratio| format!("{ratio:.2}")),
             target,
             if result.ok { "met" } else { "MISSED" }.to_owned(),
         ]);
     }
     table.to_string()
+}
+
+/// Where there is no figure.
+fn none() -> String {
+    "–".into()
 }
 
 /// Three significant digits or so, without an exponent.

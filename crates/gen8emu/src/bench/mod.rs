@@ -8,6 +8,7 @@ mod command;
 mod commands;
 mod context;
 mod execlists;
+mod guest;
 mod limits;
 mod measure;
 mod page_tables;
@@ -19,6 +20,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 pub(crate) use command::command;
+pub(crate) use guest::names as guest_names;
 use measure::Pair;
 
 /// What a bench is held against.
@@ -70,10 +72,12 @@ pub(crate) struct Measured {
     pub(crate) value: f64,
     /// Unit of `value` and `limit`.
     pub(crate) unit: &'static str,
-    /// The limit, in `unit`.
-    pub(crate) limit: f64,
+    /// The limit, in `unit`; none where there is nothing to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<f64>,
     /// How many times slower than the limit.
-    pub(crate) ratio: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ratio: Option<f64>,
     /// Largest `ratio` (or `value`, see `target_of`) that is well.
     pub(crate) target: f64,
     /// Whether `target` is one of `ratio` or of `value`.
@@ -118,8 +122,8 @@ impl Bench {
             name: self.name,
             value,
             unit: self.unit.name(),
-            limit: self.unit.of_time(pair.limit),
-            ratio,
+            limit: Some(self.unit.of_time(pair.limit)),
+            ratio: Some(ratio),
             target,
             target_of,
             ok,
@@ -168,10 +172,10 @@ mod tests {
     #[test]
     fn ratio_is_slowness_for_times_and_for_rates() {
         let time = judge(Unit::Microseconds, Target::Ratio(4.0));
-        assert_eq!((time.value, time.limit, time.ratio), (2.0, 0.5, 4.0));
+        assert_eq!((time.value, time.limit, time.ratio), (2.0, Some(0.5), Some(4.0)));
         assert!(time.ok);
         let rate = judge(Unit::MillionPerSecond, Target::Ratio(3.9));
-        assert_eq!((rate.value, rate.limit, rate.ratio), (0.5, 2.0, 4.0));
+        assert_eq!((rate.value, rate.limit, rate.ratio), (0.5, Some(2.0), Some(4.0)));
         assert!(!rate.ok);
     }
 
