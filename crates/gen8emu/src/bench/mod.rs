@@ -13,6 +13,7 @@ mod limits;
 mod measure;
 mod page_tables;
 mod rig;
+mod semaphores;
 mod server;
 mod tlb;
 
@@ -99,6 +100,7 @@ pub(crate) const ALL: &[Bench] = &[
     blits::BLT_COPY_X,
     blits::BLT_COPY_Y,
     blits::BLT_GROWTH,
+    semaphores::SEMAPHORE_HANDOVER,
     execlists::ELSP_TO_CSB,
     context::CONTEXT_CYCLE,
     server::MMIO_READ_RTT,

@@ -1,4 +1,4 @@
-//! An engine with one context, brought up by hand, for the benches of the engines: no driver
+//! Engines with a context each, brought up by hand, for the benches of the engines: no driver
 //! is in the way of what is measured.
 
 use anyhow::{Context, Result, ensure};
@@ -17,16 +17,22 @@ use ppgtt::{AddressSpace, Levels, PageAllocator, PhysicalMemory};
 const DEVICE_ID: u16 = 0x1616;
 /// RAM below this is mapped in the GGTT, address for address.
 const GGTT_MAPPED: u64 = 4 << 20;
+/// What the first engine works with; the second one's lies [`NEXT`] behind it.
 const STATUS_PAGE: u64 = 0x1_0000;
 const IMAGE: u64 = 0x10_0000;
 const RING: u64 = 0x20_0000;
+const NEXT: u64 = 0x8_0000;
 const RING_SIZE: u64 = 4 * PAGE_SIZE;
 const TABLES: u64 = 0x30_0000;
 /// Physical memory that batches and their data live in.
 const DATA: u64 = 0x80_0000;
 const DATA_SIZE: u64 = 16 << 20;
-/// Bytes for the batch, before its data.
+/// Bytes for the batches, before their data.
 pub(super) const BATCH_ROOM: u64 = 1 << 20;
+/// Offset of the second engine's batch.
+pub(super) const SECOND_BATCH: u64 = NEXT;
+/// Id of every engine's context.
+pub(super) const CONTEXT_ID: u32 = 1;
 /// Where [`DATA`] is in the context's address space.
 pub(super) const DATA_VA: u64 = 0x7f_0000_0000;
 /// Commands a step: enough that the cost of the call does not count.
@@ -36,8 +42,9 @@ const BUDGET: u32 = 4096;
 pub(super) struct Rig {
     gpu: Gpu,
     memory: GuestRam,
-    engine: EngineId,
-    /// Ring offset up to which work was submitted.
+    /// One or two.
+    engines: Vec<EngineId>,
+    /// Offset in every ring up to which work was submitted.
     tail: u64,
 }
 
@@ -61,21 +68,33 @@ impl Rig {
         Rig::with(EngineId::Rcs, DATA_SIZE, DATA_SIZE)
     }
 
+    /// Brings up two engines; work of the second one starts the batch at [`SECOND_BATCH`].
+    pub(super) fn pair(engines: [EngineId; 2]) -> Result<Rig> {
+        Rig::on(&engines, DATA_SIZE, DATA_SIZE)
+    }
+
     /// Brings up an engine with so many bytes of memory, mapped over and over up to `span` bytes of
     /// addresses; the first [`BATCH_ROOM`] only once.
     pub(super) fn with(engine: EngineId, size: u64, span: u64) -> Result<Rig> {
+        Rig::on(&[engine], size, span)
+    }
+
+    fn on(engines: &[EngineId], size: u64, span: u64) -> Result<Rig> {
         let memory = GuestRam::anonymous(DATA + size)?;
         let config = GpuConfig::by_device_id(DEVICE_ID).context("no such part")?;
         let gpu = Gpu::new(config, memory.clone());
-        let mut rig = Rig { gpu, memory, engine, tail: 0 };
+        let mut rig = Rig { gpu, memory, engines: engines.to_vec(), tail: 0 };
         rig.wake();
-        rig.fill_ring();
-        rig.make_context(size, span)?;
+        let pdps = rig.map(size, span)?;
+        for (&engine, next) in engines.iter().zip(PLACES) {
+            rig.enable(engine, next);
+            rig.fill_ring(next);
+            rig.make_context(engine, next, pdps);
+        }
         Ok(rig)
     }
 
-    /// Lets the function decode and master the bus, the GT wake, the GGTT map low RAM, the engine
-    /// use execlists.
+    /// Lets the function decode and master the bus, the GT wake, the GGTT map low RAM.
     fn wake(&mut self) {
         let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
         self.gpu.config_write(pci::CFG_COMMAND, 2, command.into());
@@ -84,9 +103,13 @@ impl Rig {
             let pte = encode_ggtt_pte(page * PAGE_SIZE);
             self.gpu.bar_write(Bar::Bar0, pci::BAR0_GGTT_OFFSET + 8 * page, 8, pte);
         }
-        self.write(self.engine.mmio_base() + ring::HWS_PGA, STATUS_PAGE as u32);
+    }
+
+    /// Lets an engine use execlists.
+    fn enable(&mut self, engine: EngineId, next: u64) {
+        self.write(engine.mmio_base() + ring::HWS_PGA, (STATUS_PAGE + next) as u32);
         let mode = masked_enable(ring::GFX_MODE_EXECLISTS);
-        self.write(self.engine.mmio_base() + ring::GFX_MODE, mode);
+        self.write(engine.mmio_base() + ring::GFX_MODE, mode);
     }
 
     fn write(&mut self, register: u32, value: u32) {
@@ -95,14 +118,16 @@ impl Rig {
 
     /// The same work all along the ring: start the batch. So the next work is always there, and
     /// submitting it costs the tail alone.
-    fn fill_ring(&self) {
+    fn fill_ring(&self, next: u64) {
         let start = mi::header(mi::BATCH_BUFFER_START, 1) | mi::BATCH_PPGTT;
-        let work = [start, DATA_VA as u32, (DATA_VA >> 32) as u32, mi::NOOP];
+        let batch = DATA_VA + next;
+        let work = [start, batch as u32, (batch >> 32) as u32, mi::NOOP];
         let dwords: Vec<u32> = work.repeat((RING_SIZE / WORK_SIZE) as usize);
-        self.put(RING, &dwords);
+        self.put(RING + next, &dwords);
     }
 
-    fn make_context(&self, size: u64, span: u64) -> Result<()> {
+    /// Makes the address space of all contexts; its PDPs.
+    fn map(&self, size: u64, span: u64) -> Result<[u64; 4]> {
         let mut pages = Pages { next: TABLES };
         let mut space = AddressSpace::new(&self.memory, &mut pages, Levels::Four)?;
         space.allocate_range(&self.memory, &mut pages, DATA_VA, span)?;
@@ -111,29 +136,29 @@ impl Rig {
             false => DATA + BATCH_ROOM + (at - BATCH_ROOM) % (size - BATCH_ROOM),
         });
         space.insert(&self.memory, DATA_VA, data, CacheLevel::Llc, false)?;
-        for (n, pdp) in space.root().pdps().into_iter().enumerate() {
-            self.set(image::pdp_udw(n), (pdp >> 32) as u32);
-            self.set(image::pdp_ldw(n), pdp as u32);
+        Ok(space.root().pdps())
+    }
+
+    fn make_context(&self, engine: EngineId, next: u64, pdps: [u64; 4]) {
+        let state = STATE + next;
+        let set = |index: usize, value| self.put(state + 4 * (index as u64 + 1), &[value]);
+        for (n, pdp) in pdps.into_iter().enumerate() {
+            set(image::pdp_udw(n), (pdp >> 32) as u32);
+            set(image::pdp_ldw(n), pdp as u32);
         }
-        let headers = match self.engine {
+        let headers = match engine {
             EngineId::Rcs => [image::RCS_LRI_0, image::RCS_LRI_1, image::RCS_LRI_2],
             _ => [image::XCS_LRI_0, image::XCS_LRI_1, image::XCS_LRI_2],
         };
         let places = [image::LRI_HEADER_0, image::LRI_HEADER_1, image::LRI_HEADER_2];
         for (index, header) in places.into_iter().zip(headers) {
-            self.put(STATE + 4 * index as u64, &[header]);
+            self.put(state + 4 * index as u64, &[header]);
         }
         let inhibit = control::INHIBIT_SYNC_SWITCH | control::RESTORE_INHIBIT;
-        self.set(image::CONTEXT_CONTROL, masked_enable(inhibit));
-        self.set(image::RING_START, RING as u32);
+        set(image::CONTEXT_CONTROL, masked_enable(inhibit));
+        set(image::RING_START, (RING + next) as u32);
         let size = (RING_SIZE - PAGE_SIZE) as u32 & ring::CTL_SIZE_MASK;
-        self.set(image::RING_CTL, size | ring::CTL_VALID);
-        Ok(())
-    }
-
-    /// Writes a register's value into the context image.
-    fn set(&self, index: usize, value: u32) {
-        self.put(STATE + 4 * (index as u64 + 1), &[value]);
+        set(image::RING_CTL, size | ring::CTL_VALID);
     }
 
     /// Writes dwords at a physical address below the end of RAM.
@@ -152,18 +177,23 @@ impl Rig {
         self.memory.read_u32(DATA + offset)
     }
 
-    /// Puts one more start of the batch into the ring and writes the ELSP.
+    /// Puts one more start of the batch into every ring and writes the ELSPs.
     pub(super) fn submit(&mut self) {
         self.tail = (self.tail + WORK_SIZE) % RING_SIZE;
-        self.memory.write_u32(STATE + 4 * (image::RING_TAIL as u64 + 1), self.tail as u32);
-        let descriptor = ContextDescriptor::new(IMAGE as u32, 1, Addressing::Legacy64);
-        // Element 1 is empty; the last of the four writes submits.
-        for half in [0, 0, descriptor.upper(), descriptor.lower()] {
-            self.write(self.engine.mmio_base() + ring::ELSP, half);
+        for (n, next) in (0..self.engines.len()).zip(PLACES) {
+            let tail = STATE + next + 4 * (image::RING_TAIL as u64 + 1);
+            self.memory.write_u32(tail, self.tail as u32);
+            let image = (IMAGE + next) as u32;
+            let descriptor = ContextDescriptor::new(image, CONTEXT_ID, Addressing::Legacy64);
+            let port = self.engines[n].mmio_base() + ring::ELSP;
+            // Element 1 is empty; the last of the four writes submits.
+            for half in [0, 0, descriptor.upper(), descriptor.lower()] {
+                self.write(port, half);
+            }
         }
     }
 
-    /// The newest CSB entry in the status page: its index and its status.
+    /// The newest CSB entry in the first engine's status page: its index and its status.
     pub(super) fn last_context_status(&self) -> Option<(u32, u32)> {
         let index = self.memory.read_u32(STATUS_PAGE + hwsp::CSB_WRITE_INDEX)?;
         let status = self.memory.read_u32(STATUS_PAGE + hwsp::CSB + 8 * u64::from(index))?;
@@ -175,7 +205,7 @@ impl Rig {
         self.gpu.step(BUDGET).commands.into()
     }
 
-    /// Runs the batch once, to its end.
+    /// Runs every engine's batch once, to its end.
     pub(super) fn run_batch(&mut self) {
         self.submit();
         while self.gpu.step(BUDGET).state == EngineActivity::Busy {}
@@ -198,7 +228,9 @@ impl Rig {
     }
 }
 
+/// What lies where, for the first and the second engine.
+const PLACES: [u64; 2] = [0, NEXT];
 /// Bytes of ring that start the batch once.
 const WORK_SIZE: u64 = 16;
-/// The register state of the context image.
+/// The register state of the first engine's context image.
 const STATE: u64 = IMAGE + image::STATE_PAGE * PAGE_SIZE;
