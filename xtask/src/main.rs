@@ -13,7 +13,11 @@ mod workspace;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+
+/// Exit status for wrong use.
+const WRONG_USE: u8 = 2;
 
 /// Project tasks of gen8emu.
 #[derive(Parser)]
@@ -58,14 +62,50 @@ struct Forwarded {
     arguments: Vec<String>,
 }
 
+/// What was asked for cannot be, whatever the machine: the user must ask for something else.
+#[derive(Debug)]
+struct WrongUse(String);
+
+impl std::fmt::Display for WrongUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUse {}
+
 fn main() -> ExitCode {
-    match run(Cli::parse().task) {
+    let task = match Cli::try_parse() {
+        Ok(cli) => cli.task,
+        Err(error) => return explain(&error),
+    };
+    match run(task) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<WrongUse>() { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Help in full, and what is wrong with the command line in one line.
+fn explain(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        _ => {
+            eprintln!("{}", one_line(&error.to_string()));
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+/// clap explains over several lines, the last of which only repeat the usage.
+fn one_line(message: &str) -> String {
+    let is_usage = |line: &str| line.starts_with("Usage:") || line.starts_with("For more");
+    let lines = message.lines().take_while(|line| !is_usage(line));
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
 fn run(task: Task) -> Result<ExitCode> {
@@ -91,7 +131,24 @@ fn run(task: Task) -> Result<ExitCode> {
 mod tests {
     use clap::CommandFactory;
 
-    use super::Cli;
+    use clap::Parser;
+
+    use super::{Cli, one_line};
+
+    #[test]
+    fn what_is_wrong_is_told_in_one_line_with_what_would_be_right() {
+        for (line, words) in [
+            ("linux --kernel 6.2", ["6.2", "5.10"]),
+            ("linux --all --timeout 5", ["--all", "--timeout"]),
+            ("soak --reloads 99999", ["99999", "10000"]),
+        ] {
+            let arguments = std::iter::once("xtask").chain(line.split(' '));
+            let error = Cli::try_parse_from(arguments).err().map(|error| error.to_string());
+            let told = one_line(&error.unwrap_or_default());
+            assert!(!told.contains('\n') && !told.contains("Usage"), "{told}");
+            assert!(words.iter().all(|word| told.contains(word)), "{told}");
+        }
+    }
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {

@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::process;
+use crate::{WrongUse, process};
 
 /// The name that stands for all cheap checks.
 const GROUP: &str = "basic";
@@ -47,7 +47,9 @@ impl Catalogue {
                 checks.push(want.clone());
             } else {
                 let names = self.names.join(", ");
-                bail!("there is no check `{want}` (--check): use {GROUP}, none, {names}");
+                let what =
+                    format!("there is no check `{want}` (--check): use {GROUP}, none, {names}");
+                return Err(WrongUse(what).into());
             }
         }
         Ok(checks)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::boot::{self, Console, Options, Places};
@@ -18,7 +18,7 @@ use super::scratch::Scratch;
 use super::server::Server;
 use super::tools::Tools;
 use super::verdict::{Asked, Verdict};
-use crate::workspace;
+use crate::{WrongUse, workspace};
 
 /// How long a run may take unless the user says so.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -305,7 +305,9 @@ impl Guest {
         if let Some(overlay) = &self.overlay
             && !overlay.is_dir()
         {
-            bail!("there is no directory {} to lay over (--overlay)", overlay.display());
+            let what =
+                format!("there is no directory {} to lay over (--overlay)", overlay.display());
+            return Err(WrongUse(what).into());
         }
         Ok(())
     }

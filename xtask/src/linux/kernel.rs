@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::modules::Modules;
 use super::packages;
+use crate::WrongUse;
 
 /// Kernels by the names that `--kernel` takes, each with the suites that carry it.
 const DEBIAN: [(&str, &[&str]); 4] = [
@@ -53,7 +54,7 @@ pub(super) fn debian(name: &str) -> Result<Kernel> {
 /// `lib/modules/VERSION` (or any directory above it that holds one version only).
 pub(super) fn own(image: &Path, modules: Option<&Path>) -> Result<Kernel> {
     if !image.is_file() {
-        bail!("there is no kernel image {}", image.display());
+        return Err(WrongUse(format!("there is no kernel image {}", image.display())).into());
     }
     let (image, name) = (image.to_owned(), "own".to_owned());
     let Some(given) = modules else {
