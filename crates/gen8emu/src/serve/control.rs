@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use gpu_thread::Device;
@@ -35,6 +36,8 @@ const VERSION: u32 = 1;
 const LONGEST_REQUEST: u64 = 64 << 10;
 /// Clients at a time.
 const MOST_CLIENTS: usize = 8;
+/// Before the next client is accepted when one could not be.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// What the commands answer from.
 #[derive(Clone)]
@@ -124,6 +127,8 @@ fn accept(listener: &UnixListener, facts: &Facts) {
             Ok(stream) => stream,
             Err(error) => {
                 log::warn!("cannot accept a control client: {error}");
+                // Most likely there are too many open files, and there still are.
+                thread::sleep(AFTER_FAILURE);
                 continue;
             }
         };
@@ -209,8 +214,6 @@ fn reply(result: Result<Value, Refusal>, id: Option<Value>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    use std::time::Duration;
 
     use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
     use gpu_thread::InterruptSink;
