@@ -6,6 +6,7 @@
 //! accessors it costs an order of magnitude more.
 
 mod bulk;
+mod columns;
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::{fmt, ptr};

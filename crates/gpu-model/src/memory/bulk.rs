@@ -6,16 +6,10 @@
 
 use core::ops::Range;
 
-use gen8_spec::tiling::{TILE_BYTES, Tiling, Y_COLUMN_BYTES};
-
 use super::GuestRam;
 
-/// Bytes of a Y tile's column in a row.
-const COLUMN: usize = Y_COLUMN_BYTES as usize;
-/// From a column of a Y tile to the next.
-const COLUMN_STEP: usize = COLUMN * Tiling::Y.height() as usize;
 /// Bytes in a qword.
-const QWORD: usize = size_of::<u64>();
+pub(super) const QWORD: usize = size_of::<u64>();
 
 /// The widest access: SSE2, which every x86-64 has. Elsewhere qwords have to do.
 #[cfg(target_arch = "x86_64")]
@@ -71,106 +65,6 @@ impl GuestRam {
         // SAFETY: as above; the target is aligned behind the head.
         unsafe { fill_qwords(middle, turned, cut.qwords) };
         true
-    }
-}
-
-impl GuestRam {
-    /// Copies from a row of a Y tile: the columns' pieces follow each other in `buffer`. False (and
-    /// nothing copied) unless the tile is RAM and the row goes so far.
-    pub fn read_columns(&self, address: u64, buffer: &mut [u8]) -> bool {
-        let tile = self.pointer(address & !(TILE_BYTES - 1), TILE_BYTES);
-        let Some((tile, row)) = tile.zip(TileRow::new(address, buffer.len())) else {
-            return false;
-        };
-        let (first, rest) = buffer.split_at_mut(row.first_len());
-        for (at, byte) in first.iter_mut().enumerate() {
-            // SAFETY: `pointer` checked that `tile` covers a tile; `TileRow` stays inside.
-            *byte = unsafe { tile.wrapping_add(row.start + at).read_volatile() };
-        }
-        let mut columns = rest.chunks_exact_mut(COLUMN);
-        let mut at = row.second_column();
-        for column in &mut columns {
-            for half in column.chunks_exact_mut(QWORD) {
-                // SAFETY: as above; columns are aligned to 16 bytes.
-                let value = unsafe { tile.wrapping_add(at).cast::<u64>().read_volatile() };
-                half.copy_from_slice(&value.to_ne_bytes());
-                at += QWORD;
-            }
-            at += COLUMN_STEP - COLUMN;
-        }
-        for byte in columns.into_remainder() {
-            // SAFETY: as above.
-            *byte = unsafe { tile.wrapping_add(at).read_volatile() };
-            at += 1;
-        }
-        true
-    }
-
-    /// Copies to a row of a Y tile, the reverse of [`GuestRam::read_columns`].
-    pub fn write_columns(&self, address: u64, bytes: &[u8]) -> bool {
-        let tile = self.pointer_mut(address & !(TILE_BYTES - 1), TILE_BYTES);
-        let Some((tile, row)) = tile.zip(TileRow::new(address, bytes.len())) else {
-            return false;
-        };
-        let (first, rest) = bytes.split_at(row.first_len());
-        for (at, &byte) in first.iter().enumerate() {
-            // SAFETY: `pointer_mut` checked that `tile` covers a tile; `TileRow` stays inside.
-            unsafe { tile.wrapping_add(row.start + at).write_volatile(byte) };
-        }
-        let columns = rest.chunks_exact(COLUMN);
-        let last = columns.remainder();
-        let mut at = row.second_column();
-        for column in columns {
-            for half in column.chunks_exact(QWORD) {
-                let mut value = [0; QWORD];
-                value.copy_from_slice(half);
-                let value = u64::from_ne_bytes(value);
-                // SAFETY: as above; columns are aligned to 16 bytes.
-                unsafe { tile.wrapping_add(at).cast::<u64>().write_volatile(value) };
-                at += QWORD;
-            }
-            at += COLUMN_STEP - COLUMN;
-        }
-        for &byte in last {
-            // SAFETY: as above.
-            unsafe { tile.wrapping_add(at).write_volatile(byte) };
-            at += 1;
-        }
-        true
-    }
-}
-
-/// Part of a row of a Y tile.
-struct TileRow {
-    /// Offset in the tile of its first byte.
-    start: usize,
-    len: usize,
-}
-
-impl TileRow {
-    /// `None` when the tile's row ends before `len` bytes.
-    fn new(address: u64, len: usize) -> Option<TileRow> {
-        let start = (address % TILE_BYTES) as usize;
-        let column = start / COLUMN_STEP;
-        let room = COLUMN * (TILE_BYTES as usize / COLUMN_STEP - column) - start % COLUMN;
-        (len <= room).then_some(TileRow { start, len })
-    }
-
-    /// Bytes in the first column, if the row does not begin with it; else none.
-    fn first_len(&self) -> usize {
-        match self.start % COLUMN {
-            0 => 0,
-            past => (COLUMN - past).min(self.len),
-        }
-    }
-
-    /// Where the first column begins that is used from its left edge.
-    fn second_column(&self) -> usize {
-        match self.first_len() {
-            0 => self.start,
-            first if first == self.len => self.start + first,
-            first => self.start + first - COLUMN + COLUMN_STEP,
-        }
     }
 }
 
@@ -316,22 +210,8 @@ unsafe fn copy_qwords(target: *mut u64, source: *const u8, count: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{bytes, numbered};
     use super::*;
-
-    /// A page of which every byte is different from its neighbours.
-    fn numbered() -> (GuestRam, Vec<u8>) {
-        let memory = GuestRam::anonymous_regions(&[(0, 0x2000), (0x10_0000, 0x8000)]);
-        let memory = memory.expect("memory");
-        let bytes: Vec<u8> = (0..0x2000_u32).map(|n| (n * 7 + n / 251) as u8).collect();
-        assert!(memory.write_bytes(0, &bytes));
-        (memory, bytes)
-    }
-
-    fn bytes(memory: &GuestRam, address: u64, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        assert!(memory.read_bytes(address, &mut bytes));
-        bytes
-    }
 
     #[test]
     fn copies_of_any_alignment_move_the_bytes_and_touch_no_others() {
@@ -368,27 +248,6 @@ mod tests {
         assert_eq!(memory.copy(0x10_0000, 0x1fff, 2), Err(Missing::Source));
         assert_eq!(memory.copy(0x1fff, 0x10_0000, 2), Err(Missing::Destination));
         assert_eq!(bytes(&memory, 0, 0x2000), before);
-    }
-
-    #[test]
-    fn rows_of_y_tiles_go_from_column_to_column_and_touch_no_other_rows() {
-        for x in 0..128_usize {
-            for len in [0, 1, 5, 16, 17, 40, 128 - x] {
-                let (memory, before) = numbered();
-                let place = |x: usize| 0x1000 + x / 16 * 512 + 3 * 16 + x % 16;
-                let mut row = vec![0; len];
-                assert_eq!(memory.read_columns(place(x) as u64, &mut row), x + len <= 128);
-                if x + len > 128 {
-                    continue;
-                }
-                assert!((0..len).all(|n| row[n] == before[place(x + n)]), "{x} {len}");
-                let other: Vec<u8> = row.iter().map(|byte| !byte).collect();
-                assert!(memory.write_columns(place(x) as u64, &other));
-                let mut expected = before.clone();
-                (0..len).for_each(|n| expected[place(x + n)] = other[n]);
-                assert_eq!(bytes(&memory, 0, 0x2000), expected, "{x} {len}");
-            }
-        }
     }
 
     #[test]

@@ -8,6 +8,21 @@ fn holed() -> GuestRam {
     GuestRam::anonymous_regions(&[(0, 0x2000), (0x10_0000, 0x8000)]).expect("memory")
 }
 
+/// A page of which every byte is different from its neighbours.
+pub(super) fn numbered() -> (GuestRam, Vec<u8>) {
+    let memory = holed();
+    let bytes: Vec<u8> = (0..0x2000_u32).map(|n| (n * 7 + n / 251) as u8).collect();
+    assert!(memory.write_bytes(0, &bytes));
+    (memory, bytes)
+}
+
+/// The bytes at an address.
+pub(super) fn bytes(memory: &GuestRam, address: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    assert!(memory.read_bytes(address, &mut bytes));
+    bytes
+}
+
 #[test]
 fn accesses_reach_every_region_and_stop_at_its_ends() {
     let memory = holed();
