@@ -51,7 +51,7 @@ impl Engine {
     /// Writes a context status entry: to the status page, then to the registers, then the index
     /// in the status page, then the interrupt.
     fn report_status(&mut self, status: u32, context: u32, bus: &mut Bus<'_>) {
-        let slot = self.execlists.push_status(status, context);
+        let slot = self.execlists.status_buffer.push(status, context);
         let page = self.status_page();
         let entry = u64::from(context) << 32 | u64::from(status);
         let place = page + hwsp::CSB + 8 * u64::from(slot);

@@ -1,10 +1,9 @@
-//! The execlists scheduler of one engine: submit port, running and pending list, context status
-//! buffer. Pure state: it decides transitions, the engine carries them out.
+//! The execlists scheduler of one engine: submit port, running and pending list. Pure state: it
+//! decides transitions, the engine carries them out.
 
 use gen8_spec::execlists::{ContextDescriptor, csb, status};
-use gen8_spec::hwsp::CSB_ENTRIES;
-use gen8_spec::masked_apply;
-use gen8_spec::mmio::ring::{CSB_PTR_READ_SHIFT, CSB_PTR_WRITE_MASK};
+
+use super::status_buffer::StatusBuffer;
 
 /// Dword writes that make a submission: element 1 upper, lower, element 0 upper, lower.
 const PORT_WRITES: usize = 4;
@@ -64,22 +63,19 @@ pub(crate) struct Execlists {
     written: usize,
     running: Option<Running>,
     pending: Option<Elements>,
-    entries: [(u32, u32); CSB_ENTRIES as usize],
-    pointers: u32,
-    last_reason: u32,
+    /// What was reported.
+    pub(crate) status_buffer: StatusBuffer,
 }
 
 impl Execlists {
-    /// The state after reset: nothing submitted, write pointer 7.
+    /// The state after reset: nothing submitted, nothing reported.
     pub(crate) fn new() -> Execlists {
         Execlists {
             port: [0; PORT_WRITES],
             written: 0,
             running: None,
             pending: None,
-            entries: [(0, 0); CSB_ENTRIES as usize],
-            pointers: csb::WRITE_POINTER_RESET,
-            last_reason: 0,
+            status_buffer: StatusBuffer::new(),
         }
     }
 
@@ -197,37 +193,9 @@ impl Execlists {
         Some(Transition { action: Action::Stop, status: csb::ACTIVE_IDLE | reason, context })
     }
 
-    /// Stores a CSB entry in the next slot and returns the slot.
-    pub(crate) fn push_status(&mut self, status: u32, context: u32) -> u32 {
-        let last = self.pointers & CSB_PTR_WRITE_MASK;
-        let slot = if last + 1 < CSB_ENTRIES { last + 1 } else { 0 };
-        if let Some(entry) = self.entries.get_mut(slot as usize) {
-            *entry = (status, context);
-        }
-        self.pointers = (self.pointers & !CSB_PTR_WRITE_MASK) | slot;
-        self.last_reason = status & status::SWITCH_REASON_MASK;
-        slot
-    }
-
-    /// CSB entry `n` (status, context id), as MMIO shows it.
-    pub(crate) fn entry(&self, n: u32) -> (u32, u32) {
-        self.entries.get(n as usize).copied().unwrap_or_default()
-    }
-
-    /// CSB pointer register.
-    pub(crate) fn pointers(&self) -> u32 {
-        self.pointers
-    }
-
-    /// Software writes the CSB pointer register: a masked write of both pointers.
-    pub(crate) fn write_pointers(&mut self, value: u32) {
-        let fields = CSB_PTR_WRITE_MASK | CSB_PTR_WRITE_MASK << CSB_PTR_READ_SHIFT;
-        self.pointers = masked_apply(self.pointers, value) & fields;
-    }
-
     /// EXECLIST_STATUS, low dword.
     pub(crate) fn status(&self, arbitration: bool) -> u32 {
-        let mut value = self.last_reason << status::SWITCH_REASON_SHIFT;
+        let mut value = self.status_buffer.last_reason() << status::SWITCH_REASON_SHIFT;
         if arbitration {
             value |= status::ARB_ENABLED;
         }
@@ -382,32 +350,6 @@ mod tests {
         let mut e = Execlists::new();
         assert_eq!(submit(&mut e, NONE, context(1)), PortWrite::Rejected);
         assert!(e.is_idle());
-    }
-
-    #[test]
-    fn first_entry_lands_in_slot_0_after_reset_and_after_software_wrote_5() {
-        let mut e = Execlists::new();
-        assert_eq!(e.pointers() & 7, 7);
-        assert_eq!(e.push_status(1, 0), 0);
-        e.write_pointers(0xffff_0505);
-        assert_eq!(e.pointers(), 0x505);
-        assert_eq!(e.push_status(1, 0), 0);
-        assert_eq!(e.pointers(), 0x500);
-    }
-
-    #[test]
-    fn slots_wrap_from_5_to_0_and_keep_their_entries() {
-        let mut e = Execlists::new();
-        let slots: Vec<u32> = (0..8).map(|n| e.push_status(n, n)).collect();
-        assert_eq!(slots, [0, 1, 2, 3, 4, 5, 0, 1]);
-        assert_eq!((e.entry(1), e.entry(2)), ((7, 7), (2, 2)));
-    }
-
-    #[test]
-    fn pointer_write_touches_only_masked_bits() {
-        let mut e = Execlists::new();
-        e.write_pointers(0x0700_0300);
-        assert_eq!(e.pointers(), 0x307);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod execlists;
 mod parser;
 mod registers;
 mod ring;
+mod status_buffer;
 mod translate;
 
 use gen8_spec::commands::mi::set_predicate;

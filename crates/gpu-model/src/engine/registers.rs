@@ -55,13 +55,14 @@ impl Engine {
             reg::EXECLIST_STATUS_HI => {
                 self.execlists.current().map_or(0, ContextDescriptor::context_id)
             }
-            reg::CSB_PTR => self.execlists.pointers(),
+            reg::CSB_PTR => self.execlists.status_buffer.pointers(),
             reg::TIMESTAMP => timestamp as u32,
             reg::TIMESTAMP_UDW => (timestamp >> 32) as u32,
             reg::CTX_TIMESTAMP => self.context_timestamp(bus),
             reg::PDP0_LDW..PDP_END => half(*self.space.pdps.get(index_of(offset))?, offset),
             reg::CSB_LO..CSB_END => {
-                let (status, context) = self.execlists.entry((offset - reg::CSB_LO) / 8);
+                let entry = (offset - reg::CSB_LO) / 8;
+                let (status, context) = self.execlists.status_buffer.entry(entry);
                 if is_upper(offset) { context } else { status }
             }
             reg::GPR0..GPR_END => *self.gprs.get((offset - reg::GPR0) as usize / 4)?,
@@ -80,7 +81,7 @@ impl Engine {
             reg::START => self.ring.set_start(value),
             reg::CTL => self.write_ring_control(value),
             reg::ELSP => self.write_submit_port(value, bus),
-            reg::CSB_PTR => self.execlists.write_pointers(value),
+            reg::CSB_PTR => self.execlists.status_buffer.write_pointers(value),
             reg::PDP0_LDW..PDP_END => self.write_pdp(offset, value, bus),
             reg::GPR0..GPR_END => {
                 if let Some(gpr) = self.gprs.get_mut((offset - reg::GPR0) as usize / 4) {
