@@ -107,7 +107,10 @@ impl Action {
             }
             VFIO_IRQ_SET_DATA_EVENTFD if count != 1 || fds.len() > 1 => Err(Errno::INVALID),
             VFIO_IRQ_SET_DATA_EVENTFD => match action {
-                VFIO_IRQ_SET_ACTION_TRIGGER => Ok(Action::Connect(fds.pop())),
+                VFIO_IRQ_SET_ACTION_TRIGGER => {
+                    fds.iter().try_for_each(do_not_wait)?;
+                    Ok(Action::Connect(fds.pop()))
+                }
                 VFIO_IRQ_SET_ACTION_UNMASK => Ok(Action::UnmaskBy(fds.pop())),
                 // Linux' VFIO has none of this either.
                 VFIO_IRQ_SET_ACTION_MASK => Err(Errno::UNSUPPORTED),
@@ -272,21 +275,43 @@ impl InterruptSink for Interrupts {
     }
 }
 
-/// Adds one to the event fd, unless it cannot take it at once: what else a client may have sent
-/// must not stop the server.
+/// Makes writes to `event` fail rather than wait. The flag is the open file's, so the client's as well.
+fn do_not_wait(event: &OwnedFd) -> io::Result<()> {
+    // SAFETY: the call takes no pointer.
+    let flags = unsafe { libc::fcntl(event.as_raw_fd(), libc::F_GETFL) };
+    if flags < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: as above.
+    match unsafe { libc::fcntl(event.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Adds one to the event fd, unless it cannot take it at once: then it is full, and signalled anyway.
+/// The client can fill it at any time, which [`do_not_wait`] is against, and it can take that flag
+/// away again, which asking first is against; only one that does both within this function waits,
+/// and it is its own device that waits for it.
 fn signal(trigger: &OwnedFd) {
     let mut poll = libc::pollfd { fd: trigger.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     // SAFETY: `poll` is one valid entry, which the call may change.
     let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
     if ready != 1 || poll.revents & libc::POLLOUT == 0 {
-        log::warn!("the client's event fd takes no interrupt");
+        log::debug!("the client's event fd is full");
         return;
     }
     let one = 1u64.to_ne_bytes();
     // SAFETY: `one` is readable for its length.
     let written = unsafe { libc::write(trigger.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-    if written != one.len() as isize {
-        log::warn!("an interrupt got lost: {}", io::Error::last_os_error());
+    if written == one.len() as isize {
+        return;
+    }
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::WouldBlock => {
+            log::debug!("the client's event fd is full");
+        }
+        error => log::warn!("an interrupt got lost: {error}"),
     }
 }
 
@@ -303,5 +328,28 @@ fn take_signal(event: &OwnedFd) -> io::Result<()> {
         8 => Ok(()),
         0.. => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::FromRawFd;
+
+    use super::*;
+
+    #[test]
+    fn an_event_fd_that_is_taken_waits_no_more_when_the_client_fills_it() {
+        // SAFETY: the call takes no pointer.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+        assert!(fd >= 0, "{}", io::Error::last_os_error());
+        // SAFETY: the fd is new and nobody else's.
+        let clients = unsafe { OwnedFd::from_raw_fd(fd) };
+        let fds = vec![clients.try_clone().unwrap()];
+        let flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+        let action = Action::new(Index::Msi, flags, 0, 1, &[], fds).unwrap();
+        assert!(matches!(action, Action::Connect(Some(_))));
+        // SAFETY: the call takes no pointer.
+        let flags = unsafe { libc::fcntl(clients.as_raw_fd(), libc::F_GETFL) };
+        assert_ne!(flags & libc::O_NONBLOCK, 0);
     }
 }
