@@ -101,7 +101,7 @@ fn a_walk_counts_tables_and_mappings_but_not_scratch() {
     list.load(Rcs, pml4, 1);
     let walk = list.spaces()[0].walk.expect("its root is its own");
     let tables = walk.tables;
-    assert_eq!((walk.ptes, walk.problems), (3, 0));
+    assert_eq!((walk.ptes, walk.problems, walk.truncated), (3, 0, false));
     assert_eq!((tables.pml4, tables.pdp, tables.pd, tables.pt), (1, 1, 2, 2));
     assert_eq!((tables.scratch_tables, tables.scratch_pages), (3, 1));
 }
@@ -165,6 +165,35 @@ fn tables_of_a_hostile_guest_are_walked_only_so_far() {
     for page in 1..pages {
         list.load(Rcs, page << 12, 0);
     }
-    let walked = list.spaces().iter().filter(|space| space.walk.is_some()).count() as u64;
-    assert!(walked > 0 && walked < pages - 1, "{walked}");
+    let spaces = list.spaces();
+    let walks: Vec<_> = spaces.iter().filter_map(|space| space.walk).collect();
+    assert!(!walks.is_empty() && (walks.len() as u64) < pages - 1, "{}", walks.len());
+    let before_the_last = &walks[..walks.len() - 1];
+    assert!(before_the_last.iter().all(|walk| !walk.truncated));
+}
+
+#[test]
+fn one_walk_ends_where_the_budget_of_the_whole_report_does() {
+    let mut list = List::new();
+    // 512 directories full of tables that lie nowhere: a quarter of a million of them, in 2 MiB.
+    let ram = &list.guest.ram;
+    assert!(ram.size() >= 516 << 12);
+    let table = |page: u64| page << 12 | 3;
+    let set = |page: u64, entry: u64, to| {
+        assert!(ppgtt::PhysicalMemory::write_u64(ram, page << 12 | entry << 3, table(to)));
+    };
+    set(1, 0, 2);
+    for directory in 0..512 {
+        set(2, directory, 3 + directory);
+        for entry in 0..512 {
+            set(3 + directory, entry, 1 << 20 | directory << 9 | entry);
+        }
+    }
+    list.load(Rcs, 0x1000, 0);
+    list.load(Rcs, 0x2000, 0);
+    let spaces = list.spaces();
+    let walk = spaces[0].walk.unwrap();
+    assert!(walk.truncated);
+    assert!(walk.problems <= 1 << 17, "{} tables were looked at", walk.problems);
+    assert_eq!(spaces[1].walk, None, "nothing is left for the next");
 }

@@ -5,8 +5,8 @@
 //! table must besides be named by more than one entry, since a real page table whose mappings are
 //! all gone looks just the same but hangs on one entry.
 
-use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use gen8_spec::PAGE_SIZE;
@@ -87,6 +87,20 @@ pub enum CensusProblem {
     },
 }
 
+/// How much a census may find. What it costs, in time and memory, is bounded by these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CensusLimits {
+    /// Distinct pages that entries name as tables.
+    pub tables: usize,
+    /// Ranges, before those that were not found one after the other are joined.
+    pub ranges: usize,
+}
+
+impl CensusLimits {
+    /// Only the pages of RAM and what can be written into them.
+    pub const NONE: CensusLimits = CensusLimits { tables: usize::MAX, ranges: usize::MAX };
+}
+
 /// What a census found under one root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableCensus {
@@ -100,6 +114,10 @@ pub struct TableCensus {
     pub problems: Vec<CensusProblem>,
     /// Number of problems, including those that were not kept.
     pub problem_count: usize,
+    /// Distinct pages that entries name as tables, whether they lie in RAM or not.
+    pub named_tables: usize,
+    /// There is more than the limits allow: the rest is as if it did not exist.
+    pub truncated: bool,
 }
 
 impl TableCensus {
@@ -142,20 +160,35 @@ pub fn census<M: PhysicalMemory + ?Sized>(
     root: &PageTableRoot,
     visit: impl FnMut(Leaf),
 ) -> TableCensus {
+    census_within(memory, root, CensusLimits::NONE, visit)
+}
+
+/// As [`census()`], of no more than `limits` allow: for tables that are a stranger's.
+pub fn census_within<M: PhysicalMemory + ?Sized>(
+    memory: &M,
+    root: &PageTableRoot,
+    limits: CensusLimits,
+    visit: impl FnMut(Leaf),
+) -> TableCensus {
     let mut survey = Survey {
         memory,
         visit,
+        limits,
         entries: [0; ENTRIES],
         found: BTreeMap::new(),
+        scratch_pages: BTreeSet::new(),
         census: TableCensus {
             tables: Vec::new(),
             scratch_pages: Vec::new(),
             ranges: Vec::new(),
             problems: Vec::new(),
             problem_count: 0,
+            named_tables: 0,
+            truncated: false,
         },
     };
     survey.run(root);
+    survey.census.named_tables = survey.found.len();
     survey.census
 }
 
@@ -171,9 +204,12 @@ type Pending = (u64, u64);
 struct Survey<'m, M: ?Sized, V> {
     memory: &'m M,
     visit: V,
+    limits: CensusLimits,
     /// Copy of the table in hand.
     entries: [u64; ENTRIES],
     found: BTreeMap<u64, Found>,
+    /// Those of `census`, to be looked up.
+    scratch_pages: BTreeSet<u64>,
     census: TableCensus,
 }
 
@@ -206,7 +242,9 @@ impl<M: PhysicalMemory + ?Sized, V: FnMut(Leaf)> Survey<'_, M, V> {
 
     /// Notes that an entry names `page` as a table of `level`; new ones are added to `pending`.
     fn meet(&mut self, page: u64, level: Level, va: u64, pending: &mut Vec<Pending>) {
+        let full = self.found.len() >= self.limits.tables;
         match self.found.entry(page) {
+            Entry::Vacant(_) if full => self.census.truncated = true,
             Entry::Vacant(vacant) => {
                 vacant.insert(Found { level, references: 1 });
                 pending.push((page, va));
@@ -243,7 +281,7 @@ impl<M: PhysicalMemory + ?Sized, V: FnMut(Leaf)> Survey<'_, M, V> {
                 let page = leaf_page(level.number(), entry);
                 let page_shift = level.entry_shift();
                 (self.visit)(Leaf { va, page, page_shift, entry });
-                self.census.ranges.push(VaRange { va, len: 1 << page_shift });
+                self.add_range(VaRange { va, len: 1 << page_shift });
             } else {
                 self.meet(entry & ADDRESS_MASK, below, va, next);
             }
@@ -266,7 +304,7 @@ impl<M: PhysicalMemory + ?Sized, V: FnMut(Leaf)> Survey<'_, M, V> {
             }
             self.census.tables.push(TablePage { page, level, va, scratch: true });
             let scratch = self.entries[0] & ADDRESS_MASK;
-            if !self.census.scratch_pages.contains(&scratch) {
+            if self.scratch_pages.insert(scratch) {
                 self.census.scratch_pages.push(scratch);
             }
         }
@@ -282,23 +320,34 @@ impl<M: PhysicalMemory + ?Sized, V: FnMut(Leaf)> Survey<'_, M, V> {
     fn visit_mappings(&mut self, table_va: u64) {
         // No entry with a present bit masks to `u64::MAX`.
         let scratch = self.census.scratch_pages.first().copied().unwrap_or(u64::MAX);
-        let several = self.census.scratch_pages.len() > 1;
+        let several = self.scratch_pages.len() > 1;
         let mut open: Option<VaRange> = None;
         let mut va = table_va;
-        for &entry in &self.entries {
+        for index in 0..ENTRIES {
+            let entry = self.entries[index];
             let page = entry & ADDRESS_MASK;
-            let is_scratch =
-                page == scratch || (several && self.census.scratch_pages.contains(&page));
+            let is_scratch = page == scratch || (several && self.scratch_pages.contains(&page));
             if entry & PRESENT != 0 && !is_scratch {
                 let page_shift = Level::Pt.entry_shift();
                 (self.visit)(Leaf { va, page, page_shift, entry });
                 open.get_or_insert(VaRange { va, len: 0 }).len += PAGE_SIZE;
             } else if let Some(range) = open.take() {
-                self.census.ranges.push(range);
+                self.add_range(range);
             }
             va += PAGE_SIZE;
         }
-        self.census.ranges.extend(open);
+        if let Some(range) = open {
+            self.add_range(range);
+        }
+    }
+
+    fn add_range(&mut self, range: VaRange) {
+        let full = self.census.ranges.len() >= self.limits.ranges;
+        match self.census.ranges.last_mut() {
+            Some(last) if last.va + last.len == range.va => last.len += range.len,
+            _ if full => self.census.truncated = true,
+            _ => self.census.ranges.push(range),
+        }
     }
 
     fn report_shared_tables(&mut self) {

@@ -22,7 +22,9 @@ mod test_memory;
 
 pub use address_space::AddressSpace;
 pub use allocator::{PageAllocator, TableCounts};
-pub use census::{CensusProblem, Leaf, TableCensus, TablePage, VaRange, census};
+pub use census::{
+    CensusLimits, CensusProblem, Leaf, TableCensus, TablePage, VaRange, census, census_within,
+};
 pub use error::MapError;
 pub use levels::{
     INDEX_BITS, Level, Levels, PageTableRoot, VA_BITS, canonical, is_canonical, strip_canonical,

@@ -4,7 +4,8 @@ mod support;
 
 use gen8_spec::pte::{CacheLevel, PAGE_SIZE_BIT, encode_pte, encode_table};
 use ppgtt::{
-    AddressSpace, CensusProblem, Level, Levels, PageTableRoot, PhysicalMemory, VaRange, census,
+    AddressSpace, CensusLimits, CensusProblem, Level, Levels, PageTableRoot, PhysicalMemory,
+    VaRange, census, census_within,
 };
 use support::{Pages, Ram};
 
@@ -111,4 +112,25 @@ fn a_directory_full_of_tables_leaves_the_mappings_right() {
     let found = census(&ram, &space.root(), |_| {});
     assert_eq!(found.ranges, [VaRange { va: 0x1234_5000, len: PAGE }]);
     assert_eq!(found.counts(), space.tables());
+}
+
+#[test]
+fn a_census_ends_at_its_limits_and_says_so() {
+    let ram = zeroed(8);
+    set(&ram, 0x1000, 0, encode_table(0x2000));
+    set(&ram, 0x1000, 1, encode_table(0x3000));
+    for index in [0, 1, 4, 8] {
+        set(&ram, 0x2000, index, encode_pte(0x7000, CacheLevel::Llc, false));
+        set(&ram, 0x3000, index, encode_pte(0x7000, CacheLevel::Llc, false));
+    }
+    let root = PageTableRoot::ThreeLevel([0x1000, 0, 0, 0]);
+    let within = |tables, ranges| {
+        let limits = CensusLimits { tables, ranges };
+        let found = census_within(&ram, &root, limits, |_| {});
+        (found.page_count(), found.named_tables, found.ranges.len(), found.truncated)
+    };
+    assert_eq!(within(3, 6), (3, 3, 6, false));
+    assert_eq!(within(2, 6), (2, 2, 3, true));
+    assert_eq!(within(3, 5), (3, 3, 5, true));
+    assert_eq!(within(0, 0), (0, 0, 0, true));
 }

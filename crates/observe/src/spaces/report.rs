@@ -1,16 +1,18 @@
 //! The list as plain data, with the page tables that are there now.
 
 use gen8_spec::engine::EngineId;
-use ppgtt::PhysicalMemory;
+use ppgtt::{CensusLimits, PhysicalMemory};
 use serde::Serialize;
 
 use super::record::Record;
 use super::{AddressSpaces, READ_AT_ONCE};
 use crate::snapshot::TableTotals;
 
-/// Page-table pages that one report reads before it leaves the rest unwalked: more than 16384
+/// Pages named as tables that one report looks at; it leaves the rest unwalked. More than 16384
 /// address spaces of a small client have, and tables that a hostile guest makes up end there.
 const WALK_BUDGET: usize = 1 << 17;
+/// Ranges of one address space.
+const RANGES: usize = 1 << 20;
 
 /// Every address space that engines loaded since the function was reset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +64,8 @@ pub struct TableWalk {
     pub ptes: u64,
     /// Entries that lead nowhere or in circles: it is no page table any more.
     pub problems: usize,
+    /// There is more than one report looks at.
+    pub truncated: bool,
 }
 
 impl AddressSpaces {
@@ -107,9 +111,15 @@ impl AddressSpaces {
 
 fn walk<M: PhysicalMemory>(memory: &M, record: &Record, budget: &mut usize) -> TableWalk {
     let mut ptes = 0;
-    let census = ppgtt::census(memory, &record.root, |_| ptes += 1);
-    *budget = budget.saturating_sub(census.page_count().max(1));
-    TableWalk { tables: census.counts().into(), ptes, problems: census.problem_count }
+    let limits = CensusLimits { tables: *budget, ranges: RANGES };
+    let census = ppgtt::census_within(memory, &record.root, limits, |_| ptes += 1);
+    *budget = budget.saturating_sub(census.named_tables.max(1));
+    TableWalk {
+        tables: census.counts().into(),
+        ptes,
+        problems: census.problem_count,
+        truncated: census.truncated,
+    }
 }
 
 fn report(

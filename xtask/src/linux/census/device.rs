@@ -33,6 +33,7 @@ pub(super) struct Walk {
     pub(super) tables: Tables,
     pub(super) ptes: u64,
     pub(super) problems: usize,
+    pub(super) truncated: bool,
 }
 
 /// Table pages that are not scratch. i915 shares its scratch between address spaces.

@@ -59,7 +59,8 @@ fn unmarked_row(space: &Space) -> [String; 9] {
 fn device_cells(space: Option<&Space>, fate: Fate) -> [String; 5] {
     let Some(space) = space else { return ["never seen", "", "", "", ""].map(str::to_owned) };
     let root = space.root.first().map_or("-".to_owned(), |root| format!("{root:#x}"));
-    let walk = space.walk.filter(|walk| fate == Fate::Alive && walk.problems == 0);
+    let walk =
+        space.walk.filter(|walk| fate == Fate::Alive && walk.problems == 0 && !walk.truncated);
     let (pages, ptes) = match walk {
         Some(walk) => (walk.tables.pages().to_string(), walk.ptes.to_string()),
         None => ("-".into(), "-".into()),
@@ -93,7 +94,12 @@ mod tests {
 
     #[test]
     fn each_address_space_is_a_line_with_both_sides() {
-        let walk = Walk { tables: Tables { pml4: 1, pdp: 1, pd: 1, pt: 2 }, ptes: 3, problems: 0 };
+        let walk = Walk {
+            tables: Tables { pml4: 1, pdp: 1, pd: 1, pt: 2 },
+            ptes: 3,
+            problems: 0,
+            truncated: false,
+        };
         let space = Space {
             number: 1,
             root: vec![0x5000],
