@@ -98,9 +98,10 @@ impl Server {
         let path = SocketFile(path.to_owned());
         let interrupts = Arc::new(Interrupts::default());
         let device = Arc::new(Device::new(gpu, Box::new(Arc::clone(&interrupts))));
-        let thread = DeviceThread::start(Arc::clone(&device))?;
         let (stop, client) = (AtomicBool::new(false), Mutex::new(None));
         let control = Arc::new(Control { stop, listener, client });
+        let stop = StopHandle(Arc::clone(&control));
+        let thread = DeviceThread::start_watched(Arc::clone(&device), move || stop.stop())?;
         Ok(Server { control, device, thread, interrupts, polls: false, path })
     }
 
@@ -120,7 +121,7 @@ impl Server {
         &self.device
     }
 
-    /// Serves one client after the other until it is stopped.
+    /// Serves one client after the other until it is stopped, or the device's thread has panicked.
     pub fn run(self) -> Result<(), ServerError> {
         while !self.control.stops() {
             match self.control.listener.accept() {

@@ -106,7 +106,7 @@ impl Device {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// A panic of the other thread is reported by `DeviceThread::stop`; until then go on.
+    /// A panic of the other thread is told by [`DeviceThread`]; until its owner acts, go on.
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,10 +178,23 @@ pub struct DeviceThread {
 impl DeviceThread {
     /// Starts the thread.
     pub fn start(device: Arc<Device>) -> Result<Self, ThreadError> {
+        Self::start_watched(device, || {})
+    }
+
+    /// Starts the thread, which calls `on_panic` as it panics: without it the device still answers
+    /// accesses, but no engine runs any more, so its owner should [`stop`](Self::stop) it, which tells why.
+    pub fn start_watched(
+        device: Arc<Device>,
+        on_panic: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, ThreadError> {
         let own = Arc::clone(&device);
+        let watch = OnPanic(Some(on_panic));
         let thread = std::thread::Builder::new()
             .name("gpu".into())
-            .spawn(move || own.run())
+            .spawn(move || {
+                let _watch = watch;
+                own.run();
+            })
             .map_err(ThreadError::Start)?;
         Ok(DeviceThread { device, thread: Some(thread) })
     }
@@ -196,6 +209,17 @@ impl DeviceThread {
         self.device.lock().stop = true;
         self.device.wake.notify_one();
         thread.join().map_err(|_| ThreadError::Panicked)
+    }
+}
+
+/// Calls its function if it is dropped by a panic.
+struct OnPanic<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnPanic<F> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take().filter(|_| std::thread::panicking()) {
+            call();
+        }
     }
 }
 
@@ -364,9 +388,11 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_the_devices_thread_is_told_by_its_end() {
+    fn a_panic_of_the_devices_thread_is_told_at_once_and_by_its_end() {
         let device = Arc::new(Device::new(gpu(), Box::new(PanickingSink)));
-        let thread = DeviceThread::start(Arc::clone(&device)).unwrap();
+        let (told, panicked) = channel();
+        let on_panic = move || told.send(()).unwrap();
+        let thread = DeviceThread::start_watched(Arc::clone(&device), on_panic).unwrap();
         std::thread::sleep(Duration::from_millis(20));
         // The work is put in place without `touch`, which would deliver in this thread.
         let mut shared = device.lock();
@@ -376,10 +402,7 @@ mod tests {
         shared.gpu.bar_write(Bar::Bar0, tail, 4, 8);
         drop(shared);
         device.wake.notify_one();
-        let deadline = Instant::now() + PATIENCE;
-        while !thread.thread.as_ref().unwrap().is_finished() && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
+        assert_eq!(panicked.recv_timeout(PATIENCE), Ok(()));
         assert!(matches!(thread.stop(), Err(ThreadError::Panicked)));
     }
 }

@@ -59,8 +59,11 @@ impl TestServer {
     }
 
     pub(crate) fn start_with(config: GpuConfig, polls: bool) -> TestServer {
+        Self::start_gpu(Gpu::new(config, GuestRam::empty()), polls)
+    }
+
+    pub(crate) fn start_gpu(gpu: Gpu, polls: bool) -> TestServer {
         let path = fresh_path();
-        let gpu = Gpu::new(config, GuestRam::empty());
         let mut server = Server::bind(&path, gpu).unwrap();
         server.set_polling(polls);
         let stop = server.stop_handle();
@@ -78,6 +81,11 @@ impl TestServer {
         let mut client = self.connect();
         client.hello();
         client
+    }
+
+    /// What the server ends with by itself.
+    pub(crate) fn ended(self) -> Result<(), ServerError> {
+        self.thread.join().expect("no panic")
     }
 
     pub(crate) fn end(self) {

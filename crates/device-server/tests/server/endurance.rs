@@ -1,4 +1,4 @@
-//! Clients that die at work, many times.
+//! Clients that die at work, many times, and a device that does, once.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use crate::client::{CONFIG, TestServer, WRITE, memory, message};
 use crate::submission::{RING, ready, submit, user_interrupt};
 use gen8_spec::commands::mi;
+use gpu_model::{Event, Gpu, GpuConfig, GuestRam, Observer};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 const CONNECT: u32 = 0x24;
@@ -64,4 +65,26 @@ fn clients_that_die_at_work_leave_neither_fds_nor_mappings_nor_state() {
         assert!(!in_use.contains(&name), "{name}");
     }
     server.end();
+}
+
+/// Panics at the first event in the device's thread.
+struct Panicking;
+
+impl Observer for Panicking {
+    fn event(&mut self, _event: &Event) {
+        assert_ne!(std::thread::current().name(), Some("gpu"), "as the test wants");
+    }
+}
+
+#[test]
+fn a_panic_of_the_devices_thread_ends_the_server_with_an_error_that_says_so() {
+    let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), GuestRam::empty());
+    gpu.set_observer(Some(Box::new(Panicking)));
+    let server = TestServer::start_gpu(gpu, false);
+    let (mut client, file) = ready(&server);
+    submit(&mut client, &file, &user_interrupt());
+    // The client is still connected and silent.
+    let error = server.ended().expect_err("the device is dead");
+    assert_eq!(error.to_string(), "the device's thread panicked");
+    drop(client);
 }
