@@ -130,10 +130,10 @@ pub(crate) enum Boots {
 
 /// Boots what `cargo xtask test` has the time for.
 pub(crate) fn cheap_boots() -> Result<Boots> {
-    let rows = grid::cheap();
-    if let Err(error) = fetch(&rows) {
-        return Ok(Boots::Unavailable(format!("{error:#}")));
+    if let Some(why) = unavailable() {
+        return Ok(Boots::Unavailable(why));
     }
+    let rows = grid::cheap();
     let tools = Tools::get(&Wanted {
         qemu: None,
         accel: Accel::Auto,
@@ -146,6 +146,11 @@ pub(crate) fn cheap_boots() -> Result<Boots> {
     let bad = report.guests.iter().filter(|guest| !guest.ok());
     let faults = bad.map(|guest| format!("{}, {}: {}", guest.kernel, guest.variant, guest.word()));
     Ok(Boots::Done { passed, failed, faults: faults.collect() })
+}
+
+/// Why no kernel can be booted here.
+pub(crate) fn unavailable() -> Option<String> {
+    fetch(&grid::cheap()).err().map(|error| format!("{error:#}"))
 }
 
 /// Gets what is not built here.
