@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use gen8_spec::PAGE_SIZE;
-use gpu_model::GuestRam;
+use gpu_model::{GuestRam, MemoryGuard};
 use vm_memory::mmap::MmapRegionError;
 use vm_memory::{
     FileOffset, GuestAddress, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap, MmapRegion,
@@ -63,7 +63,8 @@ struct Mapping {
 /// Memory that came with a file.
 #[derive(Debug)]
 struct Memory {
-    _guard: Guard,
+    /// Before the region, since it goes before the mapping does.
+    guard: Arc<Guard>,
     region: Arc<GuestRegionMmap>,
 }
 
@@ -144,8 +145,10 @@ impl DmaTable {
 
     /// The memory as the device may reach it now, with `stolen` where the client has none.
     pub(crate) fn ram(&self, stolen: &StolenMemory) -> Result<GuestRam, Errno> {
-        let memories = self.0.values().filter_map(|mapping| mapping.memory.as_ref());
-        let mut regions: Vec<_> = memories.map(|memory| Arc::clone(&memory.region)).collect();
+        let memories = || self.0.values().filter_map(|mapping| mapping.memory.as_ref());
+        let mut regions: Vec<_> = memories().map(|memory| Arc::clone(&memory.region)).collect();
+        // Others than the device's thread may still read what was unmapped.
+        let guards = memories().map(|memory| memory.guard.clone() as MemoryGuard).collect();
         let own = stolen.region().filter(|(range, _)| self.overlapping(*range).next().is_none());
         regions.extend(own.map(|(_, region)| region));
         regions.sort_unstable_by_key(|region| region.start_addr());
@@ -153,7 +156,7 @@ impl DmaTable {
             return Ok(GuestRam::empty());
         }
         let memory = GuestMemoryMmap::from_arc_regions(regions).map_err(|_| Errno::INVALID)?;
-        GuestRam::new(memory).map_err(|_| Errno::INVALID)
+        GuestRam::guarded(memory, guards).map_err(|_| Errno::INVALID)
     }
 
     fn overlapping(&self, range: Range) -> impl Iterator<Item = Range> + '_ {
@@ -195,5 +198,32 @@ fn open(range: Range, flags: u32, offset: u64, file: OwnedFd) -> Result<Memory, 
     let guard = Guard::new(mapping.as_ptr(), size).ok_or(Errno::FULL)?;
     let region =
         GuestRegionMmap::new(mapping, GuestAddress(range.address)).ok_or(Errno::INVALID)?;
-    Ok(Memory { _guard: guard, region: Arc::new(region) })
+    Ok(Memory { guard: Arc::new(guard), region: Arc::new(region) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_was_unmapped_can_be_cut_off_while_somebody_still_reads_it() {
+        let path = std::env::temp_dir().join(format!("gen8emu-dma-{}", std::process::id()));
+        let options = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = options.unwrap();
+        std::fs::remove_file(path).unwrap();
+        file.set_len(PAGE_SIZE).unwrap();
+        let range = Range::new(0, PAGE_SIZE).unwrap();
+        let mut table = DmaTable::default();
+        let fd = OwnedFd::from(file.try_clone().unwrap());
+        table.map(range, READ | WRITE, 0, Some(fd)).unwrap();
+        let ram = table.ram(&StolenMemory::default()).unwrap();
+        assert!(ram.write_bytes(8, &[7]));
+        drop(table.unmap_all());
+        let mut byte = [0];
+        assert!(ram.read_bytes(8, &mut byte));
+        assert_eq!(byte, [7]);
+        file.set_len(0).unwrap();
+        assert!(ram.read_bytes(8, &mut byte));
+        assert_eq!(byte, [0]);
+    }
 }

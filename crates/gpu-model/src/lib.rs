@@ -40,5 +40,5 @@ pub use config::{GpuConfig, Mutations};
 pub use engine::Engine;
 pub use event::{Event, EventSink, Observer};
 pub use gpu::{Gpu, GpuState, RegisterAccesses};
-pub use memory::GuestRam;
+pub use memory::{GuestRam, MemoryGuard};
 pub use pci::{Bar, InterruptMessage};

@@ -10,6 +10,7 @@ mod columns;
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::{fmt, ptr};
+use std::any::Any;
 use std::sync::Arc;
 
 use gen8_spec::PAGE_SIZE;
@@ -89,8 +90,17 @@ pub struct GuestRam {
     /// All regions, sorted by guest address.
     regions: Arc<[Region]>,
     /// Keeps the mappings alive.
-    _mappings: Arc<GuestMemoryMmap>,
+    _mappings: Arc<Mappings>,
 }
+
+/// What the pointers into guest memory need. The guards come first, so that they go first.
+struct Mappings {
+    _guards: Vec<MemoryGuard>,
+    _memory: GuestMemoryMmap,
+}
+
+/// Something that the accesses to guest memory rely on, as a handler of faults.
+pub type MemoryGuard = Arc<dyn Any + Send + Sync>;
 
 // SAFETY: the pointers lead to shared mappings that live as long as `_mappings`; every access is a
 // volatile load or store without a Rust reference, so threads can race on the bytes only as guest
@@ -103,6 +113,12 @@ impl GuestRam {
     /// Resolves the regions of `memory`. What is mapped without `PROT_WRITE` is read-only for the
     /// device as well.
     pub fn new(memory: GuestMemoryMmap) -> Result<Self, MemoryError> {
+        Self::guarded(memory, Vec::new())
+    }
+
+    /// As [`GuestRam::new`], with `guards` that live as long as the last clone, and go before its
+    /// mappings do.
+    pub fn guarded(memory: GuestMemoryMmap, guards: Vec<MemoryGuard>) -> Result<Self, MemoryError> {
         let mut regions = Vec::new();
         for region in memory.iter() {
             let base = region.start_addr().0;
@@ -119,12 +135,14 @@ impl GuestRam {
         regions.sort_unstable_by_key(|region| region.base);
         let writable = regions.iter().filter(|region| region.writable);
         let main = writable.max_by_key(|region| region.len).copied().unwrap_or(Region::NOTHING);
-        Ok(Self { main, regions: regions.into(), _mappings: Arc::new(memory) })
+        let _mappings = Arc::new(Mappings { _guards: guards, _memory: memory });
+        Ok(Self { main, regions: regions.into(), _mappings })
     }
 
     /// No memory at all, as a device has it before its machine gives it some.
     pub fn empty() -> Self {
-        let _mappings = Arc::new(GuestMemoryMmap::new());
+        let _memory = GuestMemoryMmap::new();
+        let _mappings = Arc::new(Mappings { _guards: Vec::new(), _memory });
         Self { main: Region::NOTHING, regions: Vec::new().into(), _mappings }
     }
 
