@@ -15,7 +15,7 @@
 //! copy a handle: a client that is slow, hostile or gone delays nobody else.
 
 use std::fs::{self, DirBuilder, Permissions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -26,9 +26,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use gpu_thread::Device;
-use observe::AddressSpaces;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use observe::{AddressSpaceReports, AddressSpaces};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Version of the protocol, in the greeting.
 const VERSION: u32 = 1;
@@ -36,6 +36,8 @@ const VERSION: u32 = 1;
 const LONGEST_REQUEST: u64 = 64 << 10;
 /// Clients at a time.
 const MOST_CLIENTS: usize = 8;
+/// How long a client may take nothing of a reply before its place is given to another.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Before the next client is accepted when one could not be.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
@@ -53,6 +55,41 @@ struct Request {
     execute: String,
     /// Goes back with the reply.
     id: Option<Value>,
+}
+
+/// The first line.
+#[derive(Serialize)]
+struct Greeting {
+    gen8emu: Protocol,
+}
+
+#[derive(Serialize)]
+struct Protocol {
+    control: u32,
+}
+
+/// The answer to a request.
+#[derive(Serialize)]
+struct Reply {
+    #[serde(flatten)]
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Return(Answer),
+    Error { class: &'static str, desc: String },
+}
+
+/// What the commands answer, written as it is: the list can be long.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    AddressSpaces(AddressSpaceReports),
+    Accesses { reads: u64, writes: u64 },
 }
 
 /// Why a request has no result.
@@ -139,7 +176,7 @@ fn accept(listener: &UnixListener, facts: &Facts) {
         }
         let (facts, mine) = (facts.clone(), Arc::clone(&clients));
         let spawned = thread::Builder::new().name("control client".into()).spawn(move || {
-            if let Err(error) = serve(&stream, &facts) {
+            if let Err(error) = serve(&stream, &facts, PATIENCE) {
                 log::info!("control client gone: {error}");
             }
             mine.fetch_sub(1, Ordering::Relaxed);
@@ -151,9 +188,11 @@ fn accept(listener: &UnixListener, facts: &Facts) {
     }
 }
 
-fn serve(stream: &UnixStream, facts: &Facts) -> io::Result<()> {
+/// Answers one client until it goes, or takes nothing for the time of `patience`.
+fn serve(stream: &UnixStream, facts: &Facts, patience: Duration) -> io::Result<()> {
     let mut output = stream;
-    send(&mut output, &json!({ "gen8emu": { "control": VERSION } }))?;
+    stream.set_write_timeout(Some(patience))?;
+    send(&mut output, &Greeting { gen8emu: Protocol { control: VERSION } })?;
     let mut input = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -170,13 +209,15 @@ fn serve(stream: &UnixStream, facts: &Facts) -> io::Result<()> {
     }
 }
 
-fn send(output: &mut impl Write, message: &Value) -> io::Result<()> {
-    let mut line = message.to_string();
-    line.push('\n');
-    output.write_all(line.as_bytes())
+/// Writes a line by and by: as a whole it could be many times what it is made of.
+fn send(output: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = BufWriter::new(output);
+    serde_json::to_writer(&mut line, message)?;
+    line.write_all(b"\n")?;
+    line.flush()
 }
 
-fn answer(line: &[u8], facts: &Facts) -> Value {
+fn answer(line: &[u8], facts: &Facts) -> Reply {
     let request: Request = match serde_json::from_slice(line) {
         Ok(request) => request,
         Err(error) => return reply(Err(Refusal::GenericError(error.to_string())), None),
@@ -184,36 +225,34 @@ fn answer(line: &[u8], facts: &Facts) -> Value {
     reply(execute(&request.execute, facts), request.id)
 }
 
-fn execute(command: &str, facts: &Facts) -> Result<Value, Refusal> {
+fn execute(command: &str, facts: &Facts) -> Result<Answer, Refusal> {
     match command {
         "address-spaces" => {
             // The device is locked for the copy of a handle only; what is walked is memory.
             let memory = facts.device.look(|gpu| gpu.memory().clone());
-            serde_json::to_value(facts.spaces.report(&memory))
-                .map_err(|error| Refusal::GenericError(error.to_string()))
+            Ok(Answer::AddressSpaces(facts.spaces.report(&memory)))
         }
         "accesses" => {
             let accesses = facts.device.look(|gpu| gpu.register_accesses());
-            Ok(json!({ "reads": accesses.reads, "writes": accesses.writes }))
+            Ok(Answer::Accesses { reads: accesses.reads, writes: accesses.writes })
         }
         other => Err(Refusal::CommandNotFound(other.to_owned())),
     }
 }
 
-fn reply(result: Result<Value, Refusal>, id: Option<Value>) -> Value {
-    let mut reply = match result {
-        Ok(value) => json!({ "return": value }),
-        Err(error) => json!({ "error": { "class": error.class(), "desc": error.to_string() } }),
+fn reply(result: Result<Answer, Refusal>, id: Option<Value>) -> Reply {
+    let outcome = match result {
+        Ok(answer) => Outcome::Return(answer),
+        Err(error) => Outcome::Error { class: error.class(), desc: error.to_string() },
     };
-    if let (Some(id), Some(fields)) = (id, reply.as_object_mut()) {
-        fields.insert("id".into(), id);
-    }
-    reply
+    Reply { outcome, id }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use serde_json::json;
 
     use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
     use gpu_thread::InterruptSink;
@@ -346,6 +385,17 @@ mod tests {
         let reply = line(&mut client);
         assert!(reply["error"]["desc"].as_str().unwrap().contains("65536"), "{reply}");
         assert_eq!(client.read(&mut [0]).unwrap(), 0, "the connection is closed");
+    }
+
+    #[test]
+    fn a_client_that_takes_no_reply_gives_its_place_back() {
+        let bench = Bench::new("control-deaf");
+        let (deaf, server) = UnixStream::pair().unwrap();
+        deaf.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+        // Their replies are far longer than they.
+        while (&deaf).write_all(b"{\"execute\":\"address-spaces\"}\n").is_ok() {}
+        let end = serve(&server, &bench.facts, Duration::from_millis(50));
+        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]
