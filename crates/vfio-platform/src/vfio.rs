@@ -106,6 +106,9 @@ impl PciFunction for VfioFunction {
         self.device.region_write(index(region), bytes, offset);
     }
 
+    /// # Safety
+    ///
+    /// As the trait says: the memory stays until `unmap_dma`.
     unsafe fn map_dma(&mut self, iova: u64, memory: *mut u8, size: usize) -> Result<(), Error> {
         // SAFETY: the caller promises what `vfio_dma_map` asks for.
         let mapped = unsafe { self.container.vfio_dma_map(iova, size, memory) };

@@ -136,6 +136,9 @@ impl PciFunction for EmulatedFunction {
         self.watch.bus_master.store(command & pci::COMMAND_BUS_MASTER != 0, Ordering::Relaxed);
     }
 
+    /// # Safety
+    ///
+    /// As the trait says: the memory stays until `unmap_dma`.
     unsafe fn map_dma(&mut self, iova: u64, memory: *mut u8, size: usize) -> Result<(), Error> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: the caller keeps the memory until `unmap_dma`, which takes it out of the device.
