@@ -28,6 +28,9 @@ pub(crate) enum Error {
     /// Work did not end in time.
     #[error("{0} did not end in time")]
     Late(String),
+    /// This cannot be checked here, and why; counted as skipped.
+    #[error("{0}")]
+    NotHere(String),
 }
 
 /// What checks give back.
@@ -48,7 +51,7 @@ impl Error {
     pub(crate) fn errno(&self) -> Option<i32> {
         match self {
             Error::Call { error, .. } | Error::File { error, .. } => error.raw_os_error(),
-            Error::Wrong(_) | Error::Late(_) => None,
+            Error::Wrong(_) | Error::Late(_) | Error::NotHere(_) => None,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::error::{Error, Result};
+
 /// Longest detail, in bytes: the kernel cuts its lines at about 900, quotes and names need room.
 const DETAIL: usize = 500;
 
@@ -75,10 +77,11 @@ impl Reporter {
         self.say(subject, None, Some(why), "", None);
     }
 
-    /// Passed or failed, as `result` says.
-    pub(crate) fn result(&mut self, subject: Option<&str>, result: crate::error::Result<String>) {
+    /// Passed, skipped or failed, as `result` says.
+    pub(crate) fn result(&mut self, subject: Option<&str>, result: Result<String>) {
         match result {
             Ok(detail) => self.passed(subject, &detail),
+            Err(Error::NotHere(why)) => self.skipped(subject, &why),
             Err(error) => self.failed(subject, &error.to_string()),
         }
     }

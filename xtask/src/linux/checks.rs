@@ -8,14 +8,11 @@ use anyhow::Result;
 
 use crate::{WrongUse, process};
 
-/// The name that stands for all cheap checks.
-const GROUP: &str = "basic";
-
 /// The checks of a program.
 pub(super) struct Catalogue {
     names: Vec<String>,
-    /// Those of [`GROUP`].
-    cheap: Vec<String>,
+    /// Names that stand for several checks, each with one of these.
+    groups: Vec<(String, String)>,
 }
 
 impl Catalogue {
@@ -24,35 +21,49 @@ impl Catalogue {
         Ok(Catalogue::parse(&process::capture(Command::new(program).arg("--list"))?))
     }
 
-    /// Lines `NAME[=…] what it shows`, with "(basic)" at the end of the cheap ones.
+    /// Lines `NAME[=…] what it shows`, with "(GROUP)" at the end where a group stands for it.
     fn parse(list: &str) -> Catalogue {
-        let (mut names, mut cheap) = (Vec::new(), Vec::new());
+        let (mut names, mut groups) = (Vec::new(), Vec::new());
         for line in list.lines() {
             let name = line.split([' ', '[', '=']).next().unwrap_or(line).to_owned();
-            if line.trim_end().ends_with(&format!("({GROUP})")) {
-                cheap.push(name.clone());
+            if let Some((_, group)) =
+                line.trim_end().strip_suffix(')').and_then(|l| l.rsplit_once('('))
+            {
+                groups.push((group.to_owned(), name.clone()));
             }
             names.push(name);
         }
-        Catalogue { names, cheap }
+        Catalogue { names, groups }
     }
 
-    /// `wanted` (`NAME`, `NAME=NUMBER` or the group) with the group's members in its place.
+    /// `wanted` (`NAME`, `NAME=NUMBER` or a group) with a group's members in its place.
     pub(super) fn expand(&self, wanted: &[String]) -> Result<Vec<String>> {
         let mut checks = Vec::new();
         for want in wanted {
-            if want == GROUP {
-                checks.extend(self.cheap.iter().cloned());
-            } else if self.names.iter().any(|name| name == name_of(want)) {
+            let members = self.groups.iter().filter(|(group, _)| group == want);
+            let before = checks.len();
+            checks.extend(members.map(|(_, name)| name.clone()));
+            if checks.len() > before {
+                continue;
+            }
+            if self.names.iter().any(|name| name == name_of(want)) {
                 checks.push(want.clone());
             } else {
-                let names = self.names.join(", ");
-                let what =
-                    format!("there is no check `{want}` (--check): use {GROUP}, none, {names}");
+                let names = self.words().join(", ");
+                let what = format!("there is no check `{want}` (--check): use none, {names}");
                 return Err(WrongUse(what).into());
             }
         }
         Ok(checks)
+    }
+
+    /// Every word that stands for checks, the groups first.
+    fn words(&self) -> Vec<&str> {
+        let mut words: Vec<&str> = self.groups.iter().map(|(group, _)| group.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        words.extend(self.names.iter().map(String::as_str));
+        words
     }
 }
 
@@ -66,7 +77,7 @@ mod tests {
     use super::*;
 
     const LIST: &str = "engines          each engine runs (basic)\n\
-                        contexts[=N: 1000] makes contexts\n\
+                        contexts[=N: 1000] makes contexts (gem)\n\
                         share            two clients (basic)\n";
 
     fn expand(words: &[&str]) -> Result<Vec<String>> {
@@ -75,9 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn the_group_stands_for_its_members_and_numbers_stay() {
-        let checks = expand(&["basic", "contexts=20"]).unwrap();
-        assert_eq!(checks, ["engines", "share", "contexts=20"]);
+    fn a_group_stands_for_its_members_and_numbers_stay() {
+        let checks = expand(&["basic", "contexts=20", "gem"]).unwrap();
+        assert_eq!(checks, ["engines", "share", "contexts=20", "contexts"]);
         assert_eq!(name_of("contexts=20"), "contexts");
         assert!(expand(&[]).unwrap().is_empty());
     }
@@ -85,6 +96,9 @@ mod tests {
     #[test]
     fn an_unknown_check_is_refused_with_the_known_ones() {
         let error = expand(&["engine"]).unwrap_err().to_string();
-        assert!(error.contains("`engine`") && error.contains("contexts"), "{error}");
+        assert!(
+            error.contains("`engine`") && error.contains("none, basic, gem, engines"),
+            "{error}"
+        );
     }
 }

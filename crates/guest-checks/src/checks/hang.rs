@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::files::{self, Setting};
-use crate::gpu::{Batch, Context, Device, Engine, MI_BATCH_BUFFER_END, Node, Object, Worker};
+use crate::gpu::{Context, Device, Endless, Engine, Node, Worker};
 use crate::report::{Reporter, expect_resets};
-use crate::sys::Mapping;
 
 /// How long the kernel may take to notice and to reset. With the settings below it is about a
 /// second; emulators are slow.
@@ -19,14 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const HEARTBEAT_MS: &str = "100";
 /// Between two rounds of the others' work.
 const BREATH: Duration = Duration::from_millis(20);
-/// Places in the hung context's address space.
-const RESULT: u64 = 0x10_0000;
-const BATCH: u64 = 0x20_0000;
-/// The dword of the batch where its endless part begins.
-const LOOP_DWORD: usize = 0x100;
-const LOOP: u64 = BATCH + 4 * LOOP_DWORD as u64;
-/// What the batch writes ahead of its loop.
-const STARTED: u32 = 0x57a2_7ed0;
 
 /// Two results an engine: a loop without and with a place where another context may come in. i915
 /// lets no context displace another on Broadwell (`can_preempt` of
@@ -38,64 +29,10 @@ pub(super) fn run(reporter: &mut Reporter, most: u32) -> Result<()> {
     for engine in engines.iter().take(most as usize) {
         reporter.result(Some(&engine.to_string()), hang(*engine, &engines, false));
         let polite = format!("{engine} with MI_ARB_CHECK");
-        if directory(*engine)?.join("preempt_timeout_ms").exists() {
-            reporter
-                .skipped(Some(&polite), "this kernel lets contexts displace it without a reset");
-        } else {
-            reporter.result(Some(&polite), hang(*engine, &engines, true));
-        }
+        reporter.result(Some(&polite), hang(*engine, &engines, true));
     }
     expect_resets(false);
     Ok(())
-}
-
-/// A batch that runs until somebody ends it.
-struct Endless {
-    context: Context,
-    result: Object,
-    batch: Object,
-    seen: Mapping,
-    code: Mapping,
-}
-
-impl Endless {
-    /// Starts it and waits until the GPU is in it. `polite`: the loop has a place where another
-    /// context may come in.
-    fn start(device: &Device, engine: Engine, polite: bool) -> Result<Endless> {
-        let (result, batch) = (device.object(4096)?, device.object(4096)?);
-        let (seen, code) = (result.open()?, batch.open()?);
-        let endless = Endless { context: device.context(engine)?, result, batch, seen, code };
-        let round = Batch::default();
-        let round = if polite { round.arbitration() } else { round };
-        round.jump(LOOP).end().write_at(&endless.code, LOOP_DWORD);
-        Batch::default().store(RESULT, STARTED).jump(LOOP).end().write_to(&endless.code);
-        let objects = [endless.result.at(RESULT).written()];
-        endless.context.submit(&objects, endless.batch.at(BATCH))?;
-        files::wait_until("the start of an endless batch", PATIENCE, || {
-            Ok(endless.seen.read(0) == STARTED)
-        })?;
-        Ok(endless)
-    }
-
-    /// Lets the batch come to its end by itself. One dword, since the GPU runs there meanwhile.
-    fn release(&self) {
-        self.code.write(LOOP_DWORD, MI_BATCH_BUFFER_END);
-    }
-
-    fn is_running(&self) -> Result<bool> {
-        match self.result.wait_at_most(0) {
-            Ok(()) => Ok(false),
-            Err(Error::Late(_)) => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl Drop for Endless {
-    /// The kernel lets the batch of a destroyed context run on while it gives way.
-    fn drop(&mut self) {
-        self.release();
-    }
 }
 
 /// A context and objects on an engine other than the hung one.
@@ -136,17 +73,20 @@ fn bystanders(device: &Device, hung: Engine, engines: &[Engine]) -> Result<Vec<B
 /// The kernel must reset the engine, blame the right context and keep the engine's state for us to
 /// read.
 fn hang(engine: Engine, engines: &[Engine], polite: bool) -> Result<String> {
+    if polite && engine.sysfs()?.join("preempt_timeout_ms").exists() {
+        return Err(Error::NotHere("this kernel lets contexts displace it without a reset".into()));
+    }
     // A client of its own: one that hangs often is banned.
     let (guilty, innocent) = (Device::open(Node::Render)?, Device::open(Node::Render)?);
-    let heartbeat = directory(engine)?.join("heartbeat_interval_ms");
+    let heartbeat = engine.sysfs()?.join("heartbeat_interval_ms");
     let impatience = Setting::set(&heartbeat, HEARTBEAT_MS)?;
     let error_state = ErrorState::cleared()?;
     let mut others = bystanders(&innocent, engine, engines)?;
-    let endless = Endless::start(&guilty, engine, polite)?;
+    let endless = Endless::start(&guilty, engine, polite, PATIENCE)?;
     let took = work_until_ended(&endless, &mut others)?;
     drop(impatience);
 
-    let stats = endless.context.reset_stats()?;
+    let stats = endless.context().reset_stats()?;
     if stats.batch_active != 1 {
         let blamed = stats.batch_active;
         return Err(Error::Wrong(format!("the hung context was blamed {blamed} times, not once")));
@@ -176,11 +116,6 @@ fn work_until_ended(endless: &Endless, others: &mut [Bystander]) -> Result<Durat
         // The kernel looks for hangs in a worker, which wants the CPU, too.
         thread::sleep(BREATH);
     }
-}
-
-/// Where the kernel keeps the engine's settings.
-fn directory(engine: Engine) -> Result<PathBuf> {
-    Ok(Node::Card.sysfs()?.join("engine").join(engine.to_string()))
 }
 
 /// The state that i915 keeps of the first hang since it was cleared.

@@ -7,6 +7,7 @@ mod execbuf_bench;
 mod flink_close;
 mod flink_exit;
 mod flink_leak;
+mod gem;
 mod hang;
 mod mmap_gtt;
 mod reload;
@@ -25,107 +26,142 @@ pub(crate) struct Check {
     pub(crate) name: &'static str,
     /// What it shows, in a line.
     shows: &'static str,
-    /// Whether it is one of the cheap ones that the group [`GROUP`] stands for.
-    basic: bool,
+    /// The group that stands for it, if any.
+    group: Option<Group>,
     /// What the number after `NAME=` means and what it is when left out.
     argument: Option<(&'static str, u32)>,
     /// Runs it. An error that comes back is a failure of the check as a whole.
     pub(crate) run: fn(&mut Reporter, u32) -> Result<()>,
 }
 
-/// The name that stands for all cheap checks.
-pub(crate) const GROUP: &str = "basic";
+/// A name that stands for several checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// All cheap ones.
+    Basic,
+    /// Everything that batches can ask for, short of shaders.
+    Gem,
+}
+
+impl Group {
+    const ALL: [Group; 2] = [Group::Basic, Group::Gem];
+
+    fn name(self) -> &'static str {
+        match self {
+            Group::Basic => "basic",
+            Group::Gem => "gem",
+        }
+    }
+
+    fn by_name(name: &str) -> Option<Group> {
+        Group::ALL.into_iter().find(|group| group.name() == name)
+    }
+}
 
 /// Every check there is, the harmless ones first.
 pub(crate) const CHECKS: &[Check] = &[
     Check {
         name: "engines",
         shows: "each engine runs batches of one and two levels; its clock goes on",
-        basic: true,
+        group: Some(Group::Basic),
         argument: None,
         run: engines::run,
     },
     Check {
         name: "softpin",
         shows: "objects across every boundary of the page tables, up to the last page",
-        basic: true,
+        group: Some(Group::Basic),
         argument: None,
         run: softpin::run,
     },
     Check {
         name: "mmap_gtt",
         shows: "CPU and GPU exchange data through the aperture, more than fits in",
-        basic: true,
+        group: Some(Group::Basic),
         argument: None,
         run: mmap_gtt::run,
     },
     Check {
         name: "share",
         shows: "two clients share objects by name and by dma-buf, closed in any order",
-        basic: true,
+        group: Some(Group::Basic),
         argument: None,
         run: share::run,
     },
     Check {
         name: "contexts",
         shows: "contexts made, used and destroyed; the guest's free memory is flat",
-        basic: false,
+        group: None,
         argument: Some(("CYCLES", 1000)),
         run: contexts::run,
     },
     Check {
         name: "execbuf_bench",
         shows: "the time of a batch from submission to waking, in guest time",
-        basic: true,
+        group: Some(Group::Basic),
         argument: Some(("BATCHES", 1000)),
         run: execbuf_bench::run,
     },
     Check {
         name: "suspend",
         shows: "the idle GPU is suspended and works after it woke",
-        basic: true,
+        group: Some(Group::Basic),
         argument: Some(("ROUNDS", 2)),
         run: suspend::run,
     },
     Check {
         name: "flink-exit",
         shows: "importers that exit leave no address space, by the kernel's own trace",
-        basic: true,
+        group: Some(Group::Basic),
         argument: Some(("IMPORTERS", 10)),
         run: flink_exit::run,
     },
     Check {
         name: "flink-close",
         shows: "importers that close handle and context leave nothing, by the kernel's own trace",
-        basic: true,
+        group: Some(Group::Basic),
         argument: Some(("IMPORTERS", 10)),
         run: flink_close::run,
     },
     Check {
         name: "context-census",
         shows: "contexts made, used and destroyed leave nothing, by the kernel's own trace",
-        basic: false,
+        group: None,
         argument: Some(("CYCLES", 1000)),
         run: context_census::run,
     },
     Check {
         name: "flink-leak",
         shows: "nothing: importers that stay, which the judges must tell (it fails, on purpose)",
-        basic: false,
+        group: None,
         argument: Some(("IMPORTERS", 2)),
         run: flink_leak::run,
     },
     Check {
+        name: "mi_commands",
+        shows: "what MI commands do, on each engine",
+        group: Some(Group::Gem),
+        argument: None,
+        run: gem::mi_commands,
+    },
+    Check {
+        name: "beside-hang",
+        shows: "what the checks of `gem` do on each engine, while another one hangs",
+        group: Some(Group::Gem),
+        argument: None,
+        run: gem::beside_hang,
+    },
+    Check {
         name: "hang",
         shows: "an endless batch is ended by an engine reset; the others work on",
-        basic: false,
+        group: None,
         argument: Some(("ENGINES", 8)),
         run: hang::run,
     },
     Check {
         name: "reload",
         shows: "i915 is unloaded and loaded again, all engines right after each",
-        basic: false,
+        group: None,
         argument: Some(("ROUNDS", 3)),
         run: reload::run,
     },
@@ -135,10 +171,10 @@ pub(crate) const CHECKS: &[Check] = &[
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum WrongUse {
     /// No names at all.
-    #[error("say which checks: {GROUP}, {names}; --list tells what they show", names = names())]
+    #[error("say which checks: {names}; --list tells what they show", names = names())]
     Nothing,
     /// A name that is none.
-    #[error("there is no check `{0}`; there are {GROUP}, {names}", names = names())]
+    #[error("there is no check `{0}`; there are {names}", names = names())]
     Unknown(String),
     /// `NAME=…` without a number behind it, or where none belongs.
     #[error("`{0}`: {1}")]
@@ -151,8 +187,9 @@ pub(crate) fn select(
 ) -> std::result::Result<Vec<(&'static Check, u32)>, WrongUse> {
     let mut chosen = Vec::new();
     for word in words {
-        if word == GROUP {
-            chosen.extend(CHECKS.iter().filter(|check| check.basic).map(|c| (c, c.preset())));
+        if let Some(group) = Group::by_name(word) {
+            let members = CHECKS.iter().filter(|check| check.group == Some(group));
+            chosen.extend(members.map(|check| (check, check.preset())));
         } else {
             chosen.push(one(word)?);
         }
@@ -194,7 +231,7 @@ pub(crate) fn list() -> String {
             Some((meaning, preset)) => format!("{}[={meaning}: {preset}]", check.name),
             None => check.name.to_owned(),
         };
-        let group = if check.basic { " (basic)" } else { "" };
+        let group = check.group.map_or(String::new(), |group| format!(" ({})", group.name()));
         // Writing into a string cannot fail.
         let _ = writeln!(text, "{name:32} {}{group}", check.shows);
     }
@@ -202,7 +239,8 @@ pub(crate) fn list() -> String {
 }
 
 fn names() -> String {
-    CHECKS.iter().map(|check| check.name).collect::<Vec<_>>().join(", ")
+    let groups = Group::ALL.into_iter().map(Group::name);
+    groups.chain(CHECKS.iter().map(|check| check.name)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -215,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_the_group_choose_checks() {
+    fn names_and_groups_choose_checks() {
         assert_eq!(chosen(&["engines"]), Ok(vec![("engines", 0)]));
         assert!(chosen(&["basic"]).unwrap().contains(&("engines", 0)));
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom};
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::{Context, Node, Object};
@@ -109,6 +110,11 @@ impl Engine {
         let class = u16::from_ne_bytes(info.get(0..2)?.try_into().ok()?);
         let instance = u16::from_ne_bytes(info.get(2..4)?.try_into().ok()?);
         Some(Engine(uapi::EngineClassInstance { engine_class: class, engine_instance: instance }))
+    }
+
+    /// Where the kernel keeps its settings.
+    pub(crate) fn sysfs(self) -> Result<PathBuf> {
+        Ok(Node::Card.sysfs()?.join("engine").join(self.to_string()))
     }
 
     /// Where its registers begin (`i915_reg.h`: RENDER_RING_BASE, BLT_RING_BASE, GEN6_BSD_RING_BASE,

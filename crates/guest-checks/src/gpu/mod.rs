@@ -3,6 +3,7 @@
 mod batch;
 mod context;
 mod device;
+mod endless;
 mod node;
 mod object;
 mod worker;
@@ -10,6 +11,7 @@ mod worker;
 pub(crate) use batch::{Batch, MI_BATCH_BUFFER_END};
 pub(crate) use context::Context;
 pub(crate) use device::{Device, Engine};
+pub(crate) use endless::Endless;
 pub(crate) use node::Node;
 pub(crate) use object::{Object, Placed, View};
 pub(crate) use worker::Worker;
