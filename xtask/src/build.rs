@@ -30,18 +30,28 @@ pub(crate) fn program() -> Result<PathBuf> {
 
 /// Builds the checks that run in a Linux guest, as one static program; says where it is.
 pub(crate) fn guest_checks() -> Result<PathBuf> {
+    for_guest("guest-checks", "gen8-checks").context("building the checks for the guest")
+}
+
+/// Builds the program that runs a user's tests in a Linux guest; says where it is.
+pub(crate) fn suite_runner() -> Result<PathBuf> {
+    for_guest("suite-runner", "gen8-suite").context("building the runner of suites for the guest")
+}
+
+/// Builds the static program `program` of `package`; says where it is.
+fn for_guest(package: &str, program: &str) -> Result<PathBuf> {
     let host = process::host_target()?;
     // A directory of its own: the flag below is no reason to rebuild everything else. The target is
     // named so that the flag does not reach proc macros, which cannot be static.
     let target_dir = workspace::target().join("guest-checks");
     let mut build = process::cargo();
-    build.args(["build", "--package", "guest-checks", "--profile", "guest", "--target", &host]);
+    build.args(["build", "--package", package, "--profile", "guest", "--target", &host]);
     build.arg("--target-dir").arg(&target_dir);
     let flags = env::var("RUSTFLAGS").unwrap_or_default();
     build.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
     build.env_remove("CARGO_ENCODED_RUSTFLAGS");
-    process::run(&mut build).context("building the checks for the guest")?;
-    Ok(target_dir.join(host).join("guest").join("gen8-checks"))
+    process::run(&mut build)?;
+    Ok(target_dir.join(host).join("guest").join(program))
 }
 
 /// Whether KVM really runs a guest here.

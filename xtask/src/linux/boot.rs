@@ -45,6 +45,24 @@ pub(super) enum Console {
     Kept,
 }
 
+/// Somebody who reads the kernel's log beside the verdict, as it comes.
+pub(super) trait Watch {
+    /// Takes the log's next line.
+    fn line(&mut self, line: &str);
+
+    /// Why the guest is to be ended now.
+    fn gives_up(&self) -> Option<String>;
+}
+
+/// Nobody.
+impl Watch for () {
+    fn line(&mut self, _: &str) {}
+
+    fn gives_up(&self) -> Option<String> {
+        None
+    }
+}
+
 /// QEMU; killed when this value goes.
 struct Qemu(Child);
 
@@ -55,13 +73,14 @@ impl Drop for Qemu {
     }
 }
 
-/// Runs QEMU to the guest's end and feeds the kernel's log to `verdict`.
+/// Runs QEMU to the guest's end and feeds the kernel's log to `verdict` and `watch`.
 pub(super) fn run(
     mut command: Command,
     places: &Places,
     options: &Options,
     scratch: &Scratch,
     verdict: &mut Verdict,
+    watch: &mut dyn Watch,
 ) -> Result<()> {
     let listener = UnixListener::bind(&places.log_socket)
         .with_context(|| format!("listening at {}", places.log_socket.display()))?;
@@ -76,11 +95,12 @@ pub(super) fn run(
     let console = console.map(|out| thread::spawn(move || stream(out, console_file, shown)));
     let (lines, log) = read_log(listener, create(&places.kernel_log)?);
 
-    let ended = watch(&mut qemu, &lines, options.timeout, verdict)?;
+    let ended = wait(&mut qemu, &lines, options.timeout, verdict, watch)?;
     drop(qemu);
     UnixStream::connect(&places.log_socket).ok(); // If QEMU never came, our thread still waits.
     for line in &lines {
         verdict.line(&line);
+        watch.line(&line);
     }
     log.join().ok();
     if let Some(console) = console {
@@ -95,17 +115,21 @@ pub(super) fn run(
 }
 
 /// Waits for the guest's end, QEMU's, or the time limit's. Gives QEMU's status if it ended itself.
-fn watch(
+fn wait(
     qemu: &mut Qemu,
     lines: &Receiver<String>,
     timeout: Option<Duration>,
     verdict: &mut Verdict,
+    watch: &mut dyn Watch,
 ) -> Result<Option<ExitStatus>> {
     let start = Instant::now();
     let mut finished = None;
     loop {
         match lines.recv_timeout(Duration::from_millis(50)) {
-            Ok(line) => verdict.line(&line),
+            Ok(line) => {
+                verdict.line(&line);
+                watch.line(&line);
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(50)),
         }
@@ -114,6 +138,10 @@ fn watch(
         }
         if verdict.finished && finished.get_or_insert_with(Instant::now).elapsed() > GRACE {
             eprintln!("the guest is done but did not power off; ending QEMU");
+            return Ok(None);
+        }
+        if let Some(why) = watch.gives_up() {
+            eprintln!("{why}; ending QEMU");
             return Ok(None);
         }
         if let Some(limit) = timeout
@@ -187,7 +215,7 @@ mod tests {
         command.args(["-c", script]);
         let start = Instant::now();
         let mut verdict = Verdict::default();
-        let result = run(command, &places, &options, &scratch, &mut verdict);
+        let result = run(command, &places, &options, &scratch, &mut verdict, &mut ());
         (start.elapsed(), result.map(|()| verdict))
     }
 

@@ -12,6 +12,8 @@ const DIRECTORY: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
 const SYMLINK: u32 = 0o120_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
+/// As many links as Linux follows on the way to a file (`MAXSYMLINKS`).
+const LINKS: usize = 40;
 
 /// What the guest finds in its root file system, by path (without a leading slash).
 #[derive(Default)]
@@ -26,6 +28,12 @@ struct Node {
     data: Vec<u8>,
     /// Major and minor number of a device.
     device: (u32, u32),
+}
+
+impl Node {
+    fn is_link(&self) -> bool {
+        self.mode & TYPE_MASK == SYMLINK
+    }
 }
 
 impl Tree {
@@ -51,10 +59,16 @@ impl Tree {
         self.put(path, Node { mode, data: Vec::new(), device: (major, minor) })
     }
 
+    /// Whether something lies at `path`, behind the links on its way.
+    pub(super) fn has(&self, path: &str) -> Result<bool> {
+        Ok(self.nodes.contains_key(&self.resolved(path)?))
+    }
+
     fn put(&mut self, path: &str, node: Node) -> Result<()> {
         if path.is_empty() || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
             bail!("{path:?} is no path for an initramfs");
         }
+        let path = &self.resolved(path)?;
         // Linux creates no missing parents.
         for (at, _) in path.match_indices('/') {
             let (parent, _) = path.split_at(at);
@@ -64,6 +78,37 @@ impl Tree {
             )?;
         }
         self.insert(path, node)
+    }
+
+    /// `path` with the targets of the links among its directories in their place: a whole root file
+    /// system has `lib` as a link to `usr/lib`.
+    fn resolved(&self, path: &str) -> Result<String> {
+        let mut left: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        let (mut done, mut links) = (Vec::new(), 0);
+        while let Some(part) = left.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    done.pop();
+                    continue;
+                }
+                _ => done.push(part),
+            }
+            let link = self.nodes.get(&done.join("/")).filter(|node| node.is_link());
+            let Some(link) = link.filter(|_| !left.is_empty()) else { continue };
+            links += 1;
+            if links > LINKS {
+                bail!("{path}: the links on the way lead in a circle");
+            }
+            let target = String::from_utf8_lossy(&link.data).into_owned();
+            if target.starts_with('/') {
+                done.clear();
+            } else {
+                done.pop();
+            }
+            left.extend(target.split('/').rev().map(str::to_owned));
+        }
+        Ok(done.join("/"))
     }
 
     fn insert(&mut self, path: &str, node: Node) -> Result<()> {
@@ -187,11 +232,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_behind_a_link_lands_at_its_target() {
+        let mut tree = Tree::default();
+        tree.directory("usr/lib").unwrap();
+        tree.link("lib", "usr/lib").unwrap();
+        tree.link("usr/lib64", "../lib").unwrap();
+        tree.link("opt", "/usr/lib64/opt").unwrap();
+        tree.file("opt/tool", 0o755, Vec::new()).unwrap();
+        tree.file("lib/modules/a.ko", 0o644, Vec::new()).unwrap();
+        assert!(tree.has("usr/lib64/modules/a.ko").unwrap());
+        assert!(tree.has("lib").unwrap() && !tree.has("lib/b").unwrap());
+        let found = entries(&tree.archive().unwrap());
+        let names: Vec<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
+        assert!(names.contains(&"usr/lib/opt/tool") && names.contains(&"usr/lib/modules/a.ko"));
+        tree.link("a", "b").unwrap();
+        tree.link("b", "a").unwrap();
+        assert!(tree.file("a/x", 0o644, Vec::new()).is_err(), "links in a circle");
+    }
+
+    #[test]
     fn a_path_is_not_both_directory_and_file() {
         let mut tree = sample();
         assert!(tree.file("lib/modules", 0o644, Vec::new()).is_err());
         assert!(tree.directory("bin/sh").is_err());
-        assert!(tree.file("bin/sh/x", 0o644, Vec::new()).is_err());
+        assert!(tree.file("lib/modules/a.ko/x", 0o644, Vec::new()).is_err());
         for path in ["", "/etc", "a//b", "a/../b", "a/."] {
             assert!(tree.file(path, 0o644, Vec::new()).is_err(), "{path}");
         }

@@ -3,14 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::elf;
 use super::guest::{self, Guest};
 use super::tools::Tools;
-use crate::process;
 
 /// What user space needs to have a PCI function; the IOMMU's own driver is built in.
 const MODULES: [&str; 2] = ["vfio_pci", "vfio_iommu_type1"];
@@ -18,9 +15,8 @@ const MODULES: [&str; 2] = ["vfio_pci", "vfio_iommu_type1"];
 /// They also test the timer by waiting some milliseconds for its interrupts, and panic when an
 /// emulated machine is late with them and interrupts are remapped.
 const APPEND: &str = "intel_iommu=on no_timer_check";
-/// Where the program and its libraries lie in the guest.
+/// Where the program lies in the guest.
 const PROGRAM: &str = "bin/gen8emu";
-const LIBRARIES: &str = "lib/gen8emu";
 
 /// `guest` with all that it takes to run `gen8emu drive` with these `words`.
 pub(super) fn prepare(words: &str, guest: &Guest, tools: &Tools) -> Result<Guest> {
@@ -41,10 +37,7 @@ fn driving(words: &str, guest: &Guest, overlay: PathBuf) -> Guest {
 
 /// What runs in the guest.
 fn script(words: &str) -> String {
-    format!(
-        "LD_LIBRARY_PATH=/{LIBRARIES}\nexport LD_LIBRARY_PATH\n{}gen8emu drive --vfio \"$gpu\" {words}",
-        include_str!("drive.sh")
-    )
+    format!("{}gen8emu drive --vfio \"$gpu\" {words}", include_str!("drive.sh"))
 }
 
 /// Lays the program that serves the GPU here into a directory: it drives it there.
@@ -56,41 +49,7 @@ fn lay_overlay(tools: &Tools) -> Result<PathBuf> {
         fs::remove_dir_all(&overlay).with_context(old)?;
     }
     copy(program, &overlay.join(PROGRAM))?;
-    let file = fs::read(program).with_context(|| format!("reading {}", program.display()))?;
-    // A static program needs none.
-    if !elf::libraries(&file).unwrap_or_default().is_empty() {
-        for library in libraries(&process::capture(Command::new("ldd").arg(program))?) {
-            copy(library.source, &overlay.join(library.target))?;
-        }
-    }
     Ok(overlay)
-}
-
-/// A file that a program loads.
-#[derive(Debug, PartialEq)]
-struct Library<'a> {
-    source: &'a Path,
-    /// In the guest.
-    target: PathBuf,
-}
-
-/// Lines `NAME => PATH (address)` for libraries and `PATH (address)` for the loader, which programs
-/// name with its whole path.
-fn libraries(ldd: &str) -> Vec<Library<'_>> {
-    ldd.lines().filter_map(library).collect()
-}
-
-fn library(line: &str) -> Option<Library<'_>> {
-    let line = line.trim().split(" (").next()?;
-    match line.split_once(" => ") {
-        Some((name, path)) => {
-            Some(Library { source: Path::new(path), target: Path::new(LIBRARIES).join(name) })
-        }
-        None => {
-            let target = PathBuf::from(line.strip_prefix('/')?);
-            Some(Library { source: Path::new(line), target })
-        }
-    }
 }
 
 fn copy(source: &Path, target: &Path) -> Result<()> {
@@ -104,22 +63,6 @@ fn copy(source: &Path, target: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn libraries_go_where_the_guests_loader_is_told_to_look() {
-        let ldd = "\tlinux-vdso.so.1 (0x00007ffd)\n\
-                   \tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f3e)\n\
-                   \t/lib64/ld-linux-x86-64.so.2 (0x00007f3f)\n";
-        let expected = [
-            ("/lib/x86_64-linux-gnu/libc.so.6", "lib/gen8emu/libc.so.6"),
-            ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
-        ];
-        let expected = expected.map(|(source, target)| Library {
-            source: Path::new(source),
-            target: PathBuf::from(target),
-        });
-        assert_eq!(libraries(ldd), expected);
-    }
 
     #[test]
     fn the_guest_has_no_i915_and_no_checks_and_keeps_what_the_user_asked_for() {

@@ -31,6 +31,13 @@ pub(super) fn libraries(file: &[u8]) -> Result<Vec<String>> {
     Ok(needed)
 }
 
+/// The dynamic loader that a program names; None for libraries and static programs.
+pub(super) fn loader(file: &[u8]) -> Option<String> {
+    let path = section(file, b".interp").ok()?;
+    let path = path.split(|&byte| byte == 0).next()?;
+    Some(String::from_utf8_lossy(path).into_owned())
+}
+
 /// The bytes of the section `name`.
 fn section<'a>(file: &'a [u8], name: &[u8]) -> Result<&'a [u8]> {
     // ELF-64 object file format: e_ident, then e_shoff 0x28, e_shentsize 0x3a, e_shnum 0x3c,
@@ -112,8 +119,17 @@ pub(super) mod tests {
         elf(&[(".modinfo", info.as_bytes())])
     }
 
-    /// The smallest program that needs these libraries.
+    /// The smallest library that needs these libraries.
     pub(in crate::linux) fn program(libraries: &[&str]) -> Vec<u8> {
+        needing(libraries, None)
+    }
+
+    /// The smallest program that needs these libraries and names this loader.
+    pub(in crate::linux) fn loaded(libraries: &[&str], loader: &str) -> Vec<u8> {
+        needing(libraries, Some(loader))
+    }
+
+    fn needing(libraries: &[&str], loader: Option<&str>) -> Vec<u8> {
         let mut names = b"\0".to_vec();
         let mut entries = Vec::new();
         let mut entry = |tag: u64, value: usize| {
@@ -126,7 +142,10 @@ pub(super) mod tests {
             names.push(0);
         }
         entry(14, 0); // DT_SONAME: no need
-        elf(&[(".dynamic", &entries), (".dynstr", &names)])
+        let loader = loader.map(|path| format!("{path}\0"));
+        let mut sections = vec![(".dynamic", &entries[..]), (".dynstr", &names)];
+        sections.extend(loader.as_ref().map(|path| (".interp", path.as_bytes())));
+        elf(&sections)
     }
 
     #[test]
@@ -138,15 +157,26 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn only_a_program_names_a_loader() {
+        let file = loaded(&["libc.so.6"], "/lib64/ld.so");
+        assert_eq!(loader(&file).as_deref(), Some("/lib64/ld.so"));
+        assert_eq!(libraries(&file).unwrap(), ["libc.so.6"]);
+        assert_eq!(loader(&program(&["libc.so.6"])), None);
+        assert_eq!(loader(b"#!/bin/sh"), None);
+    }
+
+    #[test]
     fn a_broken_program_is_never_a_panic() {
-        let file = program(&["libdrm.so.2"]);
+        let file = loaded(&["libdrm.so.2"], "/lib64/ld.so");
         for length in 0..file.len() {
             libraries(&file[..length]).ok();
+            loader(&file[..length]);
         }
         for at in 0..file.len() {
             let mut broken = file.clone();
             broken[at] ^= 0xff;
             libraries(&broken).ok();
+            loader(&broken);
         }
     }
 

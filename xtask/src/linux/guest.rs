@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-use super::boot::{self, Console, Options, Places};
+use super::boot::{self, Console, Options, Places, Watch};
 use super::checks::name_of;
 use super::drive;
 use super::initramfs::{self, Contents};
@@ -76,6 +76,9 @@ pub(super) struct Guest {
     /// A shell in the guest on this terminal (Ctrl-A x ends QEMU)
     #[arg(long, conflicts_with_all = ["exec", "json", "all"])]
     pub(super) interactive: bool,
+    /// Files of this host that are packed besides, each with its path in the guest.
+    #[arg(skip)]
+    pub(super) packed: Vec<(String, PathBuf)>,
 }
 
 /// Where a guest runs.
@@ -118,6 +121,7 @@ impl Default for Guest {
             expect_oops: None,
             timeout: None,
             interactive: false,
+            packed: Vec::new(),
         }
     }
 }
@@ -153,19 +157,22 @@ impl Guest {
         console: Console,
     ) -> Result<Verdict> {
         match &self.drive {
-            None => self.boot_as_is(kernel, tools, logs, console),
+            None => self.boot_watched(kernel, tools, logs, console, &mut ()),
             Some(words) => {
-                drive::prepare(words, self, tools)?.boot_as_is(kernel, tools, logs, console)
+                let guest = drive::prepare(words, self, tools)?;
+                guest.boot_watched(kernel, tools, logs, console, &mut ())
             }
         }
     }
 
-    fn boot_as_is(
+    /// As [`Guest::boot`], and `watch` reads along. Not for `--drive`.
+    pub(super) fn boot_watched(
         &self,
         kernel: &Kernel,
         tools: &Tools,
         logs: &str,
         console: Console,
+        watch: &mut dyn Watch,
     ) -> Result<Verdict> {
         let scratch = Scratch::new()?;
         let logs = self::logs(logs);
@@ -182,7 +189,8 @@ impl Guest {
         };
         let served = |path| server.is_some().then_some(path);
         let (gpu, control) = (served(socket.as_path()), served(control.as_path()));
-        self.boot_at(kernel, tools, &Site { scratch: &scratch, logs: &logs, gpu, control }, console)
+        let site = Site { scratch: &scratch, logs: &logs, gpu, control };
+        self.boot_at(kernel, tools, &site, console, watch)
     }
 
     /// As [`Guest::boot`], with a GPU that somebody else serves.
@@ -192,6 +200,7 @@ impl Guest {
         tools: &Tools,
         site: &Site<'_>,
         console: Console,
+        watch: &mut dyn Watch,
     ) -> Result<Verdict> {
         let (command, places) = self.command(kernel, tools, site)?;
         let limit = self.timeout.map(Duration::from_secs);
@@ -202,7 +211,7 @@ impl Guest {
         let logs = site.logs.display();
         eprintln!("booting Linux {} ({}); logs in {logs}", kernel.name, tools.accel);
         let mut verdict = Verdict::asking(site.control.map(Path::to_owned));
-        boot::run(command, &places, &options, site.scratch, &mut verdict)?;
+        boot::run(command, &places, &options, site.scratch, &mut verdict, watch)?;
         verdict.conclude(&self.asked(&self.checks(tools)?));
         Ok(verdict)
     }
@@ -249,6 +258,7 @@ impl Guest {
             overlay: self.overlay.as_deref(),
             payload: self.exec.as_deref(),
             interactive: self.interactive,
+            more_files: &self.packed,
         })
     }
 

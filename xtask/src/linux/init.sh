@@ -2,17 +2,23 @@
 # First program of the guest: loads i915, runs checks and payload, powers off.
 # What the host must know goes through the kernel's log: it has a serial port of its own, and its
 # lines are never torn by what a program prints.
-/bin/busybox mkdir -p /proc /sys /dev /tmp /run /sbin /usr/bin /usr/sbin
+/bin/busybox mkdir -p /proc /sys /dev /tmp /run /root /etc /sbin /usr/bin /usr/sbin /gen8emu/bin
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
-/bin/busybox --install -s /bin
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/ TERM="${TERM:-linux}"
+# We take busybox's tools; the payload those of the overlay where it has some.
+/bin/busybox --install -s /gen8emu/bin
+/bin/busybox --install -s /bin 2>/dev/null
+export PATH=/gen8emu/bin:/bin HOME=/root TERM="${TERM:-linux}"
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
-mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount -t tmpfs -o mode=755 tmpfs /run
+# As other systems have it; the kernel's own limit is 4096.
+ulimit -Hn 524288
 
 say() { echo "<6>gen8emu: $*" >/dev/kmsg; }
 
@@ -43,17 +49,24 @@ say_warnings() {
 say "kernel $(uname -r)"
 [ -e /gen8emu/i915 ] && load_i915
 cd /
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin:/usr/local/bin:/gen8emu/bin
 if [ -e /gen8emu/checks ]; then
     gen8-checks $(cat /gen8emu/checks) </dev/null
     say "checks $?"
 fi
+# The environment is for the user's programs only.
+with_environment() {
+    [ -e /gen8emu/environment ] && . /gen8emu/environment
+    "$@"
+}
 if [ -e /gen8emu/payload ]; then
     say "payload starts"
-    sh /gen8emu/payload </dev/null
+    (with_environment sh /gen8emu/payload) </dev/null
     say "payload $?"
 elif [ -e /gen8emu/interactive ]; then
-    setsid cttyhack sh
+    (with_environment setsid cttyhack sh)
 fi
+export PATH=/gen8emu/bin:/bin
 say_warnings
 say "tainted $(cat /proc/sys/kernel/tainted)"
 # Where the driver has died this waits for ever; the host then ends the guest.

@@ -1,12 +1,15 @@
 //! Packing the guest's root file system: busybox, our init, i915 and what it needs, the overlay.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::cpio::Tree;
+use super::libraries::{self, Object};
+use super::module_index;
 use super::modules::{self, Modules};
 
 /// What goes in besides the fixed parts.
@@ -30,62 +33,121 @@ pub(super) struct Contents<'a> {
     pub(super) payload: Option<&'a str>,
     /// A shell on the console.
     pub(super) interactive: bool,
+    /// Programs and files of this host, each with its path in the guest.
+    pub(super) more_files: &'a [(String, PathBuf)],
 }
 
 /// The archive to hand to the kernel.
 pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
     let mut tree = Tree::default();
+    // First, so that what it brings stays: it may be a whole root file system.
+    if let Some(overlay) = contents.overlay {
+        lay_over(&mut tree, overlay)
+            .with_context(|| format!("packing the overlay {}", overlay.display()))?;
+    }
+    let mut ours = Ours(&mut tree);
     let busybox = fs::read(contents.busybox)
         .with_context(|| format!("reading {}", contents.busybox.display()))?;
-    tree.file("bin/busybox", 0o755, busybox)?;
-    tree.link("bin/sh", "busybox")?;
-    tree.file("init", 0o755, include_bytes!("init.sh").to_vec())?;
-    tree.character_device("dev/console", 5, 1)?;
+    ours.file("bin/busybox", 0o755, busybox)?;
+    ours.link("bin/sh", "busybox")?;
+    ours.file("init", 0o755, include_bytes!("init.sh").to_vec())?;
     if contents.i915 {
-        tree.file("gen8emu/i915", 0o644, Vec::new())?;
+        ours.file("gen8emu/i915", 0o644, Vec::new())?;
     }
     if let Some(modules) = contents.modules {
         let i915 = contents.i915.then_some("i915");
         let wanted = i915.into_iter().chain(contents.more_modules.iter().map(String::as_str));
-        pack_modules(&mut tree, contents.release, modules, wanted)?;
+        pack_modules(&mut ours, contents.release, modules, wanted)?;
     }
     if let Some(checks) = contents.checks
         && !contents.wanted_checks.is_empty()
     {
         let program = fs::read(checks).with_context(|| format!("reading {}", checks.display()))?;
-        tree.file("bin/gen8-checks", 0o755, program)?;
-        tree.file("gen8emu/checks", 0o644, contents.wanted_checks.join(" ").into_bytes())?;
+        ours.file("bin/gen8-checks", 0o755, program)?;
+        ours.file("gen8emu/checks", 0o644, contents.wanted_checks.join(" ").into_bytes())?;
     }
     if let Some(payload) = contents.payload {
-        tree.file("gen8emu/payload", 0o644, format!("{payload}\n").into_bytes())?;
+        ours.file("gen8emu/payload", 0o644, format!("{payload}\n").into_bytes())?;
     }
     if contents.interactive {
-        tree.file("gen8emu/interactive", 0o644, Vec::new())?;
+        ours.file("gen8emu/interactive", 0o644, Vec::new())?;
     }
-    if let Some(overlay) = contents.overlay {
-        lay_over(&mut tree, overlay, "")
-            .with_context(|| format!("packing the overlay {}", overlay.display()))?;
+    for (path, file) in contents.more_files {
+        let data = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+        ours.file(path, file.metadata()?.permissions().mode(), data)?;
     }
+    tree.character_device("dev/console", 5, 1)?;
     tree.archive()
 }
 
-/// Flat, uncompressed and with a `modules.dep`, so that every modprobe can load them.
+/// Our part of the tree, which gives way to what lies there already.
+struct Ours<'a>(&'a mut Tree);
+
+impl Ours<'_> {
+    fn file(&mut self, path: &str, permissions: u32, data: Vec<u8>) -> Result<()> {
+        if self.0.has(path)? { Ok(()) } else { self.0.file(path, permissions, data) }
+    }
+
+    fn link(&mut self, path: &str, target: &str) -> Result<()> {
+        if self.0.has(path)? { Ok(()) } else { self.0.link(path, target) }
+    }
+}
+
+/// Flat, uncompressed and with what modprobe and libkmod look them up in, so that all programs can
+/// load them.
 fn pack_modules<'a>(
-    tree: &mut Tree,
+    ours: &mut Ours<'_>,
     release: &str,
     modules: &Modules,
     wanted: impl Iterator<Item = &'a str>,
 ) -> Result<()> {
     let home = format!("lib/modules/{release}");
     let closure = modules.closure(wanted)?;
-    tree.file(&format!("{home}/modules.dep"), 0o644, modules::modules_dep(&closure).into())?;
+    let dependencies = modules::modules_dep(&closure);
+    let index = module_index::dependencies(&dependencies, &closure)?;
+    ours.file(&format!("{home}/modules.dep"), 0o644, dependencies.into())?;
+    ours.file(&format!("{home}/modules.dep.bin"), 0o644, index)?;
+    for name in module_index::EMPTY {
+        ours.file(&format!("{home}/{name}"), 0o644, module_index::empty()?)?;
+    }
     for module in closure {
-        tree.file(&format!("{home}/{}.ko", module.name), 0o644, module.data)?;
+        ours.file(&format!("{home}/{}.ko", module.name), 0o644, module.data)?;
     }
     Ok(())
 }
 
-fn lay_over(tree: &mut Tree, dir: &Path, below: &str) -> Result<()> {
+/// Lays `dir` into the tree, with the shared libraries that its programs load.
+fn lay_over(tree: &mut Tree, dir: &Path) -> Result<()> {
+    let mut programs = Programs::default();
+    lay_directory(tree, dir, "", &mut programs)?;
+    let libraries =
+        libraries::resolve(&programs.objects, &programs.shipped, &libraries::of_host(), |path| {
+            tree.has(path)
+        })?;
+    for (name, needed_by) in &libraries.missing {
+        eprintln!("neither the overlay nor this host has {name}, which {needed_by} needs");
+    }
+    for file in &libraries.files {
+        let data = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+        let path = file.to_str().context("a library's path is not UTF-8")?;
+        tree.file(path.trim_start_matches('/'), 0o755, data)?;
+    }
+    if !libraries.directories.is_empty() {
+        let text = format!("export LD_LIBRARY_PATH={}\n", libraries.directories.join(":"));
+        tree.file("gen8emu/environment", 0o644, text.into_bytes())?;
+    }
+    Ok(())
+}
+
+/// What of an overlay concerns the dynamic loader.
+#[derive(Default)]
+struct Programs {
+    objects: Vec<Object>,
+    /// The directory of each library, by its name.
+    shipped: BTreeMap<String, String>,
+}
+
+fn lay_directory(tree: &mut Tree, dir: &Path, below: &str, programs: &mut Programs) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
@@ -93,17 +155,22 @@ fn lay_over(tree: &mut Tree, dir: &Path, below: &str) -> Result<()> {
         };
         let inside = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
         let found = path.symlink_metadata()?;
+        if !found.is_dir() && name.contains(".so") {
+            programs.shipped.entry(name.to_owned()).or_insert_with(|| below.to_owned());
+        }
         if found.is_symlink() {
             let target = fs::read_link(&path)?;
             tree.link(&inside, target.to_str().context("a link's target is not UTF-8")?)?;
         } else if found.is_dir() {
             tree.directory(&inside)?;
-            lay_over(tree, &path, &inside)?;
+            lay_directory(tree, &path, &inside, programs)?;
         } else if found.is_file() {
             let data = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+            programs.objects.extend(Object::read(&inside, &data));
             tree.file(&inside, found.permissions().mode(), data)?;
         } else {
-            bail!("{} is neither file, directory nor link", path.display());
+            // A root file system has devices, sockets and pipes; the guest's kernel makes its own.
+            eprintln!("left out of the overlay: {}", path.display());
         }
     }
     Ok(())
@@ -134,6 +201,7 @@ mod tests {
             overlay: Some(&dir),
             payload: Some("exit 3"),
             interactive: false,
+            more_files: &[],
         })
         .unwrap();
         let text = String::from_utf8_lossy(&archive);
@@ -143,6 +211,37 @@ mod tests {
         assert!(text.contains("etc/deep/link\0") && text.contains("/etc/tool"));
         assert!(text.contains("exit 3\n"));
         assert!(text.contains("bin/gen8-checks\0") && text.contains("engines softpin"));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_whole_root_file_system_can_be_the_overlay() {
+        let dir = std::env::temp_dir().join(format!("xtask-root-{}", std::process::id()));
+        fs::remove_dir_all(&dir).ok();
+        fs::create_dir_all(dir.join("usr/bin")).unwrap();
+        fs::create_dir_all(dir.join("usr/lib")).unwrap();
+        fs::write(dir.join("usr/bin/sh"), "their shell").unwrap();
+        fs::write(dir.join("usr/bin/busybox-of-ours"), "the program").unwrap();
+        std::os::unix::fs::symlink("usr/bin", dir.join("bin")).unwrap();
+        std::os::unix::fs::symlink("usr/lib", dir.join("lib")).unwrap();
+        let busybox = dir.join("usr/bin/busybox-of-ours");
+        let archive = pack(&Contents {
+            busybox: &busybox,
+            release: "1",
+            modules: None,
+            i915: false,
+            more_modules: &[],
+            checks: None,
+            wanted_checks: &[],
+            overlay: Some(&dir),
+            payload: None,
+            interactive: false,
+            more_files: &[],
+        })
+        .unwrap();
+        let text = String::from_utf8_lossy(&archive);
+        assert!(text.contains("usr/bin/busybox\0") && !text.contains("\0bin/busybox\0"));
+        assert!(text.contains("their shell"), "its shell stays");
         fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -17,12 +17,15 @@ mod grid;
 mod guest;
 mod initramfs;
 mod kernel;
+mod libraries;
+mod module_index;
 mod modules;
 mod packages;
 mod qemu;
 mod scratch;
 mod server;
 mod soak;
+mod suite;
 mod tools;
 mod verdict;
 
@@ -37,6 +40,7 @@ pub(crate) use self::figures::measure as figures;
 use self::guest::Guest;
 use self::qemu::Qemu;
 pub(crate) use self::soak::{SoakArgs, run as soak};
+use self::suite::SuiteArgs;
 use self::tools::{Tools, Wanted};
 use crate::process;
 
@@ -71,6 +75,8 @@ pub(crate) struct LinuxArgs {
     #[arg(long, conflicts_with_all = ["exec", "overlay", "interactive", "no_gpu", "drive"])]
     clients: bool,
     #[command(flatten)]
+    suite: SuiteArgs,
+    #[command(flatten)]
     guest: Guest,
 }
 
@@ -90,6 +96,7 @@ pub(crate) fn run(arguments: &LinuxArgs) -> Result<ExitCode> {
 fn run_one(arguments: &LinuxArgs) -> Result<ExitCode> {
     let guest = &arguments.guest;
     guest.verify()?;
+    arguments.suite.verify()?;
     let kernel = match &arguments.kernel_image {
         Some(image) => kernel::own(image, arguments.modules.as_deref())?,
         None => kernel::debian(&arguments.kernel)?,
@@ -97,6 +104,9 @@ fn run_one(arguments: &LinuxArgs) -> Result<ExitCode> {
     let tools = arguments.tools(!guest.no_gpu, guest.wants_checks())?;
     if arguments.clients {
         return clients::run(guest, &kernel, &tools, arguments.json);
+    }
+    if arguments.suite.is_wanted() {
+        return suite::run(&arguments.suite, guest, &kernel, &tools, arguments.json);
     }
     let console = if arguments.json { Console::Stderr } else { Console::Stdout };
     let verdict = guest.boot(&kernel, &tools, &kernel.name, console)?;

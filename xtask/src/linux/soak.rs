@@ -210,7 +210,7 @@ impl<'a> Soak<'a> {
         let socket = self.scratch.join("gpu");
         fs::remove_file(self.scratch.join("log")).ok(); // Of the one before.
         let site = self.site(&socket);
-        let verdict = guest.boot_at(self.kernel, self.tools, &site, Console::Stderr)?;
+        let verdict = guest.boot_at(self.kernel, self.tools, &site, Console::Stderr, &mut ())?;
         report.faults.extend(verdict.faults.iter().map(|fault| format!("reloads: {fault}")));
         report.most = report.most.most(self.settled(report.before)?);
         Ok(())

@@ -31,12 +31,12 @@ const RESET: [&str; 6] = [
 const OOPS_TAIL: f64 = 1.0;
 
 /// The kernel says that it is broken.
-pub(super) fn is_broken(message: &str) -> bool {
+pub(in crate::linux) fn is_broken(message: &str) -> bool {
     BROKEN.iter().any(|sign| message.contains(sign))
 }
 
 /// i915 or DRM tells of trouble.
-pub(super) fn is_graphics_trouble(message: &str) -> bool {
+pub(in crate::linux) fn is_graphics_trouble(message: &str) -> bool {
     let graphics = message.contains("i915") || message.contains("[drm");
     graphics && TROUBLE.iter().any(|sign| message.contains(sign))
 }
@@ -125,7 +125,7 @@ pub(super) fn strip_level(line: &str) -> &str {
 
 /// The time in seconds and the message of `[    1.234567] message` or, with PRINTK_CALLER,
 /// `[    1.234567][   T12] message`.
-pub(super) fn time_stamp(line: &str) -> (Option<f64>, &str) {
+pub(in crate::linux) fn time_stamp(line: &str) -> (Option<f64>, &str) {
     let stamp = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let Some((time, rest)) = stamp else { return (None, line) };
     let Ok(time) = time.trim().parse::<f64>() else { return (None, line) };

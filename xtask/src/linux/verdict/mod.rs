@@ -14,14 +14,13 @@ use serde::Serialize;
 
 pub(super) use self::checks::{CheckResult, Outcome, outcome};
 pub(super) use self::judge::Asked;
-use self::kernel_log::{
-    Oopses, Stretches, is_broken, is_graphics_trouble, is_reset, strip_level, time_stamp,
-};
+use self::kernel_log::{Oopses, Stretches, is_reset, strip_level};
+pub(super) use self::kernel_log::{is_broken, is_graphics_trouble, time_stamp};
 use super::census::Census;
 use super::control::Accesses;
 
 /// What starts a line of ours.
-const OURS: &str = "gen8emu: ";
+pub(super) const OURS: &str = "gen8emu: ";
 
 /// The run's facts, in the shape of `--json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
