@@ -7,6 +7,7 @@
 
 mod bulk;
 mod columns;
+mod fill;
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::{fmt, ptr};
@@ -21,6 +22,7 @@ use vm_memory::{
 };
 
 pub use bulk::Missing;
+pub use fill::Fills;
 
 /// Guest memory could not be set up.
 #[derive(Debug, Error)]

@@ -97,6 +97,7 @@ pub(crate) const ALL: &[Bench] = &[
     commands::MI_STORE_DATA_IMM,
     blits::BLT_COPY_LINEAR,
     blits::BLT_FILL,
+    blits::BLT_CLEAR,
     blits::BLT_COPY_X,
     blits::BLT_COPY_Y,
     blits::BLT_GROWTH,

@@ -1,8 +1,8 @@
-//! Bulk moves inside guest memory: what the blitter does all day.
+//! Copies inside guest memory: what the blitter does all day, besides fills.
 //!
 //! Volatile accesses one after the other, in ascending order, so nothing is assumed about bytes that
 //! the guest changes meanwhile. All but the ends are aligned on both sides: qwords, and where both
-//! allow it cache lines in vector registers, which is as fast as `memcpy` and `memset`.
+//! allow it cache lines in vector registers, which is as fast as `memcpy`.
 
 use core::ops::Range;
 
@@ -13,11 +13,11 @@ pub(super) const QWORD: usize = size_of::<u64>();
 
 /// The widest access: SSE2, which every x86-64 has. Elsewhere qwords have to do.
 #[cfg(target_arch = "x86_64")]
-type Wide = core::arch::x86_64::__m128i;
+pub(super) type Wide = core::arch::x86_64::__m128i;
 #[cfg(not(target_arch = "x86_64"))]
-type Wide = u64;
+pub(super) type Wide = u64;
 /// Bytes in a cache line.
-const LINE_BYTES: usize = 64;
+pub(super) const LINE_BYTES: usize = 64;
 /// Wide accesses in a cache line.
 const LINE: usize = LINE_BYTES / size_of::<Wide>();
 
@@ -47,43 +47,24 @@ impl GuestRam {
         unsafe { copy_bytes(target, source, cut.tail()..len as usize) };
         Ok(())
     }
-
-    /// Fills `len` bytes with the eight bytes of `pattern`, repeated; false (and nothing written)
-    /// unless they are all in one region that the device may write.
-    pub fn fill(&self, address: u64, pattern: u64, len: u64) -> bool {
-        let Some(target) = self.pointer_mut(address, len) else {
-            return false;
-        };
-        let cut = Cut::new(target, len as usize);
-        let bytes = pattern.to_le_bytes();
-        for at in (0..cut.head).chain(cut.tail()..len as usize) {
-            // SAFETY: `pointer_mut` checked that `target` covers `len` bytes of a live mapping.
-            unsafe { target.wrapping_add(at).write_volatile(bytes[at % QWORD]) };
-        }
-        let turned = pattern.rotate_right(8 * cut.head as u32).to_le();
-        let middle: *mut u64 = target.wrapping_add(cut.head).cast();
-        // SAFETY: as above; the target is aligned behind the head.
-        unsafe { fill_qwords(middle, turned, cut.qwords) };
-        true
-    }
 }
 
 /// A range cut at the target's qword boundaries.
-struct Cut {
+pub(super) struct Cut {
     /// Bytes up to the first boundary.
-    head: usize,
+    pub(super) head: usize,
     /// Whole qwords behind them.
-    qwords: usize,
+    pub(super) qwords: usize,
 }
 
 impl Cut {
-    fn new(target: *mut u8, len: usize) -> Cut {
+    pub(super) fn new(target: *mut u8, len: usize) -> Cut {
         let head = target.align_offset(QWORD).min(len);
         Cut { head, qwords: (len - head) / QWORD }
     }
 
     /// First byte behind the qwords.
-    fn tail(&self) -> usize {
+    pub(super) fn tail(&self) -> usize {
         self.head + QWORD * self.qwords
     }
 }
@@ -103,56 +84,17 @@ unsafe fn copy_bytes(target: *mut u8, source: *const u8, range: Range<usize>) {
 }
 
 /// Whole cache lines in a run of qwords.
-struct Lines {
+pub(super) struct Lines {
     /// Qwords before the first one.
-    before: usize,
-    count: usize,
+    pub(super) before: usize,
+    pub(super) count: usize,
 }
 
 impl Lines {
-    fn new(target: *mut u64, qwords: usize) -> Lines {
+    pub(super) fn new(target: *mut u64, qwords: usize) -> Lines {
         let before = target.align_offset(LINE_BYTES).min(qwords);
         Lines { before, count: (qwords - before) * QWORD / LINE_BYTES }
     }
-
-    /// The qwords that are not in the first `count` lines.
-    fn others(&self, count: usize, qwords: usize) -> impl Iterator<Item = usize> {
-        (0..self.before).chain(self.before + count * LINE_BYTES / QWORD..qwords)
-    }
-}
-
-/// Writes `count` qwords of the same value.
-///
-/// # Safety
-///
-/// `target` is 8-byte aligned and covers `8 * count` bytes of a live mapping.
-unsafe fn fill_qwords(target: *mut u64, value: u64, count: usize) {
-    let lines = Lines::new(target, count);
-    for i in lines.others(lines.count, count) {
-        // SAFETY: the caller covers qword `i`.
-        unsafe { target.wrapping_add(i).write_volatile(value) };
-    }
-    let first: *mut Wide = target.wrapping_add(lines.before).cast();
-    let value = widened(value);
-    for line in 0..lines.count {
-        for i in 0..LINE {
-            // SAFETY: `Lines` stays below `count`, and its lines are aligned.
-            unsafe { first.wrapping_add(line * LINE + i).write_volatile(value) };
-        }
-    }
-}
-
-/// A qword, repeated.
-#[cfg(target_arch = "x86_64")]
-fn widened(value: u64) -> Wide {
-    // SAFETY: every x86-64 has SSE2.
-    unsafe { core::arch::x86_64::_mm_set1_epi64x(value.cast_signed()) }
-}
-
-/// A qword, repeated.
-#[cfg(not(target_arch = "x86_64"))]
-fn widened(value: u64) -> Wide {
-    value
 }
 
 /// Copies `count` qwords. Of an unaligned source the aligned qwords around them are loaded and
@@ -248,22 +190,5 @@ mod tests {
         assert_eq!(memory.copy(0x10_0000, 0x1fff, 2), Err(Missing::Source));
         assert_eq!(memory.copy(0x1fff, 0x10_0000, 2), Err(Missing::Destination));
         assert_eq!(bytes(&memory, 0, 0x2000), before);
-    }
-
-    #[test]
-    fn fills_repeat_the_pattern_from_their_first_byte() {
-        let pattern = 0x8877_6655_4433_2211_u64;
-        for start in 0..9 {
-            for len in [0, 1, 7, 8, 9, 50, 200] {
-                let (memory, before) = numbered();
-                assert!(memory.fill(0x200 + start as u64, pattern, len as u64));
-                let mut expected = before.clone();
-                for (n, byte) in expected[0x200 + start..][..len].iter_mut().enumerate() {
-                    *byte = pattern.to_le_bytes()[n % 8];
-                }
-                assert_eq!(bytes(&memory, 0, 0x2000), expected, "{start} {len}");
-            }
-        }
-        assert!(!numbered().0.fill(0x1fff, pattern, 2));
     }
 }

@@ -1,14 +1,16 @@
 //! Rows of Y tiles: pieces of a column's width that lie a column apart.
 //!
-//! Volatile accesses, in ascending order; whole pieces go by qwords.
+//! Volatile accesses, in ascending order; whole pieces go at once.
 
 use gen8_spec::tiling::{TILE_BYTES, Tiling, Y_COLUMN_BYTES};
 
 use super::GuestRam;
-use super::bulk::QWORD;
+use super::bulk::Wide;
 
 /// Bytes of a Y tile's column in a row.
 const COLUMN: usize = Y_COLUMN_BYTES as usize;
+/// Bytes of a column that go at once.
+const WIDE: usize = size_of::<Wide>();
 /// From a column of a Y tile to the next.
 const COLUMN_STEP: usize = COLUMN * Tiling::Y.height() as usize;
 
@@ -28,11 +30,12 @@ impl GuestRam {
         let mut columns = rest.chunks_exact_mut(COLUMN);
         let mut at = row.second_column();
         for column in &mut columns {
-            for half in column.chunks_exact_mut(QWORD) {
+            for piece in column.chunks_exact_mut(WIDE) {
                 // SAFETY: as above; columns are aligned to 16 bytes.
-                let value = unsafe { tile.wrapping_add(at).cast::<u64>().read_volatile() };
-                half.copy_from_slice(&value.to_ne_bytes());
-                at += QWORD;
+                let value = unsafe { tile.wrapping_add(at).cast::<Wide>().read_volatile() };
+                // SAFETY: the piece is as long as the value.
+                unsafe { piece.as_mut_ptr().cast::<Wide>().write_unaligned(value) };
+                at += WIDE;
             }
             at += COLUMN_STEP - COLUMN;
         }
@@ -59,13 +62,12 @@ impl GuestRam {
         let last = columns.remainder();
         let mut at = row.second_column();
         for column in columns {
-            for half in column.chunks_exact(QWORD) {
-                let mut value = [0; QWORD];
-                value.copy_from_slice(half);
-                let value = u64::from_ne_bytes(value);
+            for piece in column.chunks_exact(WIDE) {
+                // SAFETY: the piece is as long as the value.
+                let value = unsafe { piece.as_ptr().cast::<Wide>().read_unaligned() };
                 // SAFETY: as above; columns are aligned to 16 bytes.
-                unsafe { tile.wrapping_add(at).cast::<u64>().write_volatile(value) };
-                at += QWORD;
+                unsafe { tile.wrapping_add(at).cast::<Wide>().write_volatile(value) };
+                at += WIDE;
             }
             at += COLUMN_STEP - COLUMN;
         }

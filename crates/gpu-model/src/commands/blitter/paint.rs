@@ -5,6 +5,7 @@ use super::rop::Rop;
 use super::surface::{Place, Surface};
 use crate::bus::Bus;
 use crate::engine::{Engine, Stop};
+use crate::memory::Fills;
 
 /// Bytes that a run of a fill or copy moves at most, where they go through a buffer.
 const RUN_BYTES: usize = 4096;
@@ -12,8 +13,10 @@ const RUN_BYTES: usize = 4096;
 const DIRECT_BYTES: usize = 64 << 10;
 /// Pixels that a run of another blit draws at most.
 const RUN_PIXELS: usize = 1024;
-/// Bytes of fills and copies that take as long as a simple command.
+/// Bytes of copies that take as long as a simple command.
 const BYTES_PER_UNIT: usize = 64;
+/// Bytes of fills that do.
+const FILLED_PER_UNIT: usize = 256;
 /// Pixels of other blits that do.
 const PIXELS_PER_UNIT: usize = 2;
 /// What a run costs at least.
@@ -55,6 +58,7 @@ impl Blit {
             }
             Way::Fill(_) | Way::Copy { .. } => RUN_BYTES / self.depth.bytes(),
         };
+        let fills = bus.memory.fills(self.bytes());
         let mut spent = 0;
         while spent < units
             && let Some(run) = self.next_run(most)
@@ -62,8 +66,8 @@ impl Blit {
             spent += RUN_UNITS;
             match way {
                 Way::Fill(color) => {
-                    self.fill(run, color, engine, bus)?;
-                    spent += run.pixels * self.depth.bytes() / BYTES_PER_UNIT;
+                    self.fill(run, color, &fills, engine, bus)?;
+                    spent += run.pixels * self.depth.bytes() / FILLED_PER_UNIT;
                 }
                 Way::Copy { surface, x, y } => {
                     self.copy(run, &surface, self.related(run, (x, y)), engine, bus)?;
@@ -77,6 +81,13 @@ impl Blit {
             self.advance(run);
         }
         Ok(spent)
+    }
+
+    /// Bytes that are drawn in all.
+    fn bytes(&self) -> u64 {
+        let pixels = |from: i32, to: i32| u64::try_from(to - from).unwrap_or(0);
+        let rows = pixels(self.area.top, self.area.bottom);
+        rows * pixels(self.area.left, self.area.right) * self.depth.bytes() as u64
     }
 
     /// Whether all is drawn.
@@ -128,13 +139,14 @@ impl Blit {
         &self,
         run: Run,
         color: u32,
+        fills: &Fills<'_>,
         engine: &mut Engine,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
         let len = run.pixels * self.depth.bytes();
         let pattern = self.repeated(color);
         if self.destination.has_lines() {
-            return self.destination.fill(self.place(run), len, pattern, engine, bus);
+            return self.destination.fill(self.place(run), len, pattern, fills, engine, bus);
         }
         let mut bytes = [0; RUN_BYTES];
         for qword in bytes.chunks_exact_mut(size_of::<u64>()) {

@@ -9,7 +9,7 @@ use ppgtt::{Access, VA_BITS};
 
 use crate::bus::Bus;
 use crate::engine::{Engine, Space, Stop};
-use crate::memory::Missing;
+use crate::memory::{Fills, Missing};
 
 /// Addresses wrap at 48 bits.
 const VA_MASK: u64 = (1 << VA_BITS) - 1;
@@ -145,6 +145,7 @@ impl Surface {
         at: Place,
         len: usize,
         pattern: u64,
+        fills: &Fills<'_>,
         engine: &mut Engine,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
@@ -153,7 +154,7 @@ impl Surface {
             let span = self.span(at.right(done), len - done);
             if let Some(physical) = engine.locate(self.space, span.address, Access::Write, bus)? {
                 let turned = pattern.rotate_right(8 * (done % size_of::<u64>()) as u32);
-                if !bus.memory.fill(physical, turned, span.len as u64) {
+                if !fills.fill(physical, turned, span.len as u64) {
                     engine.missing(self.space, span.address, physical, Access::Write, bus)?;
                 }
             }

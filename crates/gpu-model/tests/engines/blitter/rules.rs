@@ -81,7 +81,7 @@ fn a_step_draws_a_small_piece_of_a_large_blit() {
         }
         steps += 1;
     }
-    assert!(steps as u64 >= FIELD_BYTES >> 17, "only {steps} steps");
+    assert!(steps as u64 >= FIELD_BYTES >> 18, "only {steps} steps");
     assert!(field.bytes().chunks_exact(4).all(|pixel| pixel == COLOR.to_le_bytes()));
 }
 
