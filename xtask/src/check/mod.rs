@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, step by step, with a table at the end.
 
 mod counts;
+mod outside;
 mod readme;
 mod steps;
 

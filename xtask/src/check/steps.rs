@@ -1,15 +1,15 @@
 //! The steps of `cargo xtask test`.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use super::counts::Counts;
+use super::outside::Outside;
 use super::{Outcome, one, readme};
 use crate::linux::{self, Boots};
-use crate::{build, process, toolchain, workspace};
+use crate::{build, process, toolchain};
 
 /// Time in which the matrix must be through, on two cores.
 const MATRIX_LIMIT: Duration = Duration::from_secs(60);
@@ -69,39 +69,12 @@ fn documentation() -> Result<Outcome> {
     one(process::run(doc.env("RUSTDOCFLAGS", "-D warnings")))
 }
 
-/// Module of the tests that need KVM, in every crate.
-const KVM_TESTS: &str = "on_kvm";
-
-/// Module of the tests that need Mesa's description of the commands, in every crate.
-const GENXML_TESTS: &str = "with_genxml";
-
-/// Where that description is: beside the repository, unless `GEN8EMU_GENXML` says otherwise.
-fn genxml() -> PathBuf {
-    match std::env::var_os("GEN8EMU_GENXML") {
-        Some(path) => path.into(),
-        None => workspace::root().join("../shared/data/gen8.xml"),
-    }
-}
-
-/// Modules of tests that cannot run here.
-fn left_out() -> Result<Vec<&'static str>> {
-    let mut modules = Vec::new();
-    if !build::kvm_works()? {
-        println!("skipping the tests that need KVM: it does not run guests here");
-        modules.push(KVM_TESTS);
-    }
-    if !genxml().is_file() {
-        println!("skipping the tests that need {}: it is not there", genxml().display());
-        modules.push(GENXML_TESTS);
-    }
-    Ok(modules)
-}
-
 /// The workspace's tests, with the guest image for those that boot it. What cannot run here is left
 /// out, so that the runner counts it as skipped (by itself it would pass).
 fn tests() -> Result<Outcome> {
     let has_nextest = process::capture(process::cargo().args(["nextest", "--version"])).is_ok();
-    let left_out = left_out()?;
+    let outside = Outside::look()?;
+    let left_out = outside.left_out();
     let mut runner = process::cargo();
     if has_nextest {
         runner.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
@@ -120,7 +93,7 @@ fn tests() -> Result<Outcome> {
         }
     }
     runner.env("GEN8EMU_FIRMWARE", build::firmware()?);
-    runner.env("GEN8EMU_GENXML", genxml());
+    outside.name_to(&mut runner);
     counted(&mut runner)
 }
 

@@ -138,6 +138,11 @@ pub(crate) enum Boots {
     Done { passed: u32, failed: u32, faults: Vec<String> },
 }
 
+/// The folder of the lists of registers in Debian's package intel-gpu-tools; fetches the package.
+pub(crate) fn register_lists() -> Result<PathBuf> {
+    Ok(packages::clients()?.join("usr/share/igt-gpu-tools/registers"))
+}
+
 /// Boots what `cargo xtask test` has the time for.
 pub(crate) fn cheap_boots() -> Result<Boots> {
     if let Some(why) = unavailable() {
