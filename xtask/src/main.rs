@@ -5,6 +5,7 @@ mod apt;
 mod bench;
 mod build;
 mod check;
+mod fuzz;
 mod linux;
 mod process;
 mod toolchain;
@@ -49,6 +50,8 @@ enum Task {
     Linux(Box<linux::LinuxArgs>),
     /// Kill QEMU at work again and again, and reload i915: the GPU's server must stay as it was
     Soak(linux::SoakArgs),
+    /// Feed the device wild input under AddressSanitizer and print what was reached and found
+    Fuzz(fuzz::FuzzArgs),
     /// Build the guest image and print where it is
     Firmware,
     /// Build the checks for Linux guests and print where they are
@@ -115,6 +118,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(Forwarded { arguments }) => bench::run(&arguments),
         Task::Linux(arguments) => linux::run(&arguments),
         Task::Soak(arguments) => linux::soak(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test { step } => check::run(step.as_deref()),
         Task::Firmware => {
             println!("{}", build::firmware()?.display());
@@ -140,6 +144,7 @@ mod tests {
         for (line, words) in [
             ("linux --kernel 6.2", ["6.2", "5.10"]),
             ("linux --all --timeout 5", ["--all", "--timeout"]),
+            ("fuzz --target parser", ["parser", "traffic"]),
             ("soak --reloads 99999", ["99999", "10000"]),
         ] {
             let arguments = std::iter::once("xtask").chain(line.split(' '));

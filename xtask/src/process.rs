@@ -58,6 +58,14 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
 
 /// Runs `command`, shows what it says on our standard error and hands each line to `watch`.
 pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<()> {
+    run_silent(command, |line| {
+        eprintln!("{line}");
+        watch(line);
+    })
+}
+
+/// Runs `command` and hands each line that it says to `watch`, shown or not.
+pub(crate) fn run_silent(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<()> {
     let (reader, writer) = io::pipe().context("making a pipe")?;
     command.stdout(writer.try_clone().context("sharing a pipe")?).stderr(writer);
     let mut child = command.spawn().with_context(|| format!("cannot start {}", words(command)))?;
@@ -66,9 +74,7 @@ pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) ->
     command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
     for line in BufReader::new(reader).split(b'\n') {
         let line = line.context("reading what a program says")?;
-        let line = String::from_utf8_lossy(&line);
-        eprintln!("{line}");
-        watch(&line);
+        watch(&String::from_utf8_lossy(&line));
     }
     let status = child.wait().with_context(|| format!("waiting for {}", words(command)))?;
     if !status.success() {
