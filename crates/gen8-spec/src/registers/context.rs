@@ -23,8 +23,7 @@ pub static RENDER_USER: &[Run] = &[
     (0x2400, 8),
     (0x2420, 1),
     (0x2430, 5),
-    (0x2448, 1),
-    (0x2450, 1),
+    (0x2448, 4),
     (0x2500, 3),
     (0x5200, 8),
     (0x5240, 8),
@@ -70,6 +69,10 @@ mod tests {
     fn runs_list_and_match_the_same_offsets() {
         assert!(offsets(RENDER_USER).all(|offset| contains(RENDER_USER, offset)));
         assert!(contains(RENDER_USER, 0x241c));
+        // Counters of the pixel pipelines are 64 bits wide, that of the third as well.
+        for counter in [0x22c8, 0x22d8, 0x22f0, 0x22f8, 0x2448, 0x2450] {
+            assert!(contains(RENDER_USER, counter) && contains(RENDER_USER, counter + 4));
+        }
         assert!(!contains(RENDER_USER, 0x2030));
         assert!(!contains(RENDER_USER, 0x2401));
     }

@@ -46,7 +46,7 @@ pub static RULES: &[Rule] = &[
     Rule::storage("RCS_2360", 0x2360).array(2, 4),
     Rule::storage("3DPRIM_END_OFFSET", 0x2420),
     Rule::storage("3DPRIM_START_VERTEX", 0x2430).array(5, 4),
-    Rule::storage("RCS_2448", 0x2448).array(3, 4),
+    Rule::storage("RCS_2448", 0x2448).array(4, 4),
     Rule::masked("RCS_2470", 0x2470),
     Rule::storage("GPGPU_DISPATCHDIM", 0x2500).array(3, 4),
     Rule::masked("RCS_2580", 0x2580),
