@@ -6,6 +6,7 @@ use gen8_spec::{PAGE_SIZE, pci};
 use crate::aperture::Aperture;
 use crate::bus::EngineActivity;
 use crate::event::Event;
+use crate::fences::Fences;
 use crate::fuses;
 use crate::gpu::Gpu;
 use crate::interrupts;
@@ -267,6 +268,9 @@ impl Gpu {
 
     /// A write of GDRST: the named engines are reset at once and the bits clear themselves.
     fn reset_domains(&mut self, domains: u32) {
+        if domains & regs::GDRST_FULL != 0 {
+            self.state.fences = Fences::new();
+        }
         for engine in &mut self.state.engines {
             if reset::selects(domains, engine.id()) {
                 engine.reset();

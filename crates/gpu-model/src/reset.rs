@@ -1,8 +1,10 @@
 //! Reset domains (GDRST): an engine each, or the whole GT.
 //!
 //! A domain reset clears the engine: ring, execlist queues, CSB pointer, masks, errors, TLB. What is
-//! shared (GGTT, interrupt banks, forcewake, PAT, workarounds) stays. Hardware takes microseconds
-//! and software polls; the model is done when the write returns.
+//! shared (GGTT, interrupt banks, forcewake, PAT, workarounds) stays, but for the fences, which a
+//! reset of the whole GT clears (i915's commit b1ed35d9179b, "The fence registers are clobbered by a
+//! GPU reset": it withdraws the CPU's mappings first and writes the fences anew in `gt_reset`).
+//! Hardware takes microseconds and software polls; the model is done when the write returns.
 
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio;

@@ -1,5 +1,6 @@
 //! CPU accesses through the aperture: fences detile them byte by byte as a plain formula says.
 
+use gen8_spec::engine::EngineId;
 use gen8_spec::fence::Fence;
 use gen8_spec::tiling::Tiling;
 use gen8_spec::{PAGE_SIZE, mmio, pci, pte};
@@ -187,4 +188,19 @@ fn a_fenced_access_follows_ptes_that_change_under_it() {
     machine.write(508, 8, 0x3333_3333_4444_4444);
     assert_eq!(machine.ram.read_u32(9 * PAGE_SIZE), Some(0x3333_3333));
     assert_eq!(machine.ram.read_u32(508), Some(0x4444_4444));
+}
+
+#[test]
+fn a_reset_of_the_whole_gt_clears_the_fences_and_one_of_an_engine_does_not() {
+    let mut machine = Machine::new();
+    let fence = Fence { start: 0, end: 64 * PAGE_SIZE, pitch: 1024, tiling: Tiling::X };
+    let mut reset = |domains| {
+        machine.set_fence(3, fence.encode());
+        machine.gpu.bar_write(Bar::Bar0, mmio::GDRST.into(), 4, u64::from(domains));
+        machine.gpu.bar_read(Bar::Bar0, u64::from(mmio::FENCE_LO) + 24, 8)
+    };
+    for engine in EngineId::ALL {
+        assert_eq!(reset(engine.reset_domain()), fence.encode());
+    }
+    assert_eq!(reset(mmio::GDRST_FULL), 0);
 }
