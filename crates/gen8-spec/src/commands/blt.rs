@@ -152,7 +152,8 @@ pub const DESTINATION_TILED: u32 = 1 << 11;
 /// Header: pattern row at y = 0, 10:8.
 pub const PATTERN_Y_SHIFT: u32 = 8;
 
-/// BR13 of a setup with a monochrome pattern: the pattern is the background color everywhere.
+/// BR13 of packets with a monochrome pattern: the pattern is the background color everywhere, as if
+/// all its bits were 0 ("Solid Pattern Select").
 pub const SOLID_PATTERN: u32 = 1 << 31;
 /// BR13: clip to the rectangle of the last setup packet.
 pub const CLIP: u32 = 1 << 30;

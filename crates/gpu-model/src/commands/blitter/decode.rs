@@ -102,15 +102,11 @@ fn xy(operands: &mut Operands<'_, '_>, packet: blt::XyPacket) -> Result<Blit, St
         PatternOperand::None | PatternOperand::Immediate => {}
         PatternOperand::Solid => blit.pattern = Pattern::Solid(operands.dword()?),
         PatternOperand::Color => pattern_address = Some(operands.address()?),
-        PatternOperand::Mono => {
-            let colors = pattern_colors(operands, control)?;
-            blit.pattern = Pattern::Mono { rows: operands.pattern_bits()?, colors };
-        }
+        PatternOperand::Mono => blit.pattern = mono_pattern(operands, control, None)?,
         PatternOperand::Fixed => {
             let number = header >> blt::FIXED_PATTERN_SHIFT & 0xf;
             let rows = blt::FIXED_PATTERNS.get(number as usize).ok_or(Stop::Instruction)?;
-            let colors = pattern_colors(operands, control)?;
-            blit.pattern = Pattern::Mono { rows: *rows, colors };
+            blit.pattern = mono_pattern(operands, control, Some(*rows))?;
         }
     }
     if packet.chroma {
@@ -181,11 +177,24 @@ fn inline_bits(
     operands.data(bits.div_ceil(8) as usize)
 }
 
-fn pattern_colors(operands: &mut Operands<'_, '_>, control: u32) -> Result<Colors, Stop> {
-    Ok(Colors {
+/// A pattern of two colors; what is not in `rows` comes behind the colors.
+fn mono_pattern(
+    operands: &mut Operands<'_, '_>,
+    control: u32,
+    rows: Option<[u8; PATTERN_SIZE]>,
+) -> Result<Pattern, Stop> {
+    let colors = Colors {
         background: operands.dword()?,
         foreground: operands.dword()?,
         transparent: control & blt::MONO_PATTERN_TRANSPARENT != 0,
+    };
+    let rows = match rows {
+        Some(rows) => rows,
+        None => operands.pattern_bits()?,
+    };
+    Ok(match control & blt::SOLID_PATTERN {
+        0 => Pattern::Mono { rows, colors },
+        _ => Pattern::Solid(colors.background),
     })
 }
 

@@ -303,3 +303,29 @@ fn masked_formats_are_told_apart() {
     assert!(bytes[..16].iter().chain(&bytes[512..528]).all(|&byte| byte != 0));
     assert!(bytes[16..512].iter().all(|&byte| byte == 0));
 }
+
+/// All packets with a monochrome pattern: PRM Vol 10, BR13 "Solid Pattern Select".
+#[test]
+fn a_solid_pattern_is_its_background_whatever_its_bits() {
+    const FOREGROUND: u32 = 0x5566_7788;
+    for opcode in [0x52, 0x57, 0x58, 0x59] {
+        let mut field = Field::new();
+        let solid = control(blt::DEPTH_8888, blt::ROP_PATTERN, 64) | blt::SOLID_PATTERN;
+        let mut operands = vec![solid, point(0, 0), point(16, 8)];
+        operands.extend(address(0));
+        match opcode {
+            0x57 => operands.extend([&[point(0, 0), 64][..], &address(0)].concat()),
+            0x58 => operands.extend([&address(0)[..], &[0, 0]].concat()),
+            _ => {}
+        }
+        operands.extend([COLOR, FOREGROUND, 0xa5a5_a5a5, 0x5a5a_5a5a]);
+        // One of the fixed patterns is in the header.
+        if opcode == 0x59 {
+            operands.truncate(operands.len() - 2);
+        }
+        let packet = packet_of(opcode, WRITE, operands);
+        assert_eq!(field.run(&packet, 1000), EngineActivity::Idle);
+        let bytes = field.bytes();
+        assert!(bytes[..512].chunks(4).all(|pixel| pixel == COLOR.to_le_bytes()), "{opcode:#x}");
+    }
+}
