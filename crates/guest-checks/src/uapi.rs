@@ -68,6 +68,12 @@ pub(crate) const GEM_MMAP_OFFSET: Ioctl<GemMmapOffset> =
 /// Tells who reads and writes an object next.
 pub(crate) const GEM_SET_DOMAIN: Ioctl<GemSetDomain> =
     Ioctl::write(COMMAND_BASE + 0x1f, "GEM_SET_DOMAIN");
+/// Says how an object is tiled, for the CPU's sight through the aperture.
+pub(crate) const GEM_SET_TILING: Ioctl<GemSetTiling> =
+    Ioctl::both(COMMAND_BASE + 0x21, "GEM_SET_TILING");
+/// Asks how an object is tiled.
+pub(crate) const GEM_GET_TILING: Ioctl<GemGetTiling> =
+    Ioctl::both(COMMAND_BASE + 0x22, "GEM_GET_TILING");
 /// Submits a batch.
 pub(crate) const GEM_EXECBUFFER2: Ioctl<Execbuffer2> =
     Ioctl::write(COMMAND_BASE + 0x29, "GEM_EXECBUFFER2");
@@ -158,6 +164,26 @@ pub(crate) struct GemSetDomain {
 pub(crate) const DOMAIN_CPU: u32 = 0x01;
 /// `I915_GEM_DOMAIN_GTT`
 pub(crate) const DOMAIN_GTT: u32 = 0x40;
+
+/// `struct drm_i915_gem_set_tiling`
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct GemSetTiling {
+    pub(crate) handle: u32,
+    pub(crate) tiling_mode: u32,
+    pub(crate) stride: u32,
+    pub(crate) swizzle_mode: u32,
+}
+
+/// `struct drm_i915_gem_get_tiling`
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct GemGetTiling {
+    pub(crate) handle: u32,
+    pub(crate) tiling_mode: u32,
+    pub(crate) swizzle_mode: u32,
+    pub(crate) phys_swizzle_mode: u32,
+}
 
 /// `struct drm_i915_gem_exec_object2`
 #[derive(Clone, Copy, Debug, Default)]
@@ -325,6 +351,8 @@ mod tests {
         assert_eq!(GEM_CREATE.number(), 0xc010_645b);
         assert_eq!(GEM_MMAP_OFFSET.number(), 0xc020_6464);
         assert_eq!(GEM_SET_DOMAIN.number(), 0x400c_645f);
+        assert_eq!(GEM_SET_TILING.number(), 0xc010_6461);
+        assert_eq!(GEM_GET_TILING.number(), 0xc010_6462);
         assert_eq!(GEM_EXECBUFFER2.number(), 0x4040_6469);
         assert_eq!(GEM_WAIT.number(), 0xc010_646c);
         assert_eq!(GEM_CONTEXT_CREATE_EXT.number(), 0xc010_646d);

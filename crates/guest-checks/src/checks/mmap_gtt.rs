@@ -37,7 +37,7 @@ pub(super) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
 }
 
 /// The size of BAR 2, from the third line of the PCI device's `resource`.
-fn aperture_bytes() -> Result<u64> {
+pub(super) fn aperture_bytes() -> Result<u64> {
     let path: PathBuf = Node::Render.sysfs()?.join("device/resource");
     let text = files::read(&path)?;
     resource_bytes(&text, 2)

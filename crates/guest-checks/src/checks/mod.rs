@@ -145,6 +145,20 @@ pub(crate) const CHECKS: &[Check] = &[
         run: gem::mi_commands,
     },
     Check {
+        name: "blitter",
+        shows: "random blits of every kind against a reference; big ones; blits between engines",
+        group: Some(Group::Gem),
+        argument: None,
+        run: gem::blits,
+    },
+    Check {
+        name: "fences",
+        shows: "the CPU sees tiled objects in rows: fences set, stolen, changed, on parts of objects",
+        group: Some(Group::Gem),
+        argument: None,
+        run: gem::fences,
+    },
+    Check {
         name: "beside-hang",
         shows: "what the checks of `gem` do on each engine, while another one hangs",
         group: Some(Group::Gem),

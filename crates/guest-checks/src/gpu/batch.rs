@@ -85,9 +85,22 @@ impl Batch {
         }
     }
 
+    /// Any command: its header without the length, which comes from the number of operands.
+    pub(crate) fn command(self, header: u32, operands: &[u32]) -> Batch {
+        // One dword alone has no length field.
+        let length = operands.len().saturating_sub(1) as u32;
+        operands.iter().fold(self.push(header | length), |batch, operand| batch.push(*operand))
+    }
+
     fn push(mut self, dword: u32) -> Batch {
         self.dwords.push(dword);
         self
+    }
+
+    /// The commands so far.
+    #[cfg(test)]
+    pub(super) fn dwords(&self) -> &[u32] {
+        &self.dwords
     }
 
     fn address(self, address: u64) -> Batch {

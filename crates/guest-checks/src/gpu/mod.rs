@@ -1,6 +1,7 @@
 //! The GPU as a client of i915 has it: device nodes, objects, contexts, batches.
 
 mod batch;
+pub(crate) mod blt;
 mod context;
 mod device;
 mod endless;

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use super::Device;
+use super::blt::Layout;
 use crate::error::{Error, Result};
 use crate::sys::{self, Mapping};
 use crate::uapi;
@@ -60,6 +61,23 @@ impl Object {
         let mut set =
             uapi::GemSetDomain { handle: self.handle, read_domains: domain, write_domain: domain };
         self.device.ioctl(uapi::GEM_SET_DOMAIN, &mut set)
+    }
+
+    /// Tells the kernel how it is tiled and its bytes a row; the CPU then sees it in rows through the
+    /// aperture. The kernel must take that as it is, without swizzling, which Broadwell lacks.
+    pub(crate) fn set_tiling(&self, layout: Layout, pitch: u32) -> Result<()> {
+        let mode = Layout::ALL.iter().position(|known| *known == layout).unwrap_or(0) as u32;
+        let stride = if layout == Layout::Linear { 0 } else { pitch };
+        let handle = self.handle;
+        let mut set =
+            uapi::GemSetTiling { handle, tiling_mode: mode, stride, ..Default::default() };
+        self.device.ioctl(uapi::GEM_SET_TILING, &mut set)?;
+        let mut got = uapi::GemGetTiling { handle, ..Default::default() };
+        self.device.ioctl(uapi::GEM_GET_TILING, &mut got)?;
+        if (got.tiling_mode, got.swizzle_mode, got.phys_swizzle_mode) != (mode, 0, 0) {
+            return Err(Error::Wrong(format!("{layout:?} was asked for and it has {got:?}")));
+        }
+        Ok(())
     }
 
     /// Waits until no batch uses it.

@@ -4,13 +4,19 @@
 //! of them run once more while another engine hangs ([`beside_hang`]).
 
 mod beside_hang;
+mod blitter;
+mod fences;
+mod layout;
 mod mi_commands;
+mod random;
 
 use crate::error::Result;
 use crate::gpu::{Device, Engine, Node};
 use crate::report::Reporter;
 
 pub(super) use beside_hang::run as beside_hang;
+pub(super) use blitter::run as blits;
+pub(super) use fences::run as fences;
 pub(super) use mi_commands::run as mi_commands;
 
 /// A piece of a check: runs on one engine of a client, judges by what it left in memory, takes some
@@ -25,11 +31,16 @@ pub(crate) struct Work {
 }
 
 /// The works of every family.
-const FAMILIES: &[&[Work]] = &[mi_commands::WORKS];
+const FAMILIES: &[&[Work]] = &[mi_commands::WORKS, blitter::WORKS, fences::WORKS];
 
 /// For [`Work::on`]: each engine has it.
 fn everywhere(_: Engine) -> bool {
     true
+}
+
+/// For [`Work::on`]: the engine that draws.
+fn blitter(engine: Engine) -> bool {
+    engine.to_string().starts_with("bcs")
 }
 
 /// Runs `works`: a result for each work and engine.
