@@ -5,6 +5,7 @@ mod bench;
 mod blitter;
 mod commands;
 mod contexts;
+mod every_packet;
 mod execlists;
 mod faults;
 mod legacy;
