@@ -33,7 +33,8 @@ pub const TABLES: u64 = 0x1_0000;
 /// Number of pages from [`TABLES`] on.
 pub const TABLE_PAGES: u64 = 48;
 const IMAGES: u64 = 0x4_0000;
-const IMAGE_SIZE: u64 = 0x1_8000;
+/// As the render engine's has it, the largest.
+const IMAGE_SIZE: u64 = EngineId::Rcs.context_image_pages() * PAGE_SIZE;
 /// Pages that are mapped at [`DATA_VA`].
 pub const DATA: u64 = 0x10_0000;
 const DATA_PAGES: u64 = 64;
@@ -168,7 +169,11 @@ impl Machine {
         }
     }
 
+    /// A new context: whatever was in its image is gone.
     fn make_image(&self, engine: EngineId) {
+        let first = IMAGES + engine as u64 * IMAGE_SIZE;
+        let qwords = (engine.context_image_pages() * PAGE_SIZE / 8) as usize;
+        assert!(self.memory.fill_u64(first, 0, qwords), "images are in RAM");
         let set = |index: usize, value| {
             self.poke(image_of(engine) + 4 * (index as u64 + 1), value);
         };
