@@ -1,0 +1,5 @@
+//! The tests that need the file.
+
+mod description;
+mod fields;
+mod lengths;
