@@ -153,7 +153,7 @@ pub const DESTINATION_TILED: u32 = 1 << 11;
 pub const PATTERN_Y_SHIFT: u32 = 8;
 
 /// BR13 of packets with a monochrome pattern: the pattern is the background color everywhere, as if
-/// all its bits were 0 ("Solid Pattern Select").
+/// all its bits were 0 ("Solid Pattern Select"; so already in the PRM of the 815, 12.3.2).
 pub const SOLID_PATTERN: u32 = 1 << 31;
 /// BR13: clip to the rectangle of the last setup packet.
 pub const CLIP: u32 = 1 << 30;
@@ -182,13 +182,17 @@ pub const ROP_PATTERN: u32 = 0xf0;
 
 /// [`CHROMA_SHIFT`]: a range is used at all.
 pub const CHROMA_ENABLE: u32 = 1 << 0;
-/// [`CHROMA_SHIFT`]: alpha is compared too. UNVERIFIED: order of the modes as in Intel's EMGD headers.
+/// [`CHROMA_SHIFT`]: alpha is compared too. That mode 3 is the source with alpha, and that pixels
+/// outside of the range are drawn, shows in KolibriOS's i915 driver (`blit_video`), which relies on
+/// both. UNVERIFIED: which of modes 5 and 7 has alpha; here 7, in the order of EMGD's
+/// `IGD_*_TRANSP`.
 pub const CHROMA_ALPHA: u32 = 1 << 1;
 /// [`CHROMA_SHIFT`]: destination pixels in the range are written; without it source pixels outside.
 pub const CHROMA_DESTINATION: u32 = 1 << 2;
 
 /// The fixed patterns of XY_MONO_PAT_FIXED_BLT, a byte a row, bit 7 left: the six GDI hatches (Windows
-/// DDI). UNVERIFIED: the pictures; the PRM gives names. The other numbers are reserved here.
+/// DDI). UNVERIFIED: the pictures; the PRM gives names, and no public driver uses the packet. The
+/// other numbers are reserved here.
 pub const FIXED_PATTERNS: [[u8; 8]; 6] = [
     [0x00, 0x00, 0x00, 0xff, 0x00, 0x00, 0x00, 0x00],
     [0x08; 8],
