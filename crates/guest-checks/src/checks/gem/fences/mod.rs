@@ -2,6 +2,7 @@
 //! lies in their pages.
 
 mod huge;
+mod reset;
 mod tiled;
 
 use super::random::Random;
@@ -48,11 +49,14 @@ fn bytes_of(layout: Layout, pitch: usize) -> usize {
     TILE_ROWS * rows * pitch
 }
 
-/// A result for each work; then an object that is larger than the aperture.
+/// A result for each work; then an object that is larger than the aperture, and resets.
 pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
     run_all(reporter, WORKS)?;
     let device = Device::open(Node::Render)?;
     reporter.result(Some("huge"), huge::run(&device));
+    if let Some(&engine) = device.engines()?.first() {
+        reporter.result(Some("reset"), reset::run(&device, engine));
+    }
     Ok(())
 }
 
