@@ -160,6 +160,52 @@ pub(super) fn copies(random: &mut Random, base: u64) -> Blit {
     }
 }
 
+/// Copies at coordinates anywhere in 16 bits with a sign; the surfaces begin as far away.
+pub(super) fn far(random: &mut Random, base: u64) -> Blit {
+    let mut blit = copies(random, base);
+    let mut step = || Step { x: 512 * random.within(-63, 63), y: 32 * random.within(-1000, 1000) };
+    let (of_target, of_source) = (step(), step());
+    let moved = |rectangle: Rectangle| {
+        let ((left, top), (right, bottom)) = (
+            of_target.point((rectangle.left, rectangle.top)),
+            of_target.point((rectangle.right, rectangle.bottom)),
+        );
+        Rectangle { left, top, right, bottom }
+    };
+    (blit.area, blit.clip) = (moved(blit.area), blit.clip.map(moved));
+    of_target.withdraw(&mut blit.target, blit.depth);
+    if let Source::Pixels { surface, at } = &mut blit.source {
+        *at = of_source.point(*at);
+        of_source.withdraw(surface, blit.depth);
+    }
+    blit
+}
+
+/// A way through a surface, whole tiles long.
+#[derive(Clone, Copy)]
+struct Step {
+    x: i32,
+    y: i32,
+}
+
+impl Step {
+    fn point(self, point: (i16, i16)) -> (i16, i16) {
+        (point.0 + self.x as i16, point.1 + self.y as i16)
+    }
+
+    /// Moves the surface the other way, so that its pixels are where they were.
+    fn withdraw(self, surface: &mut Surface, depth: Depth) {
+        let bytes = i64::from(self.x) * depth.bytes() as i64;
+        let columns = match surface.layout {
+            Layout::Linear => bytes,
+            Layout::X => bytes / 512 * 4096,
+            Layout::Y => bytes / 128 * 4096,
+        };
+        let rows = i64::from(self.y) * i64::from(surface.pitch);
+        surface.address = surface.address.wrapping_add_signed(-rows - columns);
+    }
+}
+
 /// Copies within one surface that cover a part of their source, in every direction.
 pub(super) fn overlaps(random: &mut Random, base: u64) -> Blit {
     let blit = copies(random, base);
@@ -301,7 +347,7 @@ mod tests {
 
     #[test]
     fn blits_stay_in_their_part_of_the_field() {
-        let makers: [Maker; 10] = [
+        let makers: [Maker; 11] = [
             fills,
             copies,
             overlaps,
@@ -312,6 +358,7 @@ mod tests {
             chroma,
             setups,
             plain,
+            far,
         ];
         let before = super::super::reference::Image {
             base: 0x1000_0000,

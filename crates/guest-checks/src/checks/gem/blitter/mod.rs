@@ -31,6 +31,7 @@ pub(super) const WORKS: &[Work] = &[
     Work { name: "chroma", on: blitter, run: |d, e| many(d, e, 8, cases::chroma) },
     Work { name: "setups", on: blitter, run: |d, e| many(d, e, 9, cases::setups) },
     Work { name: "plain", on: blitter, run: |d, e| many(d, e, 10, cases::plain) },
+    Work { name: "far", on: blitter, run: |d, e| many(d, e, 11, cases::far) },
     Work { name: "every operation", on: blitter, run: every_operation },
     Work { name: "nobody's memory", on: blitter, run: unbound },
 ];

@@ -82,7 +82,7 @@ impl Image {
     }
 
     fn place(&self, surface: &Surface, depth: Depth, x: i64, y: i64) -> usize {
-        let start = (surface.address - self.base) as i64;
+        let start = surface.address.wrapping_sub(self.base).cast_signed();
         (start + offset(surface, x * depth.bytes() as i64, y)) as usize
     }
 
