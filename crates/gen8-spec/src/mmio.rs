@@ -23,7 +23,7 @@ pub mod ring {
     pub const ACTHD_UDW: u32 = 0x5c;
     /// DMA fetch address, upper half.
     pub const DMA_FADD_UDW: u32 = 0x60;
-    /// Instruction parser error id.
+    /// Instruction parser error id: see [`IPEIR_BATCH`].
     pub const IPEIR: u32 = 0x64;
     /// Header of the current or last command.
     pub const IPEHR: u32 = 0x68;
@@ -168,6 +168,13 @@ pub mod ring {
     pub const GFX_MODE_PRIVILEGE_OFF: u32 = 1 << 0;
     /// [`EIR`]: instruction error.
     pub const EIR_INSTRUCTION: u32 = 1 << 0;
+    /// [`EIR`]: a command without the privilege for it was passed over, or a write to a read-only
+    /// page (i915 `gt/intel_execlists_submission.c`, `enable_error_interrupt`: CP_PRIV). No reason
+    /// to stop.
+    pub const EIR_PRIVILEGE: u32 = 1 << 2;
+    /// [`IPEIR`]: the command that was not understood lies in a batch, not in the ring. (Documented
+    /// since Gen4; PRM for the 965, volume 1. What Broadwell has in the bits below is not.)
+    pub const IPEIR_BATCH: u32 = 1 << 3;
     /// [`BCS_SWCTRL`]: tiled sources are Y-tiled (IGT `lib/intel_reg.h`: BCS_SRC_Y).
     pub const BCS_SOURCE_Y: u32 = 1 << 0;
     /// [`BCS_SWCTRL`]: tiled destinations are Y-tiled (IGT `lib/intel_reg.h`: BCS_DST_Y).

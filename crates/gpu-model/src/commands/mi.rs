@@ -55,7 +55,7 @@ pub(super) fn arb_on_off(
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
     if !engine.is_privileged() {
-        engine.refuse("MI_ARB_ON_OFF stands in privileged commands", bus);
+        engine.forbid("MI_ARB_ON_OFF stands in privileged commands", bus);
         return Ok(Flow::Next);
     }
     engine.parser.arbitration = command.header & op::ARB_ENABLE != 0;

@@ -49,7 +49,7 @@ pub(super) fn data_index(
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
     if !engine.is_privileged() {
-        engine.refuse("MI_STORE_DATA_INDEX stands in privileged commands", bus);
+        engine.forbid("MI_STORE_DATA_INDEX stands in privileged commands", bus);
         return Ok(Flow::Next);
     }
     let offset = u64::from(engine.operand(command, 1, bus)? & op::INDEX_MASK);
@@ -94,7 +94,7 @@ pub(super) fn update_gtt(
 ) -> Result<Flow, Stop> {
     let address = u64::from(engine.operand(command, 1, bus)?) & !(PAGE_SIZE - 1);
     if !engine.is_privileged() {
-        engine.refuse("MI_UPDATE_GTT stands in privileged commands", bus);
+        engine.forbid("MI_UPDATE_GTT stands in privileged commands", bus);
         return Ok(Flow::Next);
     }
     engine.spend(command.dwords / DWORDS_PER_COMMAND);

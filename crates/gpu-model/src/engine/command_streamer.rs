@@ -314,6 +314,8 @@ impl Engine {
             Stop::Instruction => {
                 let (header, address) = (self.parser.header, self.active_head());
                 bus.events.emit(|| Event::InstructionError { engine: self.id, header, address });
+                let origin = if self.parser.level == Level::Ring { 0 } else { reg::IPEIR_BATCH };
+                self.registers.set(reg::IPEIR, origin);
                 self.raise_error(reg::EIR_INSTRUCTION, bus);
             }
             Stop::PageFault => self.raise(irq::PAGE_FAULT, bus),

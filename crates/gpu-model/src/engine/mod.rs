@@ -199,10 +199,10 @@ impl Engine {
     /// The same for commands that have no effect when a batch without privilege sets the bit
     /// ("User Mode Privileged Commands"): then `None`, and the observer is told.
     #[inline]
-    pub(crate) fn permitted_space(&self, ggtt: bool, bus: &mut Bus<'_>) -> Option<Space> {
+    pub(crate) fn permitted_space(&mut self, ggtt: bool, bus: &mut Bus<'_>) -> Option<Space> {
         let space = self.data_space(ggtt);
         if ggtt && space == Space::Ppgtt {
-            self.refuse("GGTT access by a command with privilege", bus);
+            self.forbid("GGTT access by a command with privilege", bus);
             return None;
         }
         Some(space)
@@ -213,6 +213,13 @@ impl Engine {
     pub(crate) fn refuse(&self, rule: &'static str, bus: &mut Bus<'_>) {
         let detail = self.parser.header.into();
         bus.events.emit(|| Event::GuestError { rule, detail });
+    }
+
+    /// As [`Engine::refuse`], for want of privilege: EIR tells of that.
+    #[cold]
+    pub(crate) fn forbid(&mut self, rule: &'static str, bus: &mut Bus<'_>) {
+        self.refuse(rule, bus);
+        self.raise_error(reg::EIR_PRIVILEGE, bus);
     }
 
     /// Whether the command at hand may do everything.

@@ -180,6 +180,7 @@ impl Engine {
     pub(crate) fn command_write(&mut self, register: u32, value: u32, bus: &mut Bus<'_>) {
         if !self.is_privileged() && !self.is_user_writable(register) {
             bus.events.emit(|| Event::PrivilegeViolation { engine: self.id, register });
+            self.raise_error(reg::EIR_PRIVILEGE, bus);
             return;
         }
         let offset = register.wrapping_sub(self.id.mmio_base());

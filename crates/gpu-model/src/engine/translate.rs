@@ -1,6 +1,7 @@
 //! How an engine reaches memory: PPGTT through its TLB, GGTT on every use.
 
 use gen8_spec::PAGE_SIZE;
+use gen8_spec::mmio::ring as reg;
 use ppgtt::{Access, Levels, PageTableRoot, PhysicalMemory, VA_BITS, walk};
 
 use super::{Engine, Stop};
@@ -232,8 +233,11 @@ impl Engine {
             Space::Ggtt => Ok(self.locate_ggtt(address, access == Access::Write, bus)),
             Space::Ppgtt => {
                 let entry = self.translate(address, access, bus)?;
-                let dropped = access == Access::Write && !entry.writable;
-                Ok((!dropped).then_some(entry.page | (address & OFFSET_MASK)))
+                if access == Access::Write && !entry.writable {
+                    self.raise_error(reg::EIR_PRIVILEGE, bus);
+                    return Ok(None);
+                }
+                Ok(Some(entry.page | (address & OFFSET_MASK)))
             }
         }
     }

@@ -10,7 +10,7 @@ use gen8_spec::pte;
 use gpu_model::{EngineActivity, Event};
 use ppgtt::Levels;
 
-use super::bench::{Bench, Context, END, start, store, store_ggtt};
+use super::bench::{Bench, Context, END, load_register, start, store, store_ggtt};
 
 const BCS: EngineId = EngineId::Bcs;
 const VA: u64 = 0x1_2340_5000;
@@ -78,6 +78,7 @@ fn write_to_a_read_only_page_is_dropped_without_a_fault() {
     assert_eq!(bench.run(), EngineActivity::Idle);
     assert_eq!((bench.peek(page), bench.peek(other)), (0, 2));
     assert!(faults(&mut bench).is_empty());
+    assert_eq!(bench.get(BCS, reg::EIR), reg::EIR_PRIVILEGE);
 }
 
 #[test]
@@ -159,6 +160,45 @@ fn undecodable_command_stops_at_its_dword_with_ipehr_eir_and_interrupt() {
     assert!(bench.events().contains(&expected));
     bench.run();
     assert_eq!(bench.get(BCS, reg::ACTHD), BATCH as u32 + 4);
+}
+
+#[test]
+fn ipeir_tells_a_batch_from_the_ring_and_a_reset_clears_it() {
+    let mut bench = bench();
+    run_batch(&mut bench, &[0xdead_beef]);
+    assert_eq!(bench.get(BCS, reg::IPEIR), reg::IPEIR_BATCH);
+    bench.write_register(mmio::GDRST, BCS.reset_domain());
+    assert_eq!(bench.get(BCS, reg::IPEIR), 0);
+    bench.execlists(BCS);
+    let vm = bench.vm(Levels::Four);
+    let mut context = bench.context(BCS, vm, 2);
+    bench.emit(&mut context, &[0xdead_beef, 0]);
+    bench.submit(context, None);
+    assert_eq!(bench.run(), EngineActivity::Waiting);
+    assert_eq!((bench.get(BCS, reg::ESR), bench.get(BCS, reg::IPEIR)), (reg::EIR_INSTRUCTION, 0));
+}
+
+#[test]
+fn missing_privilege_is_told_in_eir_and_stops_nothing() {
+    let forbidden = load_register(BCS.mmio_base() + reg::HWS_PGA, 0x1000).to_vec();
+    let global = store_ggtt(0x1000, 1).to_vec();
+    for commands in [forbidden, global] {
+        for open in [false, true] {
+            let mut bench = bench();
+            let bank = irq::gt_bank(BCS.interrupt_bank());
+            bench.write_register(bank + irq::IMR, 0);
+            bench.set(BCS, reg::IMR, 0);
+            if open {
+                bench.set(BCS, reg::EMR, !reg::EIR_PRIVILEGE);
+            }
+            let (_, activity) = run_batch(&mut bench, &commands);
+            assert_eq!(activity, EngineActivity::Idle, "{commands:#x?}");
+            assert_eq!(bench.get(BCS, reg::EIR), reg::EIR_PRIVILEGE);
+            assert_eq!(bench.get(BCS, reg::ESR), 0, "nothing lasts");
+            let bit = irq::CS_ERROR << BCS.interrupt_shift();
+            assert_eq!(bench.read_register(bank + irq::IIR) & bit != 0, open);
+        }
+    }
 }
 
 #[test]
