@@ -7,6 +7,7 @@
 mod checks;
 mod driver;
 mod error;
+mod error_state;
 mod files;
 mod gpu;
 mod lifetimes;

@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::ptr::{self, NonNull};
 
 use crate::error::{Error, Result};
@@ -39,6 +41,40 @@ impl Unit for u8 {}
 impl Unit for u16 {}
 impl Unit for u32 {}
 impl Unit for u64 {}
+
+/// The head of `struct perf_event_attr`, as far as its first version goes
+/// (`include/uapi/linux/perf_event.h`).
+#[derive(Default)]
+#[repr(C)]
+struct PerfEvent {
+    kind: u32,
+    size: u32,
+    config: u64,
+    /// Period, what to sample, format, flags, wake-ups, break points: nothing of these.
+    rest: [u64; 6],
+}
+
+/// A counter of a PMU that counts for the whole machine, on its first CPU.
+pub(crate) fn perf_counter(kind: u32, config: u64) -> Result<File> {
+    let mut event = PerfEvent { kind, config, ..PerfEvent::default() };
+    event.size = size_of::<PerfEvent>() as u32;
+    let (every_process, cpu, no_group, flags) = (-1, 0, -1, 0);
+    // SAFETY: the kernel reads `size` bytes at the address, which `event` has.
+    let file = unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            ptr::from_ref(&event),
+            every_process,
+            cpu,
+            no_group,
+            flags,
+        )
+    };
+    match RawFd::try_from(file) {
+        Ok(file @ 0..) => Ok(owned_file(file)),
+        _ => Err(Error::last("perf_event_open")),
+    }
+}
 
 /// Memory that another side (the GPU) writes as well.
 pub(crate) struct Mapping {
@@ -163,5 +199,51 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the range is the one that `new` mapped; no reference into it was given out.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}
+
+/// A page of zeros that stays where it is.
+pub(crate) struct EmptyPage(Mapping);
+
+impl EmptyPage {
+    /// One of the kernel's choice.
+    pub(crate) fn new() -> Result<EmptyPage> {
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let start = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                PAGE,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE | libc::MAP_LOCKED,
+                -1,
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(Error::last("mmap"));
+        }
+        let start = NonNull::new(start.cast()).ok_or_else(|| Error::last("mmap"))?;
+        let page = EmptyPage(Mapping { start, bytes: PAGE });
+        // A page of its own, not the one that all untouched memory shares.
+        page.0.write(0, 0);
+        Ok(page)
+    }
+}
+
+/// Bytes in a page.
+const PAGE: usize = 4096;
+
+/// Where the page lies in the machine's memory, which only root is told
+/// (`Documentation/admin-guide/mm/pagemap.rst`: 8 bytes a page, the frame's number in 54:0).
+pub(crate) fn physical_address(page: &EmptyPage) -> Result<u64> {
+    const PAGEMAP: &str = "/proc/self/pagemap";
+    let mut entry = [0; 8];
+    let place = page.0.start.as_ptr() as usize / PAGE * entry.len();
+    File::open(PAGEMAP)
+        .and_then(|file| file.read_exact_at(&mut entry, place as u64))
+        .map_err(|error| Error::file(Path::new(PAGEMAP), error))?;
+    match u64::from_ne_bytes(entry) & ((1 << 55) - 1) {
+        0 => Err(Error::NotHere("the kernel does not tell where a page lies".into())),
+        frame => Ok(frame * PAGE as u64),
     }
 }

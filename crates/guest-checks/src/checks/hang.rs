@@ -1,13 +1,11 @@
 //! Endless batches: the kernel ends them, and nobody else suffers.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::files::{self, Setting};
+use crate::error_state::ErrorState;
+use crate::files::Setting;
 use crate::gpu::{Context, Device, Endless, Engine, Node, Worker};
 use crate::report::{Reporter, expect_resets};
 
@@ -116,42 +114,4 @@ fn work_until_ended(endless: &Endless, others: &mut [Bystander]) -> Result<Durat
         // The kernel looks for hangs in a worker, which wants the CPU, too.
         thread::sleep(BREATH);
     }
-}
-
-/// The state that i915 keeps of the first hang since it was cleared.
-struct ErrorState {
-    path: PathBuf,
-}
-
-impl ErrorState {
-    /// Forgets an earlier one; any write does.
-    fn cleared() -> Result<ErrorState> {
-        let path = Node::Card.sysfs()?.join("error");
-        files::write(&path, "1")?;
-        Ok(ErrorState { path })
-    }
-
-    /// Whether the state is there and is about `engine`. The last one stays for whoever reads it.
-    fn must_name(&self, engine: Engine) -> Result<()> {
-        let wanted = format!("{engine} command stream:");
-        // i915 writes it down in a worker of its own after the reset.
-        files::wait_until(&format!("an error state with `{wanted}`"), PATIENCE, || {
-            Ok(self.beginning()?.contains(&wanted))
-        })?;
-        Ok(())
-    }
-
-    /// The part ahead of the dumped objects.
-    fn beginning(&self) -> Result<String> {
-        const ENOUGH: u64 = 64 << 10;
-        read_beginning(&self.path, ENOUGH)
-    }
-}
-
-fn read_beginning(path: &Path, bytes: u64) -> Result<String> {
-    let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(bytes).read_to_end(&mut text))
-        .map_err(|error| Error::file(path, error))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }

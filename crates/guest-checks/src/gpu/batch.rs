@@ -14,11 +14,16 @@ const MI_NOOP_NUMBER: u32 = (1 << 22) - 1;
 const MI_ARB_CHECK: u32 = 0x05 << 23;
 /// The command that ends a batch: one dword.
 pub(crate) const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
+const MI_SEMAPHORE_WAIT: u32 = command(0x1c, 4);
 const MI_STORE_DWORD_IMM: u32 = command(0x20, 4);
 const MI_STORE_REGISTER_MEM: u32 = command(0x24, 4);
 const MI_COPY_MEM_MEM: u32 = command(0x2e, 5);
 const MI_BATCH_BUFFER_START: u32 = command(0x31, 3);
 
+/// MI_SEMAPHORE_WAIT: memory is looked at, no signal is waited for.
+const POLL: u32 = 1 << 15;
+/// MI_SEMAPHORE_WAIT: until memory is the command's value.
+const EQUAL: u32 = 4 << 12;
 /// MI_BATCH_BUFFER_START: the address is one of the context's address space.
 const PER_PROCESS: u32 = 1 << 8;
 /// MI_BATCH_BUFFER_START: MI_BATCH_BUFFER_END comes back behind this command.
@@ -65,6 +70,21 @@ impl Batch {
     /// A place where another context may come in.
     pub(crate) fn arbitration(self) -> Batch {
         self.push(MI_ARB_CHECK)
+    }
+
+    /// So many commands that do nothing.
+    pub(crate) fn nothing(self, times: usize) -> Batch {
+        (0..times).fold(self, |batch, _| batch.push(MI_NOOP))
+    }
+
+    /// A dword that stands for whatever the caller says.
+    pub(crate) fn raw(self, dword: u32) -> Batch {
+        self.push(dword)
+    }
+
+    /// Looks at the dword at `address` again and again until it is `value`.
+    pub(crate) fn wait_for(self, address: u64, value: u32) -> Batch {
+        self.push(MI_SEMAPHORE_WAIT | POLL | EQUAL).push(value).address(address)
     }
 
     /// Ends it; its length is a multiple of 8 bytes, as the kernel wants it.
@@ -125,6 +145,8 @@ mod tests {
             [0x1700_0003, 0x1000, 0, 0x2000, 0, 0x1200_0002, 0x2358, 0x3000, 0, 0x0500_0000]
         );
         assert_eq!(Batch::default().mark(0x12345).end().dwords, [0x0041_2345, 0x0500_0000]);
+        let batch = Batch::default().nothing(2).wait_for(0x1_0000_1000, 5).end();
+        assert_eq!(batch.dwords, [0, 0, 0x0e00_c002, 5, 0x1000, 1, 0x0500_0000, 0]);
         assert_eq!(Batch::default().arbitration().end().dwords, [0x0280_0000, 0x0500_0000]);
     }
 }

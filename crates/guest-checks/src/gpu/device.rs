@@ -4,12 +4,12 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::{Context, Node, Object};
 use crate::error::{Error, Result};
-use crate::{sys, uapi};
+use crate::{files, sys, uapi};
 
 /// A client: one open file of the device. Clones are the same client.
 #[derive(Clone)]
@@ -65,6 +65,16 @@ impl Device {
         Ok(Object::owned(self, prime.handle, bytes))
     }
 
+    /// The number behind `key` in what the kernel tells of this client (`/proc/self/fdinfo`);
+    /// `None` where it does not.
+    pub(crate) fn figure(&self, key: &str) -> Result<Option<u64>> {
+        let path = format!("/proc/self/fdinfo/{}", self.file.as_raw_fd());
+        let text = files::read(Path::new(&path))?;
+        let words = text.lines().find_map(|line| line.strip_prefix(key));
+        let number = words.and_then(|words| words.split_whitespace().next());
+        Ok(number.and_then(|number| number.parse().ok()))
+    }
+
     /// A new context with an address space of its own, for batches on `engine`.
     pub(crate) fn context(&self, engine: Engine) -> Result<Context> {
         Context::create(self, engine)
@@ -112,9 +122,30 @@ impl Engine {
         Some(Engine(uapi::EngineClassInstance { engine_class: class, engine_instance: instance }))
     }
 
+    /// The engine of this name, for tests.
+    #[cfg(test)]
+    pub(crate) fn by_name(name: &str) -> Engine {
+        let classes = (0..4).flat_map(|class| [(class, 0), (class, 1)]);
+        let mut engines = classes.map(|(engine_class, engine_instance)| {
+            Engine(uapi::EngineClassInstance { engine_class, engine_instance })
+        });
+        engines.find(|engine| engine.to_string() == name).unwrap()
+    }
+
     /// Where the kernel keeps its settings.
     pub(crate) fn sysfs(self) -> Result<PathBuf> {
         Ok(Node::Card.sysfs()?.join("engine").join(self.to_string()))
+    }
+
+    /// The name of its class, as the kernel tells it of clients (`i915_drm_client.c`).
+    pub(crate) fn class_name(self) -> &'static str {
+        match self.0.engine_class {
+            0 => "render",
+            1 => "copy",
+            2 => "video",
+            3 => "video-enhance",
+            _ => "compute",
+        }
     }
 
     /// Where its registers begin (`i915_reg.h`: RENDER_RING_BASE, BLT_RING_BASE, GEN6_BSD_RING_BASE,

@@ -7,6 +7,7 @@ mod device;
 mod endless;
 mod node;
 mod object;
+mod registers;
 mod worker;
 
 pub(crate) use batch::{Batch, MI_BATCH_BUFFER_END};
@@ -15,4 +16,5 @@ pub(crate) use device::{Device, Engine};
 pub(crate) use endless::Endless;
 pub(crate) use node::Node;
 pub(crate) use object::{Object, Placed, View};
+pub(crate) use registers::{Awake, Registers};
 pub(crate) use worker::Worker;

@@ -28,6 +28,13 @@ impl Node {
         Ok(Path::new(CLASS).join(self.name()?))
     }
 
+    /// The device's directory in debugfs.
+    pub(crate) fn debugfs() -> Result<PathBuf> {
+        let card = Node::Card.name()?;
+        let number = card.trim_start_matches(Node::Card.prefix());
+        Ok(Path::new("/sys/kernel/debug/dri").join(number))
+    }
+
     fn name(self) -> Result<String> {
         let class = Path::new(CLASS);
         let entries = fs::read_dir(class).map_err(|error| Error::file(class, error))?;

@@ -27,6 +27,11 @@ impl Worker {
     /// Has a batch in `context` write `value`, waits, and looks whether it stands in memory.
     pub(crate) fn run(&self, context: &Context, value: u32) -> Result<()> {
         self.start(context, value)?;
+        self.finish(value)
+    }
+
+    /// The second half of [`Worker::run`]: waits for what was started and looks.
+    pub(crate) fn finish(&self, value: u32) -> Result<()> {
         self.result.wait()?;
         expect_dword("what the batch wrote", self.seen.read(0), value)
     }
@@ -34,8 +39,7 @@ impl Worker {
     /// As [`Worker::run`] with `mark` as value, which also marks the address space.
     pub(crate) fn run_marked(&self, context: &Context, mark: u32) -> Result<()> {
         self.submit(context, Batch::default().mark(mark), mark)?;
-        self.result.wait()?;
-        expect_dword("what the batch wrote", self.seen.read(0), mark)
+        self.finish(mark)
     }
 
     /// As [`Worker::run`] without the waiting and looking.

@@ -7,6 +7,7 @@ mod beside_hang;
 mod blitter;
 mod fences;
 mod layout;
+mod errors;
 mod mi_commands;
 mod random;
 
@@ -17,6 +18,7 @@ use crate::report::Reporter;
 pub(super) use beside_hang::run as beside_hang;
 pub(super) use blitter::run as blits;
 pub(super) use fences::run as fences;
+pub(super) use errors::{fault, instruction, resets, signs};
 pub(super) use mi_commands::run as mi_commands;
 
 /// A piece of a check: runs on one engine of a client, judges by what it left in memory, takes some
