@@ -7,6 +7,7 @@ mod device;
 mod endless;
 mod node;
 mod object;
+mod pmu;
 mod registers;
 mod worker;
 
@@ -16,5 +17,6 @@ pub(crate) use device::{Device, Engine};
 pub(crate) use endless::Endless;
 pub(crate) use node::Node;
 pub(crate) use object::{Object, Placed, View};
+pub(crate) use pmu::Counter;
 pub(crate) use registers::{Awake, Registers};
 pub(crate) use worker::Worker;

@@ -5,10 +5,11 @@
 
 mod beside_hang;
 mod blitter;
+mod errors;
 mod fences;
 mod layout;
-mod errors;
 mod mi_commands;
+mod power;
 mod random;
 
 use crate::error::Result;
@@ -17,9 +18,10 @@ use crate::report::Reporter;
 
 pub(super) use beside_hang::run as beside_hang;
 pub(super) use blitter::run as blits;
-pub(super) use fences::run as fences;
 pub(super) use errors::{fault, instruction, resets, signs};
+pub(super) use fences::run as fences;
 pub(super) use mi_commands::run as mi_commands;
+pub(super) use power::{busyness, forcewake, frequency, rc6, runtime};
 
 /// A piece of a check: runs on one engine of a client, judges by what it left in memory, takes some
 /// milliseconds, and can be repeated beside whatever else goes on.
