@@ -186,6 +186,14 @@ pub(super) static CASES: &[Case] = &[
         judge: error_state::endless_batch,
         ..PLAIN
     },
+    Case {
+        command: "intel_error_decode /tmp/error",
+        before: "gen8-checks instruction-errors=1; cat /sys/class/drm/card0/error >/tmp/error",
+        filter: "grep -v -e MI_NOOP -e \": *0x00000000: *$\" | head -n 800",
+        rule: "the same of a batch that comes to a command that no engine has, which IPEHR names",
+        judge: error_state::unknown_command,
+        ..PLAIN
+    },
 ];
 
 impl Case {

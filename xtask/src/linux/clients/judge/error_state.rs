@@ -6,6 +6,8 @@ use super::Judged;
 const BATCH_START: u32 = 0x31 << 23;
 /// Type and opcode of a command.
 const OPCODE: u32 = 0xff80_0000;
+/// What the check `instruction-errors` has for a command that no engine has.
+const UNKNOWN: u64 = 0x3f << 23 | 0xbad;
 
 /// The error state of a batch that loops for ever.
 pub(in crate::linux::clients) fn endless_batch(said: &str) -> Judged {
@@ -40,6 +42,16 @@ pub(in crate::linux::clients) fn endless_batch(said: &str) -> Judged {
         return Err(format!("the ring does not start the batch at {start:#x}"));
     }
     Ok(format!("{engine}: ACTHD {acthd:#x}, IPEHR {ipehr:#x}; {}", hang.trim()))
+}
+
+/// The error state of a batch that comes to a command that no engine has.
+pub(in crate::linux::clients) fn unknown_command(said: &str) -> Judged {
+    let seen = endless_batch(said)?;
+    let (_, stream) = hung_engine(said)?;
+    match register(stream, "IPEHR:")? {
+        UNKNOWN => Ok(seen),
+        other => Err(format!("IPEHR {other:#x} is not the command that no engine has")),
+    }
 }
 
 /// The name of the engine that is marked as hung, and its registers.
@@ -148,6 +160,14 @@ HW context (rcs0) at 0x00000000_fffc1000
             GOOD.replace(start, "").replace("0xfffd6038:      0x00200000:    dword 1\n", "");
         assert_ne!(blanked, GOOD);
         assert!(endless_batch(&blanked).is_ok());
+    }
+
+    #[test]
+    fn the_command_that_no_engine_has_must_be_in_ipehr() {
+        let unknown = GOOD.replace("IPEHR: 0x18800101", "IPEHR: 0x1f800bad");
+        let unknown = unknown.replace("0x00200400:      0x02800000", "0x00200400:      0x1f800bad");
+        assert!(unknown_command(&unknown).is_ok());
+        assert!(unknown_command(GOOD).is_err());
     }
 
     #[test]
