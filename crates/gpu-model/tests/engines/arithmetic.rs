@@ -8,6 +8,7 @@ use ppgtt::{Levels, PhysicalMemory};
 use proptest::prelude::*;
 
 use super::bench::{Bench, Context, END, Vm, load_register, start};
+use super::cases::{Random, a_million};
 
 const BCS: EngineId = EngineId::Bcs;
 /// A page of data; results follow.
@@ -19,29 +20,17 @@ const BATCH_PAGES: u64 = 32;
 /// Dwords that fit, less the end of the batch.
 const BATCH_DWORDS: usize = (BATCH_PAGES * gen8_spec::PAGE_SIZE / 4) as usize - 2;
 
-/// xorshift64: a case is a seed, so that a million operations cost no more than their execution.
-struct Random(u64);
+/// Seeds that make a million operations.
+const ATOMICS: u32 = 220;
+const MATHS: u32 = 255;
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    /// A value that is small, near a sign change, or anything: where results differ.
-    fn value(&mut self) -> u64 {
-        let near = [0, 1, 1 << 31, 1 << 32, 1 << 63, u64::MAX, u64::from(u32::MAX)];
-        match self.below(3) {
-            0 => near[self.below(7) as usize].wrapping_add(self.below(3)).wrapping_sub(1),
-            1 => self.below(4),
-            _ => self.next(),
-        }
+/// A value that is small, near a sign change, or anything: where results differ.
+fn value(random: &mut Random) -> u64 {
+    let near = [0, 1, 1 << 31, 1 << 32, 1 << 63, u64::MAX, u64::from(u32::MAX)];
+    match random.below(3) {
+        0 => near[random.below(7) as usize].wrapping_add(random.below(3)).wrapping_sub(1),
+        1 => random.below(4),
+        _ => random.next(),
     }
 }
 
@@ -178,15 +167,14 @@ fn slow_atomic(code: u32, bytes: u32, memory: u64, first: u64, second: u64) -> u
     result.rem_euclid(modulus) as u64
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-    /// Nearly 3000 operations a case, each with the value that it returns.
-    #[test]
-    fn atomics_of_dwords_and_qwords_agree_with_their_descriptions(seed in 1..u64::MAX) {
-        let mut random = Random(seed);
+#[test]
+fn a_million_atomics_of_dwords_and_qwords_agree_with_their_descriptions() {
+    // Each with the value that it returns.
+    a_million(ATOMICS, |seed| {
+        let mut random = Random::new(seed);
         let mut machine = Machine::new();
-        let mut memory: Vec<u64> = (0..8).map(|_| random.value()).collect();
+        let mut compared = 0;
+        let mut memory: Vec<u64> = (0..8).map(|_| value(&mut random)).collect();
         for (n, &value) in memory.iter().enumerate() {
             machine.set_qword(8 * n as u64, value);
         }
@@ -196,11 +184,16 @@ proptest! {
             while commands.len() + 16 <= BATCH_DWORDS {
                 let code = 1 + random.below(15) as u32;
                 let wide = random.below(2) == 1;
-                let (first, second) = (random.value(), random.value());
+                let (first, second) = (value(&mut random), value(&mut random));
                 let slot = random.below(8);
                 let high = !wide && random.below(2) == 1;
-                let words = [first as u32, second as u32, (first >> 32) as u32, (second >> 32) as u32];
-                let flags = if wide { atomic::SIZE_QWORD | operation(code | 0x20) } else { operation(code) };
+                let words =
+                    [first as u32, second as u32, (first >> 32) as u32, (second >> 32) as u32];
+                let flags = if wide {
+                    atomic::SIZE_QWORD | operation(code | 0x20)
+                } else {
+                    operation(code)
+                };
                 let words = if wide { &words[..] } else { &words[..2] };
                 let at = 8 * slot + if high { 4 } else { 0 };
                 commands.extend(atomic_command(flags | atomic::RETURN, at, words));
@@ -220,8 +213,10 @@ proptest! {
             for (n, &value) in returned.iter().enumerate() {
                 prop_assert_eq!(machine.qword(RESULTS + 8 * n as u64), value, "atomic {}", n);
             }
+            compared += returned.len() as u64;
         }
-    }
+        Ok(compared)
+    });
 }
 
 /// The ALU in words of a wider type, one instruction a call.
@@ -297,17 +292,15 @@ fn alu_instruction(random: &mut Random) -> [u32; 3] {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
-
-    /// About 5000 ALU instructions a case, all registers looked at after every 63 at most.
-    #[test]
-    fn math_agrees_with_arithmetic_of_a_wider_type(seed in 1..u64::MAX) {
-        let mut random = Random(seed);
+#[test]
+fn a_million_alu_instructions_agree_with_arithmetic_of_a_wider_type() {
+    // All registers are looked at after every 63 at most.
+    a_million(MATHS, |seed| {
+        let mut random = Random::new(seed);
         let mut machine = Machine::new();
-        let (mut commands, mut expected) = (Vec::new(), Vec::new());
+        let (mut commands, mut expected, mut compared) = (Vec::new(), Vec::new(), 0);
         while commands.len() + 16 * 14 + 64 <= BATCH_DWORDS {
-            let values: Vec<_> = (0..16).map(|n| (n, random.value())).collect();
+            let values: Vec<_> = (0..16).map(|n| (n, value(&mut random))).collect();
             commands.extend(load_gprs(&values));
             let mut alu = SlowAlu::default();
             for (register, (_, value)) in alu.registers.iter_mut().zip(values) {
@@ -315,6 +308,7 @@ proptest! {
             }
             let count = 1 + random.below(63) as u32;
             commands.push(mi::header(mi::MATH, count - 1));
+            compared += u64::from(count);
             for _ in 0..count {
                 let [operation, to, from] = alu_instruction(&mut random);
                 alu.run(operation, to, from);
@@ -330,7 +324,8 @@ proptest! {
         for (n, value) in expected.into_iter().enumerate() {
             prop_assert_eq!(machine.qword(RESULTS + 8 * n as u64), value, "result {}", n);
         }
-    }
+        Ok(compared)
+    });
 }
 
 #[test]

@@ -264,6 +264,7 @@ fn every_mi_command_of_every_length_is_done_or_an_instruction_error() {
             }
         }
     }
+    println!("{} packets", runner.packets);
     assert!(runner.packets == 5 * 64 * 0x400 && runner.errors > 100_000, "{}", runner.errors);
 }
 
@@ -288,6 +289,7 @@ fn every_bit_of_every_mi_command_is_a_field_with_its_rule_or_ignored() {
             }
         }
     }
+    println!("{} packets", runner.packets);
     assert!(runner.packets > 500_000 && runner.errors > 10_000, "{} packets", runner.packets);
 }
 
@@ -307,6 +309,7 @@ fn every_2d_packet_of_every_length_is_drawn_or_an_instruction_error() {
             runner.check(engine, blt::header(opcode, 8));
         }
     }
+    println!("{} packets", runner.packets);
     assert!(runner.packets > 500_000 && runner.errors > 100_000, "{} packets", runner.packets);
 }
 
@@ -323,5 +326,6 @@ fn every_packet_of_the_other_classes_is_skipped_by_its_length_or_an_instruction_
             }
         }
     }
+    println!("{} packets", runner.packets);
     assert!(runner.packets > 500_000 && runner.errors > 400_000, "{} packets", runner.packets);
 }

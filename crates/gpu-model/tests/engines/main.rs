@@ -3,6 +3,7 @@
 mod arithmetic;
 mod bench;
 mod blitter;
+mod cases;
 mod commands;
 mod contexts;
 mod every_packet;

@@ -1,6 +1,7 @@
 //! A random blit, told twice: to the reference, and (`packets`) to the device.
 
 mod packets;
+mod small;
 
 use gen8_spec::commands::blt::{self, PatternOperand, SourceOperand};
 use proptest::prelude::*;
@@ -81,23 +82,26 @@ pub(crate) struct Case {
     pub(crate) budget: u32,
 }
 
+/// Those that draw no rectangle by themselves.
+const OTHERS: [Kind; 8] = [
+    Kind::Color,
+    Kind::Copy,
+    Kind::Pixel,
+    Kind::ScanlinesSolid,
+    Kind::ScanlinesMono,
+    Kind::ScanlinesColor,
+    Kind::Text,
+    Kind::TextImmediate,
+];
+const LAYOUTS: [Layout; 3] = [Layout::Linear, Layout::X, Layout::Y];
+
 fn kind() -> impl Strategy<Value = Kind> {
     let xy = proptest::sample::select(blt::XY_PACKETS.to_vec()).prop_map(Kind::Xy);
-    let other = proptest::sample::select(vec![
-        Kind::Color,
-        Kind::Copy,
-        Kind::Pixel,
-        Kind::ScanlinesSolid,
-        Kind::ScanlinesMono,
-        Kind::ScanlinesColor,
-        Kind::Text,
-        Kind::TextImmediate,
-    ]);
-    prop_oneof![2 => xy, 1 => other]
+    prop_oneof![2 => xy, 1 => proptest::sample::select(OTHERS.to_vec())]
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    let layout = proptest::sample::select(vec![Layout::Linear, Layout::X, Layout::Y]);
+    let layout = proptest::sample::select(LAYOUTS.to_vec());
     (layout, 4i64..=16, any::<bool>(), prop_oneof![Just(0i64), 0..64i64]).prop_map(
         |(layout, pitch, downwards, unaligned)| Shape { layout, pitch, downwards, unaligned },
     )

@@ -1,5 +1,5 @@
-//! What a blit does, said in the slowest and plainest way: pixel by pixel, bit by bit, from a copy of
-//! memory as it was. It knows nothing of packets.
+//! What a blit does, said in the slowest and plainest way: pixel by pixel, bit by bit, from memory as it
+//! was before. It knows nothing of packets.
 
 /// How bytes lie in a surface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,9 +98,8 @@ impl Blit {
 
     /// Draws; `memory` holds everything. Returns how many pixels lay in the rectangle.
     pub(crate) fn draw(&self, memory: &mut [u8]) -> u64 {
-        let before = memory.to_vec();
         let (left, top, right, bottom) = self.rectangle;
-        let mut pixels = 0;
+        let (mut pixels, mut written) = (0, Vec::new());
         for y in top..bottom {
             for x in left..right {
                 pixels += 1;
@@ -109,13 +108,17 @@ impl Blit {
                 {
                     continue;
                 }
-                self.draw_pixel(x, y, &before, memory);
+                self.draw_pixel(x, y, memory, &mut written);
             }
+        }
+        for (at, byte) in written {
+            memory[at] = byte;
         }
         pixels
     }
 
-    fn draw_pixel(&self, x: i64, y: i64, before: &[u8], memory: &mut [u8]) {
+    /// What becomes of a pixel: bytes and where they go.
+    fn draw_pixel(&self, x: i64, y: i64, before: &[u8], written: &mut Vec<(usize, u8)>) {
         let destination = self.load(before, &self.destination, x, y);
         let Some(pattern) = self.pattern(x, y) else {
             return;
@@ -133,14 +136,14 @@ impl Blit {
             result |= (u32::from(self.rop) >> entry & 1) << bit;
         }
         for n in 0..self.pixel_bytes() {
-            let written = match (self.depth, n) {
+            let is_written = match (self.depth, n) {
                 (3, 3) => self.write_alpha,
                 (3, _) => self.write_rgb,
                 _ => true,
             };
-            if written {
+            if is_written {
                 let at = self.destination.byte(x * self.pixel_bytes() + n, y);
-                memory[at as usize] = (result >> (8 * n)) as u8;
+                written.push((at as usize, (result >> (8 * n)) as u8));
             }
         }
     }
