@@ -1,7 +1,7 @@
 //! The kernel's small files: sysfs, procfs, debugfs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -24,23 +24,29 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// A setting of the kernel's that comes back when this goes.
-pub(crate) struct Setting<'a> {
-    path: &'a Path,
+pub(crate) struct Setting {
+    path: PathBuf,
     before: String,
 }
 
-impl<'a> Setting<'a> {
+impl Setting {
     /// Writes `text` into `path`.
-    pub(crate) fn set(path: &'a Path, text: &str) -> Result<Setting<'a>> {
+    pub(crate) fn set(path: &Path, text: &str) -> Result<Setting> {
         let before = read(path)?;
         write(path, text)?;
-        Ok(Setting { path, before })
+        Ok(Setting { path: path.to_owned(), before })
+    }
+
+    /// Sets a parameter of i915 as it runs; none where the kernel has no such parameter.
+    pub(crate) fn parameter(name: &str, text: &str) -> Result<Option<Setting>> {
+        let path = Path::new("/sys/kernel/debug/dri/0/i915_params").join(name);
+        path.exists().then(|| Setting::set(&path, text)).transpose()
     }
 }
 
-impl Drop for Setting<'_> {
+impl Drop for Setting {
     fn drop(&mut self) {
-        if let Err(error) = write(self.path, &self.before) {
+        if let Err(error) = write(&self.path, &self.before) {
             eprintln!("gen8-checks: {error}");
         }
     }

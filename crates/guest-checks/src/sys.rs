@@ -87,22 +87,28 @@ impl Mapping {
     pub(crate) fn new(file: &File, offset: u64, bytes: usize) -> Result<Mapping> {
         let offset = libc::off_t::try_from(offset)
             .map_err(|_| Error::Wrong(format!("no mmap offset: {offset:#x}")))?;
+        Mapping::map(bytes, libc::MAP_SHARED, file.as_raw_fd(), offset)
+    }
+
+    /// New memory of this process's, all zero.
+    pub(crate) fn anonymous(bytes: usize) -> Result<Mapping> {
+        Mapping::map(bytes, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
+    }
+
+    fn map(bytes: usize, flags: i32, file: RawFd, offset: libc::off_t) -> Result<Mapping> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
-        let start = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                file.as_raw_fd(),
-                offset,
-            )
-        };
+        let start = unsafe { libc::mmap(ptr::null_mut(), bytes, access, flags, file, offset) };
         if start == libc::MAP_FAILED {
             return Err(Error::last("mmap"));
         }
         let start = NonNull::new(start.cast()).ok_or_else(|| Error::last("mmap"))?;
         Ok(Mapping { start, bytes })
+    }
+
+    /// Where it begins.
+    pub(crate) fn address(&self) -> u64 {
+        self.start.as_ptr() as u64
     }
 
     /// The dwords in it.

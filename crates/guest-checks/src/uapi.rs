@@ -91,6 +91,8 @@ pub(crate) const GET_RESET_STATS: Ioctl<ResetStats> =
 /// Reads a setting of a context.
 pub(crate) const GEM_CONTEXT_GETPARAM: Ioctl<ContextParam> =
     Ioctl::both(COMMAND_BASE + 0x34, "GEM_CONTEXT_GETPARAM");
+/// Makes an object of memory of the caller's.
+pub(crate) const GEM_USERPTR: Ioctl<GemUserptr> = Ioctl::both(COMMAND_BASE + 0x33, "GEM_USERPTR");
 /// Asks for facts about the GPU.
 pub(crate) const QUERY: Ioctl<Query> = Ioctl::both(COMMAND_BASE + 0x39, "QUERY");
 
@@ -223,6 +225,8 @@ pub(crate) struct Execbuffer2 {
     pub(crate) rsvd2: u64,
 }
 
+/// `I915_EXEC_SECURE`
+pub(crate) const EXEC_SECURE: u64 = 1 << 9;
 /// `I915_EXEC_NO_RELOC`
 pub(crate) const EXEC_NO_RELOC: u64 = 1 << 11;
 
@@ -270,6 +274,19 @@ pub(crate) const PARAM_GTT_SIZE: u64 = 0x3;
 /// `I915_CONTEXT_PARAM_ENGINES`
 pub(crate) const PARAM_ENGINES: u64 = 0xa;
 
+/// `struct drm_i915_gem_userptr`
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct GemUserptr {
+    pub(crate) user_ptr: u64,
+    pub(crate) user_size: u64,
+    pub(crate) flags: u32,
+    pub(crate) handle: u32,
+}
+
+/// `I915_USERPTR_READ_ONLY`
+pub(crate) const USERPTR_READ_ONLY: u32 = 1;
+
 /// `struct i915_user_extension` at the head of `struct drm_i915_gem_context_create_ext_setparam`
 /// (extension name 0).
 #[derive(Clone, Copy, Debug, Default)]
@@ -290,12 +307,12 @@ pub(crate) struct EngineClassInstance {
     pub(crate) engine_instance: u16,
 }
 
-/// `struct i915_context_param_engines` with one engine.
+/// `struct i915_context_param_engines` with more room than Broadwell has engines.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(crate) struct ContextEngines {
     pub(crate) extensions: u64,
-    pub(crate) engine: EngineClassInstance,
+    pub(crate) engines: [EngineClassInstance; 6],
 }
 
 /// `struct drm_i915_reset_stats`
@@ -359,6 +376,7 @@ mod tests {
         assert_eq!(GEM_CONTEXT_DESTROY.number(), 0x4008_646e);
         assert_eq!(GET_RESET_STATS.number(), 0xc018_6472);
         assert_eq!(GEM_CONTEXT_GETPARAM.number(), 0xc018_6474);
+        assert_eq!(GEM_USERPTR.number(), 0xc018_6473);
         assert_eq!(QUERY.number(), 0xc010_6479);
     }
 
@@ -367,8 +385,8 @@ mod tests {
         assert_eq!(size_of::<ExecObject2>(), 56);
         assert_eq!(size_of::<ContextSetparamExtension>(), 56);
         assert_eq!(size_of::<QueryItem>(), 24);
-        // __u64 and one pair of __u16, not padded by the kernel's count of engines: see
-        // `Context::new`, which passes 12 bytes.
-        assert_eq!(std::mem::offset_of!(ContextEngines, engine), 8);
+        assert_eq!(std::mem::offset_of!(ContextEngines, engines), 8);
+        assert_eq!(size_of::<EngineClassInstance>(), 4);
+        assert_eq!(size_of::<GemUserptr>(), 24);
     }
 }

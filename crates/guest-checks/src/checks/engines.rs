@@ -27,9 +27,7 @@ pub(super) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
 
 /// Two submissions of the same batch, so that the clock can be read twice.
 pub(super) fn check(device: &Device, engine: Engine) -> Result<String> {
-    let base = engine
-        .register_base()
-        .ok_or_else(|| Error::Wrong(format!("Broadwell has no engine {engine}")))?;
+    let base = engine.base()?;
     let context = device.context(engine)?;
     let (result, first, second) =
         (device.object(PAGE)?, device.object(PAGE)?, device.object(PAGE)?);

@@ -159,6 +159,20 @@ pub(crate) const CHECKS: &[Check] = &[
         run: gem::fences,
     },
     Check {
+        name: "waits",
+        shows: "loops and waits that the CPU or another engine ends; all engines spinning",
+        group: Some(Group::Gem),
+        argument: None,
+        run: gem::waits,
+    },
+    Check {
+        name: "tlb",
+        shows: "rewritten batches and reused addresses are seen at once, by each engine",
+        group: Some(Group::Gem),
+        argument: None,
+        run: gem::tlb,
+    },
+    Check {
         name: "beside-hang",
         shows: "what the checks of `gem` do on each engine, while another one hangs",
         group: Some(Group::Gem),

@@ -2,6 +2,8 @@
 
 use crate::sys::Mapping;
 
+pub(crate) mod mi;
+
 /// MI commands: bits 28:23 are the opcode, the low bits the length in dwords less 2.
 const fn command(opcode: u32, length: u32) -> u32 {
     opcode << 23 | (length - 2)
@@ -110,6 +112,11 @@ impl Batch {
         // One dword alone has no length field.
         let length = operands.len().saturating_sub(1) as u32;
         operands.iter().fold(self.push(header | length), |batch, operand| batch.push(*operand))
+    }
+
+    /// Dwords so far: the place of the next command.
+    pub(crate) fn len(&self) -> usize {
+        self.dwords.len()
     }
 
     fn push(mut self, dword: u32) -> Batch {

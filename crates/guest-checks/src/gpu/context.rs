@@ -14,13 +14,17 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// With one engine in its map, so that execbuffer's engine number is 0.
-    pub(super) fn create(device: &Device, engine: Engine) -> Result<Context> {
-        let engines = ContextEngines { extensions: 0, engine: engine.0 };
+    /// With these engines in its map, so that execbuffer counts them from 0.
+    pub(super) fn create(device: &Device, map: &[Engine]) -> Result<Context> {
+        let mut engines = ContextEngines::default();
+        for (entry, engine) in engines.engines.iter_mut().zip(map) {
+            *entry = engine.0;
+        }
         let param = ContextParam {
             param: uapi::PARAM_ENGINES,
-            // The kernel counts engines by the size, which has no padding at its end.
-            size: (offset_of!(ContextEngines, engine) + size_of_val(&engine.0)) as u32,
+            // The kernel counts engines by the size.
+            size: (offset_of!(ContextEngines, engines)
+                + map.len() * size_of::<uapi::EngineClassInstance>()) as u32,
             value: ptr::from_ref(&engines) as u64,
             ..Default::default()
         };
@@ -36,11 +40,22 @@ impl Context {
 
     /// Submits a batch that uses `objects`; it need not have begun when this comes back.
     pub(crate) fn submit(&self, objects: &[Placed<'_>], batch: Placed<'_>) -> Result<()> {
+        self.submit_with(objects, batch, 0)
+    }
+
+    /// As [`Context::submit`], with further flags of execbuffer: among them the engine's number in
+    /// the context's map.
+    pub(crate) fn submit_with(
+        &self,
+        objects: &[Placed<'_>],
+        batch: Placed<'_>,
+        flags: u64,
+    ) -> Result<()> {
         let mut entries: Vec<_> = objects.iter().chain([&batch]).map(Placed::entry).collect();
         let mut execbuffer = uapi::Execbuffer2 {
             buffers_ptr: entries.as_mut_ptr() as u64,
             buffer_count: entries.len() as u32,
-            flags: uapi::EXEC_NO_RELOC,
+            flags: uapi::EXEC_NO_RELOC | flags,
             rsvd1: u64::from(self.id),
             ..Default::default()
         };

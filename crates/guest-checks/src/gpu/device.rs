@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use super::{Context, Node, Object};
 use crate::error::{Error, Result};
-use crate::{files, sys, uapi};
+use crate::sys::{self, Mapping};
+use crate::{files, uapi};
 
 /// A client: one open file of the device. Clones are the same client.
 #[derive(Clone)]
@@ -77,7 +78,25 @@ impl Device {
 
     /// A new context with an address space of its own, for batches on `engine`.
     pub(crate) fn context(&self, engine: Engine) -> Result<Context> {
-        Context::create(self, engine)
+        self.context_on(&[engine])
+    }
+
+    /// A new context with one address space for batches on all of `engines`.
+    pub(crate) fn context_on(&self, engines: &[Engine]) -> Result<Context> {
+        Context::create(self, engines)
+    }
+
+    /// An object of the pages of `memory` that the GPU can only read; `memory` must outlive it.
+    pub(crate) fn read_only(&self, memory: &Mapping) -> Result<Object> {
+        let bytes = memory.len() * size_of::<u32>();
+        let mut userptr = uapi::GemUserptr {
+            user_ptr: memory.address(),
+            user_size: bytes as u64,
+            flags: uapi::USERPTR_READ_ONLY,
+            handle: 0,
+        };
+        self.ioctl(uapi::GEM_USERPTR, &mut userptr)?;
+        Ok(Object::owned(self, userptr.handle, bytes))
     }
 
     /// Every engine that the kernel offers, in its order.
@@ -146,6 +165,34 @@ impl Engine {
             3 => "video-enhance",
             _ => "compute",
         }
+    }
+
+    /// Whether it is a render engine (`I915_ENGINE_CLASS_RENDER`).
+    pub(crate) fn is_render(self) -> bool {
+        self.0.engine_class == 0
+    }
+
+    /// Whether it is a blitter (`I915_ENGINE_CLASS_COPY`).
+    pub(crate) fn is_copy(self) -> bool {
+        self.0.engine_class == 1
+    }
+
+    /// Its number in MI_SEMAPHORE_SIGNAL (PRM volume 2a).
+    pub(crate) fn semaphore_target(self) -> Result<u32> {
+        match (self.0.engine_class, self.0.engine_instance) {
+            (0, 0) => Ok(0),
+            (2, 0) => Ok(1),
+            (1, 0) => Ok(2),
+            (3, 0) => Ok(3),
+            (2, 1) => Ok(4),
+            _ => Err(Error::Wrong(format!("no semaphore names {self}"))),
+        }
+    }
+
+    /// As [`Engine::register_base`]; an engine that Broadwell does not have is a failure.
+    pub(crate) fn base(self) -> Result<u32> {
+        let unknown = || Error::Wrong(format!("Broadwell has no engine {self}"));
+        self.register_base().ok_or_else(unknown)
     }
 
     /// Where its registers begin (`i915_reg.h`: RENDER_RING_BASE, BLT_RING_BASE, GEN6_BSD_RING_BASE,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Batch, Context, Device, Engine, MI_BATCH_BUFFER_END, Object};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
 use crate::sys::Mapping;
 
@@ -104,11 +104,7 @@ impl Endless {
 
     /// Whether the kernel still waits for it.
     pub(crate) fn is_running(&self) -> Result<bool> {
-        match self.result.wait_at_most(0) {
-            Ok(()) => Ok(false),
-            Err(Error::Late(_)) => Ok(true),
-            Err(error) => Err(error),
-        }
+        self.result.is_busy()
     }
 }
 

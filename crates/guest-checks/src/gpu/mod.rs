@@ -9,9 +9,10 @@ mod node;
 mod object;
 mod pmu;
 mod registers;
+mod trial;
 mod worker;
 
-pub(crate) use batch::{Batch, MI_BATCH_BUFFER_END};
+pub(crate) use batch::{Batch, MI_BATCH_BUFFER_END, mi};
 pub(crate) use context::Context;
 pub(crate) use device::{Device, Engine};
 pub(crate) use endless::Endless;
@@ -19,4 +20,5 @@ pub(crate) use node::Node;
 pub(crate) use object::{Object, Placed, View};
 pub(crate) use pmu::Counter;
 pub(crate) use registers::{Awake, Registers};
+pub(crate) use trial::Trial;
 pub(crate) use worker::Worker;

@@ -94,6 +94,15 @@ impl Object {
         })
     }
 
+    /// Whether a batch still uses it.
+    pub(crate) fn is_busy(&self) -> Result<bool> {
+        match self.wait_at_most(0) {
+            Ok(()) => Ok(false),
+            Err(Error::Late(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Gives it a global name. Only for objects of the primary node.
     pub(crate) fn flink(&self) -> Result<u32> {
         let mut flink = uapi::GemFlink { handle: self.handle, name: 0 };

@@ -103,7 +103,7 @@ fn whole(hung: Engine, engines: &[Engine]) -> Result<String> {
     let parameter = parameter("reset")?;
     let _whole = Setting::set(&parameter, WHOLE_GPU)?;
     let heartbeats: Vec<PathBuf> = engines.iter().map(|e| heartbeat(*e)).collect::<Result<_>>()?;
-    let blind: Vec<Setting<'_>> =
+    let blind: Vec<Setting> =
         heartbeats.iter().map(|file| Setting::set(file, SELDOM)).collect::<Result<_>>()?;
     let start = |engine: &Engine| Endless::start(&guilty, *engine, false, PATIENCE);
     let running: Vec<Endless> = engines.iter().map(start).collect::<Result<_>>()?;
