@@ -49,5 +49,6 @@ mod waiting;
 mod wire;
 
 pub use allocator::give_back_large_blocks;
+pub use regions::ApertureWrites;
 pub use server::{Server, ServerError, StopHandle};
 pub use signals::TerminationSignals;

@@ -16,6 +16,17 @@ const CONFIG_SIZE: u64 = 256;
 /// VFIO's flags for what can be read and written.
 const ACCESS: u32 = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 
+/// Whether a guest's CPU waits for its writes to the aperture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApertureWrites {
+    /// It does: they have reached memory when the CPU goes on, as on a Broadwell.
+    #[default]
+    Awaited,
+    /// It does not, which is many times faster: a screen is cleared by some hundred thousand of them.
+    /// Memory that is read otherwise may show them late.
+    Posted,
+}
+
 /// A region that VFIO knows of a PCI function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Region {
@@ -41,10 +52,10 @@ impl Region {
     }
 
     /// VFIO's flags for it.
-    pub(crate) fn flags(self) -> u32 {
+    pub(crate) fn flags(self, writes: ApertureWrites) -> u32 {
         match self {
             Region::None => 0,
-            Region::Bar(Bar::Bar2) => {
+            Region::Bar(Bar::Bar2) if writes == ApertureWrites::Awaited => {
                 ACCESS | VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS
             }
             _ => ACCESS,
@@ -57,9 +68,9 @@ impl Region {
     /// cannot be mapped, so that a guest's CPU may read memory before a write to the aperture that
     /// it made earlier has reached it. On a Broadwell that never happens: i915 knows the aperture as
     /// coherent and orders such accesses by a memory barrier alone. QEMU waits for each write to a
-    /// BAR that can be mapped.
-    pub(crate) fn capability(self) -> Vec<u8> {
-        if self != Region::Bar(Bar::Bar2) {
+    /// BAR that can be mapped. With posted writes the guest gets neither.
+    pub(crate) fn capability(self, writes: ApertureWrites) -> Vec<u8> {
+        if self != Region::Bar(Bar::Bar2) || writes == ApertureWrites::Posted {
             return Vec::new();
         }
         let id = (VFIO_REGION_INFO_CAP_SPARSE_MMAP as u16).to_ne_bytes();
@@ -138,5 +149,23 @@ impl Region {
             Region::Bar(bar) => gpu.bar_write(bar, offset, size, value),
             Region::None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_aperture_whose_writes_are_awaited_says_that_it_can_be_mapped() {
+        let says = |region: Region, writes| {
+            let mappable = region.flags(writes) & VFIO_REGION_INFO_FLAG_MMAP != 0;
+            assert_eq!(mappable, !region.capability(writes).is_empty());
+            mappable
+        };
+        let aperture = Region::Bar(Bar::Bar2);
+        assert!(says(aperture, ApertureWrites::Awaited));
+        assert!(!says(aperture, ApertureWrites::Posted));
+        assert!(!says(Region::Bar(Bar::Bar0), ApertureWrites::Awaited));
     }
 }

@@ -13,7 +13,8 @@ use gpu_thread::{Device, DeviceThread, ThreadError};
 use thiserror::Error;
 
 use crate::interrupts::Interrupts;
-use crate::session::Session;
+use crate::regions::ApertureWrites;
+use crate::session::{Conduct, Session};
 
 /// The server cannot start or go on.
 #[derive(Debug, Error)]
@@ -84,7 +85,7 @@ pub struct Server {
     device: Arc<Device>,
     thread: DeviceThread,
     interrupts: Arc<Interrupts>,
-    polls: bool,
+    conduct: Conduct,
     // Last, so that the socket is removed when nobody listens any more.
     path: SocketFile,
 }
@@ -102,13 +103,18 @@ impl Server {
         let control = Arc::new(Control { stop, listener, client });
         let stop = StopHandle(Arc::clone(&control));
         let thread = DeviceThread::start_watched(Arc::clone(&device), move || stop.stop())?;
-        Ok(Server { control, device, thread, interrupts, polls: false, path })
+        Ok(Server { control, device, thread, interrupts, conduct: Conduct::default(), path })
     }
 
     /// Asks the client for more without pause instead of sleeping until it says more: an access
     /// then takes less time, and the server a whole CPU while a client is connected.
     pub fn set_polling(&mut self, polls: bool) {
-        self.polls = polls;
+        self.conduct.polls = polls;
+    }
+
+    /// Decides for the clients to come whether they wait for their writes to the aperture.
+    pub fn set_aperture_writes(&mut self, writes: ApertureWrites) {
+        self.conduct.aperture_writes = writes;
     }
 
     /// What stops this server.
@@ -146,7 +152,7 @@ impl Server {
         // A stop before this line did not see the client.
         if !self.control.stops() {
             log::info!("client connected");
-            match Session::new(&self.device, &self.interrupts, self.polls).run(stream) {
+            match Session::new(&self.device, &self.interrupts, self.conduct).run(stream) {
                 Ok(()) => log::info!("client gone"),
                 Err(error) => log::info!("client gone: {error}"),
             }

@@ -17,7 +17,7 @@ use crate::dma::{DmaTable, Range};
 use crate::errno::Errno;
 use crate::interrupts::{Action, Index, Interrupts};
 use crate::receiver::Receiver;
-use crate::regions::Region;
+use crate::regions::{ApertureWrites, Region};
 use crate::stolen::StolenMemory;
 use crate::version;
 use crate::waiting::Waiting;
@@ -29,28 +29,35 @@ const DEVICE_INFO_SIZE: u32 = 16;
 const IRQ_INFO_SIZE: u32 = 16;
 const REGION_INFO_SIZE: u32 = 32;
 
+/// How sessions go.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Conduct {
+    /// The client is asked for more without pause.
+    pub(crate) polls: bool,
+    pub(crate) aperture_writes: ApertureWrites,
+}
+
 /// The device, a client's memory map, and whether it said hello.
 pub(crate) struct Session<'a> {
     device: &'a Device,
     interrupts: &'a Interrupts,
-    polls: bool,
+    conduct: Conduct,
     dma: DmaTable,
     stolen: StolenMemory,
     negotiated: bool,
 }
 
 impl<'a> Session<'a> {
-    /// A session with a client that has not said anything. It is asked for more without pause if
-    /// the session `polls`.
-    pub(crate) fn new(device: &'a Device, interrupts: &'a Interrupts, polls: bool) -> Self {
+    /// A session with a client that has not said anything.
+    pub(crate) fn new(device: &'a Device, interrupts: &'a Interrupts, conduct: Conduct) -> Self {
         let size = device.look(|gpu| pci::stolen_bytes(gpu.config().gmch_ctrl));
         let (dma, stolen) = (DmaTable::default(), StolenMemory::new(size));
-        Session { device, interrupts, polls, dma, stolen, negotiated: false }
+        Session { device, interrupts, conduct, dma, stolen, negotiated: false }
     }
 
     /// Answers the client until it goes.
     pub(crate) fn run(&mut self, mut stream: &UnixStream) -> io::Result<()> {
-        let waiting = Waiting::new(self.interrupts, self.polls);
+        let waiting = Waiting::new(self.interrupts, self.conduct.polls);
         let mut receiver = Receiver::new(stream, waiting);
         let mut reply = Reply::new();
         while let Some(message) = receiver.next()? {
@@ -152,10 +159,10 @@ impl<'a> Session<'a> {
     fn region_info(&self, mut body: Fields<'_>, reply: &mut Reply) -> Result<(), Errno> {
         let (room, _flags, index) = (body.u32()?, body.u32()?, body.u32()?);
         let region = Region::new(index)?;
-        let capability = region.capability();
+        let capability = region.capability(self.conduct.aperture_writes);
         let size = REGION_INFO_SIZE + capability.len() as u32;
         let at = if capability.is_empty() { 0 } else { REGION_INFO_SIZE };
-        reply.u32(size).u32(region.flags()).u32(index).u32(at);
+        reply.u32(size).u32(region.flags(self.conduct.aperture_writes)).u32(index).u32(at);
         // The offset is for mapping, which there is none of.
         reply.u64(self.device.look(|gpu| region.size(gpu))).u64(0);
         // A client that has no room for it asks again, with the size that it was told.
