@@ -3,6 +3,8 @@
 use gen8_spec::pci;
 use gen8_spec::sku::{self, Sku};
 
+use crate::display::Output;
+
 /// GMCH_CTRL of the default configuration: GGMS 3 (8 MiB of PTEs, a GGTT of 4 GiB) and no stolen
 /// memory.
 const GMCH_CTRL_4_GIB_GGTT: u16 = 3 << 6;
@@ -28,6 +30,8 @@ pub struct GpuConfig {
     pub stolen_base: u32,
     /// Whether the part has no display, as the display straps tell.
     pub display_fused_off: bool,
+    /// What is connected, in the order of the ports. Nothing on a part without display.
+    pub outputs: Vec<Output>,
     /// Defects for mutation checks; none by default.
     pub mutations: Mutations,
 }
@@ -41,6 +45,7 @@ impl GpuConfig {
             gmch_ctrl: GMCH_CTRL_4_GIB_GGTT,
             stolen_base: 0,
             display_fused_off: false,
+            outputs: Vec::new(),
             mutations: Mutations::default(),
         }
     }
@@ -48,6 +53,11 @@ impl GpuConfig {
     /// The usual configuration of the part with this PCI device id, if there is such a part.
     pub fn by_device_id(device_id: u16) -> Option<Self> {
         sku::by_device_id(device_id).map(Self::new)
+    }
+
+    /// The outputs that the part really has.
+    pub(crate) fn effective_outputs(&self) -> &[Output] {
+        if self.display_fused_off { &[] } else { &self.outputs }
     }
 
     /// The aperture size brought into the range that the BAR can express.

@@ -3,20 +3,25 @@
 use gen8_spec::mmio;
 
 use crate::config::GpuConfig;
+use crate::display;
 
 /// Reads a fuse of the part; `None` when `offset` is not a fuse. Fuses ignore writes.
 ///
-/// Display straps read 0 when nothing is fused off, as in the probe trace of a stock i915.
+/// Display straps read 0 when nothing is fused off and nothing connected, as in the probe trace of a
+/// stock i915.
 pub fn read(config: &GpuConfig, offset: u32) -> Option<u32> {
     let [eu0, eu1, eu2] = config.sku.eu_disable();
-    let display = |disabled| if config.display_fused_off { disabled } else { 0 };
+    let fused_off = |disabled| if config.display_fused_off { disabled } else { 0 };
     Some(match offset {
         mmio::FUSE2 => config.sku.fuse2(),
         mmio::EU_DISABLE0 => eu0,
         mmio::EU_DISABLE1 => eu1,
         mmio::EU_DISABLE2 => eu2,
-        mmio::FUSE_STRAP => display(mmio::FUSE_STRAP_DISPLAY_DISABLED),
-        mmio::SFUSE_STRAP => display(mmio::SFUSE_STRAP_DISPLAY_DISABLED),
+        mmio::FUSE_STRAP => fused_off(mmio::FUSE_STRAP_DISPLAY_DISABLED),
+        mmio::SFUSE_STRAP => {
+            let ports = display::straps(config.effective_outputs());
+            fused_off(mmio::SFUSE_STRAP_DISPLAY_DISABLED) | ports
+        }
         mmio::FUSE_STRAP3 => 0,
         _ => return None,
     })

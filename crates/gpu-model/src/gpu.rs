@@ -1,12 +1,12 @@
 //! The device: all blocks, and the calls that a machine makes.
 
 use gen8_spec::engine::EngineId;
-use gen8_spec::registers::gt;
+use gen8_spec::registers::{gt, outputs};
 
 use crate::bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 use crate::config::GpuConfig;
 use crate::debug_page::DebugPage;
-use crate::display::Display;
+use crate::display::{self, Display};
 use crate::engine::Engine;
 use crate::event::{Event, EventSink, Observer};
 use crate::fault::FaultRegisters;
@@ -18,6 +18,10 @@ use crate::memory::GuestRam;
 use crate::pci::{Bar, InterruptMessage, PciFunction};
 use crate::power::{Load, Power};
 use crate::registers::RegisterFile;
+
+/// What a pipe's blanking can cause.
+const PIPE_EVENTS: u32 =
+    outputs::PIPE_VBLANK | outputs::PIPE_PRIMARY_FLIP_DONE | outputs::PIPE_SPRITE_FLIP_DONE;
 
 /// The whole state of the device, apart from guest memory and the observer: save it with
 /// [`Gpu::state`], go back to it with [`Gpu::restore`].
@@ -52,15 +56,17 @@ impl GpuState {
             .filter(|&engine| config.sku.has_engine(engine))
             .map(|engine| Engine::new(engine, config))
             .collect();
+        let mut interrupts = Interrupts::new();
+        interrupts.set_pch_levels(display::live(config.effective_outputs()));
         Self {
             pci: PciFunction::new(config),
             ggtt: Ggtt::new(config.gmch_ctrl),
-            interrupts: Interrupts::new(),
+            interrupts,
             faults: FaultRegisters::default(),
             fences: Fences::new(),
             forcewake: Forcewake::default(),
             power: Power::new(),
-            display: Display::new(),
+            display: Display::new(config.effective_outputs()),
             registers: RegisterFile::new(gt::RULES),
             debug_page: DebugPage::default(),
             engines,
@@ -186,11 +192,23 @@ impl Gpu {
             EngineActivity::Idle => Load::Asleep,
             EngineActivity::Busy | EngineActivity::Waiting => Load::Working,
         };
-        let events = self.state.power.advance(passed, load);
-        if events != 0 {
-            self.state.interrupts.raise_pm(events);
+        let power = self.state.power.advance(passed, load);
+        let pipes = self.state.display.advance_to(self.state.now_ns);
+        if power != 0 || pipes.iter().any(|&events| events != 0) {
+            self.state.interrupts.raise_pm(power);
+            for (pipe, events) in pipes.into_iter().enumerate() {
+                self.state.interrupts.raise_pipe(pipe, events);
+            }
             self.update_interrupt_output();
         }
+    }
+
+    /// When device time must come next though nothing else happens: a pipe's blanking that somebody
+    /// waits for. `None` if there is none.
+    pub fn next_event_ns(&self) -> Option<u64> {
+        let pipes = 0..outputs::PIPE_COUNT;
+        let heard = pipes.filter(|&pipe| self.state.interrupts.listens_to_pipe(pipe, PIPE_EVENTS));
+        heard.filter_map(|pipe| self.state.display.next_blanking(pipe)).min()
     }
 
     /// Lets the engines run, `budget` commands at most in all. Each gets its share, and they take
@@ -240,6 +258,11 @@ impl Gpu {
     /// the message when the device is not locked.
     pub fn take_interrupt(&mut self) -> Option<InterruptMessage> {
         self.state.pci.take_interrupt()
+    }
+
+    /// Whether [`Gpu::take_interrupt`] would give a message.
+    pub fn has_interrupt(&self) -> bool {
+        self.state.pci.has_interrupt()
     }
 
     /// Function-level reset: everything is as after power-on, except guest memory, time and the

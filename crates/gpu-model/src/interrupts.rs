@@ -5,6 +5,7 @@
 
 use gen8_spec::engine::EngineId;
 use gen8_spec::interrupts as regs;
+use gen8_spec::registers::outputs::PIPE_COUNT;
 
 /// One bank: mask, enable, and an identity register that is two deep.
 #[derive(Clone, Copy, Debug)]
@@ -15,10 +16,12 @@ struct Bank {
     /// Second event of a bit that is set already: it becomes visible when software clears the
     /// first.
     second: u32,
+    /// Levels that ISR shows.
+    levels: u32,
 }
 
 impl Bank {
-    const RESET: Bank = Bank { imr: u32::MAX, ier: 0, iir: 0, second: 0 };
+    const RESET: Bank = Bank { imr: u32::MAX, ier: 0, iir: 0, second: 0, levels: 0 };
 
     /// Latches the events `bits` that the mask lets through.
     fn raise(&mut self, bits: u32) {
@@ -44,8 +47,8 @@ impl Bank {
             regs::IMR => self.imr,
             regs::IIR => self.iir,
             regs::IER => self.ier,
-            // ISR shows levels; every source of the model is a pulse.
-            _ => 0,
+            // All other sources of the model are pulses.
+            _ => self.levels,
         }
     }
 
@@ -95,6 +98,10 @@ static PLACES: [Place; BANKS] = [
 
 /// The power-management bank among them.
 const PM_BANK: usize = 2;
+/// The bank of pipe A; B and C are the next.
+const PIPE_BANK: usize = 4;
+/// The PCH's bank.
+const PCH_BANK: usize = 10;
 /// Number of banks.
 const BANKS: usize = 11;
 
@@ -136,6 +143,26 @@ impl Interrupts {
     pub fn raise_pm(&mut self, bits: u32) {
         if let Some(bank) = self.banks.get_mut(PM_BANK) {
             bank.raise(bits & LOW);
+        }
+    }
+
+    /// Raises `bits` of a pipe's bank.
+    pub fn raise_pipe(&mut self, pipe: usize, bits: u32) {
+        if let Some(bank) = self.banks.get_mut(PIPE_BANK + pipe).filter(|_| pipe < PIPE_COUNT) {
+            bank.raise(bits);
+        }
+    }
+
+    /// Whether a pipe's bank would send one of `bits` on.
+    pub fn listens_to_pipe(&self, pipe: usize, bits: u32) -> bool {
+        let bank = self.banks.get(PIPE_BANK + pipe).filter(|_| pipe < PIPE_COUNT);
+        bank.is_some_and(|bank| !bank.imr & bank.ier & bits != 0)
+    }
+
+    /// Sets the levels that the PCH's bank shows: which monitors are connected.
+    pub fn set_pch_levels(&mut self, levels: u32) {
+        if let Some(bank) = self.banks.get_mut(PCH_BANK) {
+            bank.levels = levels;
         }
     }
 
@@ -277,6 +304,30 @@ mod tests {
         interrupts.raise_pm(1 << 5);
         assert_eq!(interrupts.read(bank + regs::IIR), Some(1 << 5));
         assert_eq!(interrupts.read(regs::MASTER), Some(regs::MASTER_PM));
+    }
+
+    #[test]
+    fn a_pipe_is_listened_to_only_while_its_bank_lets_the_event_through() {
+        let mut interrupts = Interrupts::new();
+        let bank = regs::pipe_bank(1);
+        assert!(!interrupts.listens_to_pipe(1, 1));
+        interrupts.write(bank + regs::IER, 1);
+        assert!(!interrupts.listens_to_pipe(1, 1));
+        interrupts.write(bank + regs::IMR, !1);
+        assert!(interrupts.listens_to_pipe(1, 1));
+        assert!(!interrupts.listens_to_pipe(1, 2) && !interrupts.listens_to_pipe(0, 1));
+        interrupts.raise_pipe(1, 3);
+        assert_eq!(interrupts.read(bank + regs::IIR), Some(1));
+        assert_eq!(interrupts.read(regs::MASTER), Some(regs::MASTER_PIPE_A << 1));
+    }
+
+    #[test]
+    fn levels_of_the_pch_are_read_and_not_written() {
+        let mut interrupts = Interrupts::new();
+        interrupts.set_pch_levels(1 << 21);
+        interrupts.write(regs::PCH_BANK + regs::ISR, 0);
+        assert_eq!(interrupts.read(regs::PCH_BANK + regs::ISR), Some(1 << 21));
+        assert_eq!(interrupts.read(regs::PCH_BANK + regs::IIR), Some(0));
     }
 
     #[test]

@@ -202,6 +202,7 @@ impl Gpu {
                 return value;
             }
         }
+        let now_ns = self.now_ns();
         let state = &self.state;
         state
             .interrupts
@@ -213,7 +214,7 @@ impl Gpu {
             .or_else(|| state.faults.read(offset))
             .or_else(|| state.power.read(offset))
             .or_else(|| fuses::read(&self.config, offset))
-            .or_else(|| state.display.read(offset))
+            .or_else(|| self.state.display.read(offset, now_ns))
             .or_else(|| self.read_self_clearing(offset))
     }
 
@@ -235,6 +236,7 @@ impl Gpu {
                 return true;
             }
         }
+        let now_ns = self.now_ns();
         let state = &mut self.state;
         state.interrupts.write(offset, value)
             || state.debug_page.write(offset, value, &mut self.events)
@@ -244,7 +246,7 @@ impl Gpu {
             || state.faults.write(offset, value)
             || state.power.write(offset, value)
             || fuses::read(&self.config, offset).is_some()
-            || state.display.write(offset, value)
+            || state.display.write(offset, value, now_ns)
             || self.write_self_clearing(offset, value)
     }
 

@@ -222,6 +222,11 @@ impl PciFunction {
         self.interrupt && !disabled && !self.msi_enabled()
     }
 
+    /// Whether there is a message that the machine has not taken yet.
+    pub fn has_interrupt(&self) -> bool {
+        self.message.is_some() || self.intx() != self.intx_told
+    }
+
     /// The next message that the machine has not taken yet.
     pub fn take_interrupt(&mut self) -> Option<InterruptMessage> {
         if let Some(message) = self.message.take() {
@@ -282,7 +287,9 @@ mod tests {
         function.signal(RISES);
         function.signal(STAYS);
         let message = InterruptMessage::Msi { address: 0xfee0_1000, data: 0x41 };
+        assert!(function.has_interrupt());
         assert_eq!(function.take_interrupt(), Some(message));
+        assert!(!function.has_interrupt());
         assert_eq!(function.take_interrupt(), None);
         function.signal(RISES);
         function.signal(RISES);
@@ -309,7 +316,9 @@ mod tests {
     fn intx_follows_the_level_and_reports_each_change_once() {
         let mut function = function(regs::COMMAND_BUS_MASTER);
         function.signal(RISES);
+        assert!(function.has_interrupt());
         assert_eq!(function.take_interrupt(), Some(InterruptMessage::IntxAssert));
+        assert!(!function.has_interrupt());
         assert_eq!(function.take_interrupt(), None);
         function.signal(QUIET);
         assert_eq!(function.take_interrupt(), Some(InterruptMessage::IntxDeassert));

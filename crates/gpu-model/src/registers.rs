@@ -11,7 +11,7 @@ pub use gen8_spec::registers::Rule;
 /// device (the command streamer) does not come here.
 #[derive(Clone)]
 pub struct RegisterFile {
-    rules: &'static [Rule],
+    rules: Vec<&'static Rule>,
     /// Sorted offsets; the same index in `owner` and `values`.
     offsets: Vec<u32>,
     /// Index into `rules`.
@@ -22,6 +22,12 @@ pub struct RegisterFile {
 impl RegisterFile {
     /// A file with every register at its reset value.
     pub fn new(rules: &'static [Rule]) -> Self {
+        Self::of(&[rules])
+    }
+
+    /// A file of the registers of all these tables, each at its reset value.
+    pub fn of(tables: &[&'static [Rule]]) -> Self {
+        let rules: Vec<&Rule> = tables.iter().copied().flatten().collect();
         let mut all: Vec<(u32, u16)> = rules
             .iter()
             .enumerate()
@@ -68,7 +74,7 @@ impl RegisterFile {
 
     /// The rule of the register at `offset`.
     pub fn rule(&self, offset: u32) -> Option<&'static Rule> {
-        self.rules.get(usize::from(*self.owner.get(self.index(offset)?)?))
+        self.rules.get(usize::from(*self.owner.get(self.index(offset)?)?)).copied()
     }
 
     /// Reads a register; `None` when no rule names it.

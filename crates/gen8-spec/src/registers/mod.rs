@@ -6,6 +6,7 @@
 pub mod context;
 pub mod display;
 pub mod gt;
+pub mod outputs;
 pub mod power;
 pub mod ring;
 
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn no_two_rules_claim_one_register() {
-        let mut all: Vec<u32> = [gt::RULES, power::RULES, display::RULES]
+        let mut all: Vec<u32> = [gt::RULES, power::RULES, display::RULES, outputs::RULES]
             .into_iter()
             .flatten()
             .flat_map(|rule| (0..rule.count).map(move |n| rule.offset + n * rule.stride))

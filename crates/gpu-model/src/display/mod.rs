@@ -1,0 +1,149 @@
+//! The display: registers, and what hangs on them once a monitor is connected.
+//!
+//! Without an output the block is storage, which is all that a driver asks of pipes without
+//! monitors. With outputs (`output`) there are ports (`ports`) with their DDC (`gmbus`, `edid`), and
+//! pipes (`pipe`) whose timing follows from the clocks (`clocks`) and from device time.
+
+mod clocks;
+mod edid;
+mod gmbus;
+mod output;
+mod pipe;
+mod ports;
+
+use core::array;
+
+use gen8_spec::registers::display as regs;
+use gen8_spec::registers::outputs as out;
+
+use self::gmbus::Gmbus;
+pub use self::output::{Mode, Output, OutputError};
+pub(crate) use self::output::{live, straps};
+use self::pipe::Pipe;
+use crate::registers::RegisterFile;
+
+/// The display block.
+#[derive(Clone, Debug)]
+pub struct Display {
+    file: RegisterFile,
+    /// What works once a monitor is connected.
+    connected: Option<Connected>,
+}
+
+/// Ports and pipes.
+#[derive(Clone, Debug)]
+struct Connected {
+    gmbus: Gmbus,
+    pipes: [Pipe; out::PIPE_COUNT],
+}
+
+impl Display {
+    /// The block after power-on. Outputs take the ports B, C and D in their order; what is beyond
+    /// has no port.
+    pub fn new(outputs: &[Output]) -> Self {
+        if outputs.is_empty() {
+            return Self { file: RegisterFile::new(regs::RULES), connected: None };
+        }
+        let mut file = RegisterFile::of(&[regs::RULES, out::RULES]);
+        ports::reset(&mut file);
+        let gmbus = Gmbus::new(outputs);
+        let pipes = array::from_fn(|index| Pipe::new(index as u32));
+        Self { file, connected: Some(Connected { gmbus, pipes }) }
+    }
+
+    /// Register read at `now_ns` of device time; `None` when `offset` is not one of this block's.
+    /// A read of GMBUS data takes it away.
+    pub fn read(&mut self, offset: u32, now_ns: u64) -> Option<u32> {
+        if let Some(connected) = &mut self.connected {
+            if let Some(value) = connected.gmbus.read(offset) {
+                return Some(value);
+            }
+            if let Some(value) = connected.pipes.iter().find_map(|pipe| pipe.read(offset, now_ns)) {
+                return Some(value);
+            }
+            if offset == out::TIMESTAMP_CTR_US {
+                return Some((now_ns / 1000) as u32);
+            }
+        }
+        self.file.read(offset)
+    }
+
+    /// Register write at `now_ns` of device time; false when `offset` is not one of this block's.
+    pub fn write(&mut self, offset: u32, value: u32, now_ns: u64) -> bool {
+        let before = self.file.get(offset);
+        let Some(stored) = self.file.write(offset, value) else {
+            return false;
+        };
+        if offset == regs::SBI_CTL_STAT {
+            self.side_band_transaction(stored);
+        }
+        if let Some(connected) = &mut self.connected {
+            connected.gmbus.written(offset, stored);
+            ports::written(offset, before, stored, &mut self.file);
+            for pipe in &mut connected.pipes {
+                pipe.written(offset, &mut self.file, now_ns);
+            }
+        }
+        true
+    }
+
+    /// Time came to `now_ns`. Gives the interrupts that this causes in the banks of the pipes.
+    pub fn advance_to(&mut self, now_ns: u64) -> [u32; out::PIPE_COUNT] {
+        match &mut self.connected {
+            Some(connected) => {
+                connected.pipes.each_mut().map(|pipe| pipe.advance_to(now_ns, &mut self.file))
+            }
+            None => [0; out::PIPE_COUNT],
+        }
+    }
+
+    /// When the next blanking of a pipe begins, in device time; `None` while it is off.
+    pub fn next_blanking(&self, pipe: usize) -> Option<u64> {
+        self.connected.as_ref()?.pipes.get(pipe)?.next_blanking()
+    }
+
+    /// A side-band transaction is over as soon as it starts. There is no PCH behind it: its
+    /// registers read 0 and swallow writes.
+    fn side_band_transaction(&mut self, control: u32) {
+        if control & regs::SBI_BUSY != 0 && control & regs::SBI_OPCODE_MASK == regs::SBI_OPCODE_READ
+        {
+            self.file.set(regs::SBI_DATA, 0);
+        }
+        self.file.set(regs::SBI_CTL_STAT, control & !regs::SBI_BUSY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn side_band_is_never_busy_and_reads_zero() {
+        let mut display = Display::new(&[]);
+        display.write(regs::SBI_DATA, 8, 0);
+        display.write(regs::SBI_CTL_STAT, 0x701, 0);
+        assert_eq!(display.read(regs::SBI_CTL_STAT, 0), Some(0x700));
+        assert_eq!(display.read(regs::SBI_DATA, 0), Some(8));
+        display.write(regs::SBI_CTL_STAT, 0x601, 0);
+        assert_eq!(display.read(regs::SBI_CTL_STAT, 0), Some(0x600));
+        assert_eq!(display.read(regs::SBI_DATA, 0), Some(0));
+    }
+
+    #[test]
+    fn without_an_output_the_display_is_storage() {
+        let mut display = Display::new(&[]);
+        assert_eq!(display.read(out::HTOTAL, 0), None);
+        assert_eq!(display.read(out::TIMESTAMP_CTR_US, 5000), None);
+        for (offset, value) in [
+            (out::PIPECONF, out::PIPECONF_ENABLE),
+            (out::DDI_BUF_CTL + out::DDI_BUF_STRIDE, 0),
+            (out::PORT_CLK_SEL, 0),
+            (out::GMBUS2, 7),
+        ] {
+            assert_eq!(display.read(offset, 0), Some(0));
+            display.write(offset, value, 0);
+            assert_eq!(display.read(offset, 0), Some(value));
+        }
+        assert_eq!(display.advance_to(1 << 40), [0; out::PIPE_COUNT]);
+    }
+}

@@ -1,0 +1,303 @@
+//! A pipe: its timing in device time, and the planes that change with its blankings.
+//!
+//! Nothing runs: from the time at which the pipe was enabled follow the line that is sent and the
+//! frames that were, whenever somebody asks.
+
+use gen8_spec::registers::outputs as regs;
+
+use super::clocks;
+use crate::registers::RegisterFile;
+
+/// No monitor takes frames that are shorter; without one the pipe stands still.
+const SHORTEST_FRAME_NS: u64 = 1_000_000;
+/// Nanoseconds in a millisecond.
+const MS_NS: u64 = 1_000_000;
+
+/// A plane: where software writes its address, where the one that shows can be read, and what tells
+/// that it shows.
+struct Plane {
+    surface: u32,
+    live: u32,
+    done: u32,
+}
+
+/// The planes of pipe A.
+const PLANES: [Plane; 3] = [
+    Plane { surface: regs::DSPSURF, live: regs::DSPSURFLIVE, done: regs::PIPE_PRIMARY_FLIP_DONE },
+    Plane { surface: regs::SPRSURF, live: regs::SPRSURFLIVE, done: regs::PIPE_SPRITE_FLIP_DONE },
+    Plane { surface: regs::CURBASE, live: regs::CURSURFLIVE, done: 0 },
+];
+
+/// How a pipe's frames go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Timing {
+    frame_ns: u64,
+    /// Lines of a frame.
+    lines: u64,
+    /// First line of the blanking.
+    blank_start: u64,
+}
+
+impl Timing {
+    /// What the registers of a pipe ask for; `None` if nothing drives it, or too fast.
+    fn of(pipe: u32, file: &RegisterFile) -> Option<Timing> {
+        let register = |offset: u32| file.get(offset + pipe * regs::PIPE_STRIDE);
+        let total = |offset: u32| u64::from(register(offset) >> 16 & 0x1fff) + 1;
+        let khz = clocks::pixel_khz(pipe, file)?;
+        let (pixels, lines) = (total(regs::HTOTAL), total(regs::VTOTAL));
+        let frame_ns = pixels * lines * MS_NS / khz;
+        let blank_start = u64::from(register(regs::VBLANK) & 0x1fff) + 1;
+        (frame_ns >= SHORTEST_FRAME_NS).then_some(Timing {
+            frame_ns,
+            lines,
+            blank_start: blank_start.min(lines - 1),
+        })
+    }
+
+    /// From a blanking's beginning to the first line of the picture.
+    fn lead_ns(&self) -> u64 {
+        self.frame_ns * (self.lines - self.blank_start) / self.lines
+    }
+}
+
+/// A pipe that sends frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    timing: Timing,
+    /// When it sent its first line.
+    since_ns: u64,
+    /// Blankings that were noticed.
+    blankings: u64,
+}
+
+impl Run {
+    /// Time since a blanking that may lie before the first line.
+    fn elapsed(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.since_ns).saturating_add(self.timing.lead_ns())
+    }
+
+    /// Blankings that have begun.
+    fn begun(&self, now_ns: u64) -> u64 {
+        self.elapsed(now_ns) / self.timing.frame_ns
+    }
+
+    /// The line that is sent.
+    fn line(&self, now_ns: u64) -> u64 {
+        let timing = &self.timing;
+        let past = self.elapsed(now_ns) % timing.frame_ns;
+        (timing.blank_start + past * timing.lines / timing.frame_ns) % timing.lines
+    }
+
+    /// When the first blanking begins that was not noticed.
+    fn next_blanking(&self) -> u64 {
+        let end = self.timing.frame_ns.saturating_mul(self.blankings + 1);
+        self.since_ns.saturating_add(end - self.timing.lead_ns())
+    }
+}
+
+/// A pipe with its transcoder.
+#[derive(Clone, Debug)]
+pub(super) struct Pipe {
+    index: u32,
+    run: Option<Run>,
+    /// Planes whose address takes effect with the next blanking, as in [`PLANES`].
+    armed: [bool; PLANES.len()],
+}
+
+impl Pipe {
+    /// A pipe that is off.
+    pub(super) fn new(index: u32) -> Pipe {
+        Pipe { index, run: None, armed: [false; PLANES.len()] }
+    }
+
+    fn register(&self, offset: u32) -> u32 {
+        offset + self.index * regs::PIPE_STRIDE
+    }
+
+    /// Registers that follow time; `None` for those that are storage.
+    pub(super) fn read(&self, offset: u32, now_ns: u64) -> Option<u32> {
+        match offset.wrapping_sub(self.index * regs::PIPE_STRIDE) {
+            regs::PIPEDSL => Some(self.run.map_or(0, |run| {
+                let lines = run.timing.lines;
+                let behind = lines.saturating_sub(regs::PIPEDSL_HDMI_OFFSET);
+                ((run.line(now_ns) + behind) % lines) as u32
+            })),
+            regs::PIPE_FRMCOUNT => Some(self.run.map_or(0, |run| run.begun(now_ns) as u32)),
+            _ => None,
+        }
+    }
+
+    /// The register at `offset` was written.
+    pub(super) fn written(&mut self, offset: u32, file: &mut RegisterFile, now_ns: u64) {
+        let own = offset.wrapping_sub(self.index * regs::PIPE_STRIDE);
+        if own == regs::PIPECONF {
+            self.switch(file, now_ns);
+        }
+        let written = PLANES.iter().zip(&mut self.armed).find(|(plane, _)| plane.surface == own);
+        if let Some((_, armed)) = written {
+            *armed = true;
+            if self.run.is_none() {
+                self.show(file);
+            }
+        }
+    }
+
+    /// PIPECONF was written: its state follows the request at once. Timing is what it was when
+    /// the pipe was enabled.
+    fn switch(&mut self, file: &mut RegisterFile, now_ns: u64) {
+        let register = self.register(regs::PIPECONF);
+        let control = file.get(register) & !regs::PIPECONF_STATE;
+        if control & regs::PIPECONF_ENABLE == 0 {
+            self.run = None;
+            self.show(file);
+            file.set(register, control);
+            return;
+        }
+        if self.run.is_none() {
+            self.run = Timing::of(self.index, file).map(|timing| Run {
+                timing,
+                since_ns: now_ns,
+                blankings: 0,
+            });
+        }
+        file.set(register, control | regs::PIPECONF_STATE);
+    }
+
+    /// Lets armed planes take effect; the events that tell it.
+    fn show(&mut self, file: &mut RegisterFile) -> u32 {
+        let mut events = 0;
+        for (plane, armed) in PLANES.iter().zip(self.armed) {
+            if armed {
+                let surface = file.get(self.register(plane.surface));
+                file.set(self.register(plane.live), surface);
+                events |= plane.done;
+            }
+        }
+        self.armed = [false; PLANES.len()];
+        if events & regs::PIPE_PRIMARY_FLIP_DONE != 0 {
+            let count = self.register(regs::PIPE_FLIPCOUNT);
+            file.set(count, file.get(count).wrapping_add(1));
+        }
+        events
+    }
+
+    /// Time came to `now_ns`; the events of the blankings that began since.
+    pub(super) fn advance_to(&mut self, now_ns: u64, file: &mut RegisterFile) -> u32 {
+        let Some(run) = &mut self.run else {
+            return 0;
+        };
+        let begun = run.begun(now_ns);
+        if begun == run.blankings {
+            return 0;
+        }
+        run.blankings = begun;
+        regs::PIPE_VBLANK | self.show(file)
+    }
+
+    /// When the next blanking begins, if the pipe runs.
+    pub(super) fn next_blanking(&self) -> Option<u64> {
+        self.run.as_ref().map(Run::next_blanking)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::display::Display;
+
+    /// Pixel clock, frame and line of 1024x768 as i915 programs it for 65 MHz.
+    const FRAME_NS: u64 = 1344 * 806 * 1_000_000 / 64_962;
+    const LINES: u64 = 806;
+    /// When the pipe is enabled.
+    const START: u64 = 123_456_789;
+
+    /// Pipe B sends 1024x768 from [`START`] on.
+    fn display() -> Display {
+        let mut display = Display::new(&["hdmi=1024x768".parse().unwrap()]);
+        for (register, value) in [
+            (regs::WRPLL_CTL1, 0xb020_0e13),
+            (regs::PORT_CLK_SEL + 4, regs::PORT_CLK_SEL_WRPLL1 << regs::PORT_CLK_SEL_SHIFT),
+            (on_b(regs::HTOTAL), 1343 << 16 | 1023),
+            (on_b(regs::VTOTAL), 805 << 16 | 767),
+            (on_b(regs::VBLANK), 805 << 16 | 767),
+            (on_b(regs::TRANS_DDI_FUNC_CTL), regs::TRANS_DDI_FUNC_ENABLE | 1 << 28),
+        ] {
+            assert!(display.write(register, value, START));
+        }
+        display.write(on_b(regs::PIPECONF), regs::PIPECONF_ENABLE, START);
+        display
+    }
+
+    fn on_b(register: u32) -> u32 {
+        register + regs::PIPE_STRIDE
+    }
+
+    #[test]
+    fn the_state_of_a_pipe_follows_the_request_whatever_software_writes() {
+        let mut display = display();
+        let on = regs::PIPECONF_ENABLE | regs::PIPECONF_STATE;
+        assert_eq!(display.read(on_b(regs::PIPECONF), START), Some(on));
+        display.write(on_b(regs::PIPECONF), regs::PIPECONF_STATE, START);
+        assert_eq!(display.read(on_b(regs::PIPECONF), START), Some(0));
+        assert_eq!(display.next_blanking(1), None);
+    }
+
+    #[test]
+    fn lines_and_frames_are_counted_by_one_clock() {
+        let mut display = display();
+        let mut at = |line: u64| {
+            // In the middle of a line, so that rounding does not count.
+            let now = START + FRAME_NS * (2 * line + 1) / (2 * LINES);
+            let read = |display: &mut Display, register| display.read(on_b(register), now).unwrap();
+            let [line, frame] = [regs::PIPEDSL, regs::PIPE_FRMCOUNT].map(|r| read(&mut display, r));
+            // The counter is two lines late.
+            ((u64::from(line) + 2) % LINES, frame)
+        };
+        assert_eq!(at(0), (0, 0));
+        assert_eq!(at(767), (767, 0));
+        assert_eq!(at(768), (768, 1));
+        assert_eq!(at(805), (805, 1));
+        assert_eq!(at(806), (0, 1));
+        assert_eq!(at(60 * 806 + 768), (768, 61));
+    }
+
+    #[test]
+    fn each_blanking_is_told_once_and_foretold() {
+        let mut display = display();
+        let first = display.next_blanking(1).unwrap();
+        assert!(first.abs_diff(START + FRAME_NS * 768 / LINES) <= 2);
+        assert_eq!(display.advance_to(first - 1), [0; 3]);
+        assert_eq!(display.advance_to(first), [0, regs::PIPE_VBLANK, 0]);
+        assert_eq!(display.advance_to(first + 1), [0; 3]);
+        assert_eq!(display.next_blanking(1), Some(first + FRAME_NS));
+        assert_eq!(display.advance_to(first + 10 * FRAME_NS), [0, regs::PIPE_VBLANK, 0]);
+        assert_eq!(display.next_blanking(1), Some(first + 11 * FRAME_NS));
+    }
+
+    #[test]
+    fn an_address_takes_effect_with_the_next_blanking_and_at_once_while_the_pipe_is_off() {
+        let mut display = display();
+        let first = display.next_blanking(1).unwrap();
+        display.write(on_b(regs::DSPSURF), 0x8_1000, START);
+        assert_eq!(display.read(on_b(regs::DSPSURFLIVE), START), Some(0));
+        let events = display.advance_to(first)[1];
+        assert_eq!(events, regs::PIPE_VBLANK | regs::PIPE_PRIMARY_FLIP_DONE);
+        assert_eq!(display.read(on_b(regs::DSPSURFLIVE), first), Some(0x8_1000));
+        assert_eq!(display.read(on_b(regs::PIPE_FLIPCOUNT), first), Some(1));
+        assert_eq!(display.advance_to(first + FRAME_NS)[1], regs::PIPE_VBLANK);
+        display.write(regs::DSPSURF, 0x4000, first);
+        assert_eq!(display.read(regs::DSPSURFLIVE, first), Some(0x4000));
+    }
+
+    #[test]
+    fn a_pipe_that_nothing_drives_or_that_is_driven_too_fast_stands_still() {
+        let mut stray = Display::new(&["hdmi=1024x768".parse().unwrap()]);
+        stray.write(on_b(regs::PIPECONF), regs::PIPECONF_ENABLE, START);
+        assert_eq!((stray.next_blanking(1), stray.advance_to(u64::MAX)), (None, [0; 3]));
+        let mut fast = display();
+        fast.write(on_b(regs::PIPECONF), 0, START);
+        fast.write(on_b(regs::VTOTAL), 9 << 16, START);
+        fast.write(on_b(regs::PIPECONF), regs::PIPECONF_ENABLE, START);
+        assert_eq!(fast.next_blanking(1), None);
+    }
+}

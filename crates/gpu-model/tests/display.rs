@@ -1,0 +1,143 @@
+//! The display as machine and driver see it: straps, levels, and interrupts by device time.
+
+use gen8_spec::registers::{Rule, display, outputs as regs};
+use gen8_spec::{interrupts, mmio, pci};
+use gpu_model::display::Output;
+use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
+use proptest::prelude::*;
+
+/// Frames of pipe A take so long: 1344 pixels in 806 lines at 64 962 kHz, as i915 programs 65 MHz.
+const FRAME_NS: u64 = 1344 * 806 * 1_000_000 / 64_962;
+
+/// A GPU with so many monitors, its MSI enabled.
+fn gpu(outputs: usize) -> Gpu {
+    let output: Output = "hdmi=1024x768".parse().unwrap();
+    let mut config = GpuConfig::by_device_id(0x1616).unwrap();
+    config.outputs = vec![output; outputs];
+    let mut gpu = Gpu::new(config, GuestRam::anonymous(1 << 20).unwrap());
+    let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
+    gpu.config_write(pci::CFG_COMMAND, 2, command.into());
+    gpu.config_write(pci::CFG_MSI + pci::MSI_CONTROL, 2, pci::MSI_CONTROL_ENABLE.into());
+    gpu
+}
+
+fn write(gpu: &mut Gpu, register: u32, value: u32) {
+    gpu.bar_write(Bar::Bar0, register.into(), 4, value.into());
+}
+
+fn read(gpu: &mut Gpu, register: u32) -> u32 {
+    gpu.bar_read(Bar::Bar0, register.into(), 4) as u32
+}
+
+/// Lets pipe A send frames, and its blankings interrupt.
+fn start(gpu: &mut Gpu) {
+    let bank = interrupts::pipe_bank(0);
+    for (register, value) in [
+        (regs::WRPLL_CTL1, 0xb020_0e13),
+        (regs::PORT_CLK_SEL + 4, regs::PORT_CLK_SEL_WRPLL1 << regs::PORT_CLK_SEL_SHIFT),
+        (regs::HTOTAL, 1343 << 16 | 1023),
+        (regs::VTOTAL, 805 << 16 | 767),
+        (regs::VBLANK, 805 << 16 | 767),
+        (regs::TRANS_DDI_FUNC_CTL, regs::TRANS_DDI_FUNC_ENABLE | 1 << regs::TRANS_DDI_PORT_SHIFT),
+        (regs::PIPECONF, regs::PIPECONF_ENABLE),
+        (bank + interrupts::IER, regs::PIPE_VBLANK),
+        (bank + interrupts::IMR, !regs::PIPE_VBLANK),
+        (interrupts::MASTER, interrupts::MASTER_ENABLE),
+    ] {
+        write(gpu, register, value);
+    }
+}
+
+#[test]
+fn straps_and_live_levels_name_the_ports_that_have_a_monitor() {
+    for (outputs, strap, level) in [(0, 0, 0), (1, 4, 1 << 21), (3, 7, 7 << 21)] {
+        let mut gpu = gpu(outputs);
+        assert_eq!(read(&mut gpu, mmio::SFUSE_STRAP), strap);
+        assert_eq!(read(&mut gpu, interrupts::PCH_BANK + interrupts::ISR), level);
+        gpu.reset();
+        gpu.config_write(pci::CFG_COMMAND, 2, pci::COMMAND_MEMORY.into());
+        assert_eq!(read(&mut gpu, interrupts::PCH_BANK + interrupts::ISR), level);
+    }
+}
+
+#[test]
+fn a_display_that_is_fused_off_has_no_outputs() {
+    let mut config = gpu(1).config().clone();
+    config.display_fused_off = true;
+    let mut gpu = Gpu::new(config, GuestRam::anonymous(1 << 20).unwrap());
+    gpu.config_write(pci::CFG_COMMAND, 2, pci::COMMAND_MEMORY.into());
+    assert_eq!(read(&mut gpu, mmio::SFUSE_STRAP), mmio::SFUSE_STRAP_DISPLAY_DISABLED);
+    assert_eq!(read(&mut gpu, interrupts::PCH_BANK + interrupts::ISR), 0);
+}
+
+#[test]
+fn blankings_interrupt_by_device_time_as_long_as_somebody_listens() {
+    let mut gpu = gpu(1);
+    start(&mut gpu);
+    let first = gpu.next_event_ns().expect("a blanking is waited for");
+    assert!(first < FRAME_NS);
+    gpu.advance_to(first - 1);
+    assert!(!gpu.has_interrupt());
+    for frame in 0..3 {
+        assert_eq!(gpu.next_event_ns(), Some(first + frame * FRAME_NS));
+        gpu.advance_to(first + frame * FRAME_NS);
+        assert!(gpu.take_interrupt().is_some(), "frame {frame}");
+        write(&mut gpu, interrupts::MASTER, 0);
+        write(&mut gpu, interrupts::pipe_bank(0) + interrupts::IIR, regs::PIPE_VBLANK);
+        write(&mut gpu, interrupts::MASTER, interrupts::MASTER_ENABLE);
+        assert!(!gpu.has_interrupt());
+    }
+    write(&mut gpu, interrupts::pipe_bank(0) + interrupts::IMR, u32::MAX);
+    assert_eq!(gpu.next_event_ns(), None);
+    gpu.advance_to(first + 9 * FRAME_NS);
+    assert!(!gpu.has_interrupt());
+}
+
+#[test]
+fn a_reset_ends_the_frames() {
+    let mut gpu = gpu(1);
+    start(&mut gpu);
+    gpu.reset();
+    assert_eq!(gpu.next_event_ns(), None);
+    gpu.advance_to(10 * FRAME_NS);
+    assert!(!gpu.has_interrupt());
+}
+
+#[test]
+fn a_snapshot_goes_on_with_the_same_frames() {
+    let mut gpu = gpu(1);
+    start(&mut gpu);
+    let next = gpu.next_event_ns();
+    let state = gpu.state();
+    gpu.advance_to(10 * FRAME_NS);
+    gpu.restore(state);
+    assert_eq!(gpu.next_event_ns(), next);
+}
+
+/// A register of the display.
+fn register() -> impl Strategy<Value = u32> {
+    let rules: Vec<&Rule> = [regs::RULES, display::RULES].into_iter().flatten().collect();
+    let important = [regs::PIPECONF, regs::VTOTAL, regs::VBLANK, regs::WRPLL_CTL1, regs::GMBUS1];
+    prop_oneof![
+        prop::sample::select(important.to_vec()),
+        (prop::sample::select(rules), any::<prop::sample::Index>())
+            .prop_map(|(rule, at)| rule.offset + rule.stride * at.index(rule.count as usize) as u32),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_values_of_any_display_registers_panic(
+        actions in prop::collection::vec((register(), any::<u32>(), any::<u64>()), 1..200),
+    ) {
+        let mut gpu = gpu(3);
+        start(&mut gpu);
+        for (register, value, time) in actions {
+            write(&mut gpu, register, value);
+            read(&mut gpu, register);
+            gpu.advance_to(gpu.now_ns().saturating_add(time >> (value % 64)));
+            gpu.next_event_ns();
+            read(&mut gpu, regs::PIPEDSL);
+        }
+    }
+}
