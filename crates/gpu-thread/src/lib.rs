@@ -50,7 +50,17 @@ struct Shared {
     touched: bool,
     /// The thread sleeps and must be woken.
     asleep: bool,
+    /// The event for which it wakes by itself, in device time.
+    event_ns: Option<u64>,
     stop: bool,
+}
+
+impl Shared {
+    /// Whether the thread sleeps for longer than it may.
+    fn oversleeps(&self) -> bool {
+        let event = self.gpu.next_event_ns();
+        self.asleep && event.is_some_and(|event| self.event_ns.is_none_or(|known| event < known))
+    }
 }
 
 /// The device as both threads see it.
@@ -69,7 +79,13 @@ impl Device {
     /// Shares `gpu`, whose time starts now.
     pub fn new(gpu: Gpu, sink: Box<dyn InterruptSink>) -> Self {
         Device {
-            shared: Mutex::new(Shared { gpu, touched: false, asleep: false, stop: false }),
+            shared: Mutex::new(Shared {
+                gpu,
+                touched: false,
+                asleep: false,
+                event_ns: None,
+                stop: false,
+            }),
             wake: Condvar::new(),
             waiting: AtomicU32::new(0),
             delivery: Mutex::new(()),
@@ -82,7 +98,14 @@ impl Device {
     pub fn look<R>(&self, work: impl FnOnce(&mut Gpu) -> R) -> R {
         let mut shared = self.lock_first();
         shared.gpu.advance_to(self.now_ns());
-        work(&mut shared.gpu)
+        let result = work(&mut shared.gpu);
+        // The time that passed may have caused one.
+        let interrupt = shared.gpu.has_interrupt();
+        drop(shared);
+        if interrupt {
+            self.deliver();
+        }
+        result
     }
 
     /// An access of the CPU that may give the engines work or cause an interrupt.
@@ -93,7 +116,7 @@ impl Device {
         // Most accesses give the engines nothing to do, and to wake a thread takes longer than they.
         let has_work = shared.gpu.activity() != EngineActivity::Idle;
         shared.touched |= has_work;
-        let wake = has_work && std::mem::take(&mut shared.asleep);
+        let wake = (has_work || shared.oversleeps()) && std::mem::take(&mut shared.asleep);
         drop(shared);
         if wake {
             self.wake.notify_one();
@@ -148,18 +171,26 @@ impl Device {
                 poll = FIRST_POLL;
                 continue;
             }
-            shared.asleep = true;
-            if activity == EngineActivity::Waiting {
-                let (mut shared, _) =
-                    self.wake.wait_timeout(shared, poll).unwrap_or_else(PoisonError::into_inner);
-                shared.asleep = false;
-                poll = (poll * 2).min(LONGEST_POLL);
-            } else {
-                let mut shared = self.wake.wait(shared).unwrap_or_else(PoisonError::into_inner);
-                shared.asleep = false;
-                poll = FIRST_POLL;
-            }
+            let waiting = activity == EngineActivity::Waiting;
+            self.sleep(shared, waiting.then_some(poll));
+            poll = if waiting { (poll * 2).min(LONGEST_POLL) } else { FIRST_POLL };
         }
+    }
+
+    /// Waits until there is work, for `longest`, or until an event is due.
+    fn sleep(&self, mut shared: MutexGuard<'_, Shared>, longest: Option<Duration>) {
+        shared.event_ns = shared.gpu.next_event_ns();
+        let event = shared.event_ns.map(|at| at.saturating_sub(self.now_ns()));
+        let pause = event.map(Duration::from_nanos).into_iter().chain(longest).min();
+        shared.asleep = true;
+        let mut shared = match pause {
+            Some(pause) => {
+                let woken = self.wake.wait_timeout(shared, pause);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self.wake.wait(shared).unwrap_or_else(PoisonError::into_inner),
+        };
+        shared.asleep = false;
     }
 
     fn slice(&self) -> EngineActivity {
@@ -239,6 +270,7 @@ mod tests {
     use gen8_spec::commands::mi::{self, semaphore};
     use gen8_spec::engine::EngineId;
     use gen8_spec::mmio::{self, ring};
+    use gen8_spec::registers::outputs;
     use gen8_spec::{PAGE_SIZE, interrupts, masked_enable, pci, pte};
     use gpu_model::{Bar, GpuConfig, GuestRam};
     use ppgtt::PhysicalMemory;
@@ -272,10 +304,12 @@ mod tests {
         }
     }
 
-    /// A GPU with an empty ring, its user interrupt let out as MSI.
+    /// A GPU with a monitor and an empty ring, its user interrupt let out as MSI.
     fn gpu() -> Gpu {
         let memory = GuestRam::anonymous(1 << 20).unwrap();
-        let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), memory);
+        let mut config = GpuConfig::by_device_id(0x1616).unwrap();
+        config.outputs = vec!["hdmi=1024x768".parse().unwrap()];
+        let mut gpu = Gpu::new(config, memory);
         let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
         gpu.config_write(pci::CFG_COMMAND, 2, command.into());
         gpu.config_write(pci::CFG_MSI + pci::MSI_CONTROL, 2, pci::MSI_CONTROL_ENABLE.into());
@@ -361,6 +395,42 @@ mod tests {
         let memory = device.look(|gpu| gpu.memory().clone());
         assert!(memory.write_u32(SEMAPHORE.into(), 1));
         assert_eq!(messages.recv_timeout(PATIENCE), Ok(true));
+        thread.stop().unwrap();
+    }
+
+    #[test]
+    fn blankings_interrupt_while_nobody_accesses_the_device() {
+        let (device, thread, messages) = start();
+        let deadline = Instant::now() + PATIENCE;
+        while !device.lock().asleep && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let bank = interrupts::pipe_bank(0);
+        let wrpll1 = outputs::PORT_CLK_SEL_WRPLL1 << outputs::PORT_CLK_SEL_SHIFT;
+        let port_b = outputs::TRANS_DDI_FUNC_ENABLE | 1 << outputs::TRANS_DDI_PORT_SHIFT;
+        for (register, value) in [
+            (outputs::WRPLL_CTL1, 0xb020_0e13),
+            (outputs::PORT_CLK_SEL + 4, wrpll1),
+            (outputs::HTOTAL, 1343 << 16 | 1023),
+            (outputs::VTOTAL, 805 << 16 | 767),
+            (outputs::VBLANK, 805 << 16 | 767),
+            (outputs::TRANS_DDI_FUNC_CTL, port_b),
+            (outputs::PIPECONF, outputs::PIPECONF_ENABLE),
+            (bank + interrupts::IER, outputs::PIPE_VBLANK),
+            (bank + interrupts::IMR, !outputs::PIPE_VBLANK),
+        ] {
+            device.touch(|gpu| gpu.bar_write(Bar::Bar0, register.into(), 4, value.into()));
+        }
+        for _ in 0..2 {
+            assert_eq!(messages.recv_timeout(PATIENCE), Ok(true));
+            for (register, value) in [
+                (interrupts::MASTER, 0),
+                (bank + interrupts::IIR, outputs::PIPE_VBLANK),
+                (interrupts::MASTER, interrupts::MASTER_ENABLE),
+            ] {
+                device.touch(|gpu| gpu.bar_write(Bar::Bar0, register.into(), 4, value.into()));
+            }
+        }
         thread.stop().unwrap();
     }
 
