@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use driver::Policy;
 use gen8_spec::pci;
 use gen8_spec::sku::{SKUS, Sku};
+use gpu_model::display::{Output, OutputError};
 use machine::MachineKind;
 use scenarios::{Levels, ScenarioId, SubmissionMode};
 
@@ -128,12 +129,28 @@ pub(crate) struct ServeArgs {
     /// Whether the part has its display or not
     #[arg(long, value_enum, default_value = "on")]
     pub(crate) display: Display,
+    /// A monitor that is connected, such as hdmi=1024x768; up to three
+    #[arg(long, value_name = "OUTPUT", value_parser = output)]
+    pub(crate) output: Vec<Output>,
+    /// Whether the guest waits for its writes to the aperture; posted ones are faster, but memory may
+    /// show them late (default: awaited; posted with an output, as a screen takes many)
+    #[arg(long, value_enum)]
+    pub(crate) aperture_writes: Option<Writes>,
     /// Where programs ask what the device has seen (docs/control.md)
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
     /// Spend a CPU on shorter register accesses: never sleep while QEMU is connected
     #[arg(long)]
     pub(crate) poll: bool,
+}
+
+/// Whether a guest waits for its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Writes {
+    /// It does.
+    Awaited,
+    /// It does not.
+    Posted,
 }
 
 /// What a part's fuses say of its display.
@@ -143,6 +160,10 @@ pub(crate) enum Display {
     On,
     /// It is not: stock i915 finds no pipes.
     FusedOff,
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    text.parse().map_err(|error: OutputError| error.to_string())
 }
 
 /// Bytes of stolen memory, from MiB.
@@ -238,6 +259,8 @@ mod tests {
             ("drive --vfio card0", "card0", vec!["0000:00:02.0"]),
             ("drive", "--vfio", vec!["<ADDRESS>"]),
             ("run --jsno", "--jsno", vec!["--json"]),
+            ("serve --socket s --output vga=1x1", "vga=1x1", vec!["hdmi=1024x768"]),
+            ("serve --socket s --output hdmi=9x9", "9x9", vec!["640 to 2048"]),
         ] {
             let message = complaint(line);
             assert!(!message.contains('\n'), "{message}");

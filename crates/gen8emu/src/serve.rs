@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result};
-use device_server::{Server, TerminationSignals};
+use device_server::{ApertureWrites, Server, TerminationSignals};
 use gen8_spec::pci;
+use gen8_spec::registers::outputs::PORT_COUNT;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
 use observe::AddressSpaces;
 
-use crate::cli::{Display, ServeArgs};
+use crate::cli::{Display, ServeArgs, Writes};
 
 /// Serves until a signal asks to end.
 pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
@@ -24,6 +25,7 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     }
     let mut server = Server::bind(&arguments.socket, gpu)?;
     server.set_polling(arguments.poll);
+    server.set_aperture_writes(aperture_writes(arguments));
     let facts = || control::Facts { device: Arc::clone(server.device()), spaces };
     // The socket is removed when we end.
     let _control =
@@ -42,10 +44,25 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     Ok(())
 }
 
+/// What the user says, or what suits the device.
+fn aperture_writes(arguments: &ServeArgs) -> ApertureWrites {
+    let posted = match arguments.aperture_writes {
+        Some(writes) => writes == Writes::Posted,
+        None => !arguments.output.is_empty(),
+    };
+    if posted { ApertureWrites::Posted } else { ApertureWrites::Awaited }
+}
+
 fn config(arguments: &ServeArgs) -> Result<GpuConfig> {
     let mut config = GpuConfig::new(arguments.sku);
     config.gmch_ctrl = pci::with_stolen_bytes(config.gmch_ctrl, arguments.stolen)
         .context("there is no such stolen memory")?;
     config.display_fused_off = arguments.display == Display::FusedOff;
+    anyhow::ensure!(
+        arguments.output.len() <= PORT_COUNT,
+        "there are ports for {PORT_COUNT} outputs, not for {}",
+        arguments.output.len()
+    );
+    config.outputs.clone_from(&arguments.output);
     Ok(config)
 }

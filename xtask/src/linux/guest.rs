@@ -61,8 +61,11 @@ pub(super) struct Guest {
     /// The GPU's display engine
     #[arg(long, value_enum, default_value = "on")]
     pub(super) display: Display,
+    /// A monitor at the GPU, such as hdmi=1024x768; up to three
+    #[arg(long, value_name = "OUTPUT")]
+    pub(super) output: Vec<String>,
     /// Boot without the GPU: are kernel, initramfs and payload all right by themselves?
-    #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "check"])]
+    #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "output", "check"])]
     pub(super) no_gpu: bool,
     /// Let `gen8emu drive` have the GPU instead of i915, through vfio-pci, with these arguments
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true, num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["check", "exec", "overlay", "no_gpu", "interactive"])]
@@ -116,6 +119,7 @@ impl Default for Guest {
             intx: false,
             stolen: None,
             display: Display::On,
+            output: Vec::new(),
             no_gpu: false,
             drive: None,
             expect_oops: None,
@@ -286,6 +290,9 @@ impl Guest {
         if self.display == Display::FusedOff {
             option("--display", "fused-off".into());
         }
+        for output in &self.output {
+            option("--output", output.clone());
+        }
         options
     }
 
@@ -382,6 +389,9 @@ mod tests {
         assert!(Guest::default().server_options().is_empty());
         let guest = Guest { stolen: Some(32), display: Display::FusedOff, ..Guest::default() };
         assert_eq!(guest.server_options(), ["--stolen", "32", "--display", "fused-off"]);
+        let output = vec!["hdmi=640x480".to_owned(), "hdmi=1920x1080".to_owned()];
+        let options = Guest { output, ..Guest::default() }.server_options();
+        assert_eq!(options, ["--output", "hdmi=640x480", "--output", "hdmi=1920x1080"]);
     }
 
     #[test]
