@@ -82,6 +82,10 @@ pub(crate) struct Mapping {
     bytes: usize,
 }
 
+// SAFETY: the mapping is the process's, not a thread's; `Mapping` alone knows its address, so one
+// thread at a time uses it through here.
+unsafe impl Send for Mapping {}
+
 impl Mapping {
     /// Maps `bytes` of `file` from `offset`, shared, for reading and writing.
     pub(crate) fn new(file: &File, offset: u64, bytes: usize) -> Result<Mapping> {

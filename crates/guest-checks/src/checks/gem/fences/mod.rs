@@ -3,6 +3,7 @@
 
 mod huge;
 mod reset;
+mod thrash;
 mod tiled;
 
 use super::random::Random;
@@ -21,6 +22,7 @@ pub(super) const WORKS: &[Work] = &[
     Work { name: "blits", on: blitter, run: blits },
     Work { name: "stealing", on: blitter, run: stealing },
     Work { name: "changes", on: blitter, run: changes },
+    Work { name: "thrash", on: blitter, run: thrash::run },
 ];
 
 /// Layouts with pitches: the least one, one that is no power of two, a long one.
@@ -89,12 +91,7 @@ fn spans(device: &Device, _: Engine) -> Result<String> {
     for (layout, pitch) in TILINGS {
         let bytes = bytes_of(layout, pitch);
         let tiled = Tiled::new(device, bytes, layout, pitch)?;
-        let mut write = |seen: usize, len: usize| {
-            let span = random.bytes(len);
-            tiled.rows.write_bytes(seen, &span);
-            tiled.expect_pages(seen, &span)?;
-            tiled.expect_rows(seen, &span)
-        };
+        let mut write = |seen: usize, len: usize| tiled.check(seen, &random.bytes(len));
         // Both ends of the object, and the end of a row.
         write(0, 7)?;
         write(bytes - 9, 9)?;
@@ -225,11 +222,8 @@ fn changes(device: &Device, _: Engine) -> Result<String> {
         for (layout, pitch) in TILINGS.into_iter().chain([(Layout::Linear, 4096)]) {
             tiled.retile(layout, pitch)?;
             for _ in 0..4 {
-                let (seen, bytes) =
-                    (random.within(0, BYTES as i32 - 40) as usize, random.bytes(40));
-                tiled.rows.write_bytes(seen, &bytes);
-                tiled.expect_pages(seen, &bytes)?;
-                tiled.expect_rows(seen, &bytes)?;
+                let seen = random.within(0, BYTES as i32 - 40) as usize;
+                tiled.check(seen, &random.bytes(40))?;
             }
             steps += 1;
         }

@@ -55,9 +55,7 @@ fn through_resets(device: &Device, engine: Engine) -> Result<String> {
     // The thread ends in any case, so that a fault found here is told after all resets.
     while !resets.is_finished() {
         let (at, bytes) = (random.within(0, BYTES as i32 - 32) as usize, random.bytes(32));
-        tiled.rows.write_bytes(at, &bytes);
-        seen = seen.and_then(|()| tiled.expect_pages(at, &bytes));
-        seen = seen.and_then(|()| tiled.expect_rows(at, &bytes));
+        seen = seen.and_then(|()| tiled.check(at, &bytes));
         spans += 1;
     }
     resets.join().map_err(|_| Error::Wrong("the thread of the resets panicked".into()))??;

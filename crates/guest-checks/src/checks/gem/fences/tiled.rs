@@ -1,5 +1,7 @@
 //! A tiled object, seen in two ways.
 
+use std::ops::Deref;
+
 use crate::checks::gem::layout::offset;
 use crate::error::{Error, Result};
 use crate::gpu::blt::{Blit, Depth, Form, Layout, Pattern, Rectangle, Source, Surface};
@@ -7,9 +9,14 @@ use crate::gpu::{Device, Object, View};
 use crate::sys::Mapping;
 use crate::uapi;
 
-/// An object that the CPU sees in rows through a fence, and as it lies in memory.
+/// A tiled object.
 pub(super) struct Tiled {
     pub(super) object: Object,
+    sight: Sight,
+}
+
+/// What the CPU sees of a tiled object: in rows through a fence, and as it lies in memory.
+pub(super) struct Sight {
     /// Through the aperture: row after row.
     pub(super) rows: Mapping,
     /// The pages: tile after tile.
@@ -30,14 +37,36 @@ impl Tiled {
         object.set_tiling(layout, pitch as u32)?;
         let (rows, pages) = (object.map(View::Aperture)?, object.open()?);
         object.set_domain(uapi::DOMAIN_GTT)?;
-        Ok(Tiled { object, rows, pages, layout, pitch })
+        Ok(Tiled { object, sight: Sight { rows, pages, layout, pitch } })
     }
 
     /// Another tiling for the same memory.
     pub(super) fn retile(&mut self, layout: Layout, pitch: usize) -> Result<()> {
         self.object.set_tiling(layout, pitch as u32)?;
-        (self.layout, self.pitch) = (layout, pitch);
+        (self.sight.layout, self.sight.pitch) = (layout, pitch);
         Ok(())
+    }
+
+    /// The sight for another thread; the object must stay here as long.
+    pub(super) fn split(self) -> (Object, Sight) {
+        (self.object, self.sight)
+    }
+}
+
+impl Deref for Tiled {
+    type Target = Sight;
+
+    fn deref(&self) -> &Sight {
+        &self.sight
+    }
+}
+
+impl Sight {
+    /// Writes bytes in rows, and looks for them both ways.
+    pub(super) fn check(&self, seen: usize, bytes: &[u8]) -> Result<()> {
+        self.rows.write_bytes(seen, bytes);
+        self.expect_pages(seen, bytes)?;
+        self.expect_rows(seen, bytes)
     }
 
     /// As a surface of a blit, at `address`.
