@@ -134,6 +134,12 @@ impl Device {
 pub(crate) struct Engine(pub(super) uapi::EngineClassInstance);
 
 impl Engine {
+    /// By class and instance, for tests.
+    #[cfg(test)]
+    pub(crate) fn named(engine_class: u16, engine_instance: u16) -> Engine {
+        Engine(uapi::EngineClassInstance { engine_class, engine_instance })
+    }
+
     /// From `struct drm_i915_engine_info`.
     fn decode(info: &[u8]) -> Option<Engine> {
         let class = u16::from_ne_bytes(info.get(0..2)?.try_into().ok()?);

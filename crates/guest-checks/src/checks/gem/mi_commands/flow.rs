@@ -1,7 +1,7 @@
 //! Where execution goes: chained batches, second levels, conditional ends.
 
 use crate::checks::engines;
-use crate::checks::gem::{Work, everywhere};
+use crate::checks::gem::{Work, everywhere, on_render};
 use crate::error::{Error, Result};
 use crate::gpu::{Batch, Device, Engine, Trial, mi};
 
@@ -9,6 +9,7 @@ pub(super) const WORKS: &[Work] = &[
     Work { name: "two levels", on: everywhere, run: engines::check },
     Work { name: "chains", on: everywhere, run: chains },
     Work { name: "second level chains", on: everywhere, run: second_level_chains },
+    Work { name: "offset start", on: on_render, run: offset_start },
     Work { name: "conditional end", on: everywhere, run: conditional_end },
     Work { name: "conditional loop", on: everywhere, run: conditional_loop },
     Work { name: "without effect", on: everywhere, run: without_effect },
@@ -58,6 +59,30 @@ fn second_level_chains(device: &Device, engine: Engine) -> Result<String> {
         trial.expect(&format!("slot {slot}"), slot, value)?;
     }
     Ok("back to the first level".into())
+}
+
+/// MI_BATCH_BUFFER_START adds BB_OFFSET to its address where bit 16 says so.
+fn offset_start(device: &Device, engine: Engine) -> Result<String> {
+    const BB_OFFSET: u32 = 0x158;
+    const ADD_OFFSET: u32 = 1 << 16;
+    let trial = Trial::new(device, engine)?;
+    let register = trial.register(BB_OFFSET)?;
+    trial.write_code(SECOND, &Batch::default().store(trial.slot(0), 1).end());
+    trial.write_code(THIRD, &Batch::default().store(trial.slot(0), 2).end());
+    let address = trial.code(SECOND);
+    let offset = (trial.code(THIRD) - address) as u32;
+    for (add, entered) in [(0, 1), (ADD_OFFSET, 2)] {
+        trial.set(0, 0);
+        let header = mi::BATCH_BUFFER_START | mi::PPGTT | mi::SECOND_LEVEL | add;
+        let batch = Batch::default()
+            .load_registers(&[(register, offset)])
+            .command(header, &[mi::low(address), mi::high(address)])
+            .store(trial.slot(1), entered);
+        trial.run(&batch.end())?;
+        trial.expect("the batch that was entered", 0, entered)?;
+        trial.expect("what stands behind the start", 1, entered)?;
+    }
+    Ok("with and without".into())
 }
 
 /// The batch goes on only if memory is greater than the data, both without sign. Without the compare

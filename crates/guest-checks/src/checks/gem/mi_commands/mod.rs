@@ -12,6 +12,7 @@ mod isolation;
 mod math;
 mod predicate;
 mod registers;
+mod status_page;
 mod stores;
 
 use super::{Work, run_all};
@@ -22,6 +23,7 @@ use crate::report::Reporter;
 pub(super) const FAMILIES: &[&[Work]] = &[
     flow::WORKS,
     registers::WORKS,
+    status_page::WORKS,
     stores::WORKS,
     math::WORKS,
     atomics::WORKS,

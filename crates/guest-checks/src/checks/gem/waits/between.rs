@@ -4,13 +4,16 @@ use std::thread;
 use std::time::Duration;
 
 use crate::checks::gem::Pair;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_dword};
 use crate::files;
 use crate::gpu::mi::{self, Compare};
 use crate::gpu::{Batch, Device, Engine, Object, Trial};
 
-pub(super) const PAIRS: &[Pair] =
-    &[Pair { name: "ping-pong", run: ping_pong }, Pair { name: "signal", run: signal }];
+pub(super) const PAIRS: &[Pair] = &[
+    Pair { name: "ping-pong", run: ping_pong },
+    Pair { name: "signal", run: signal },
+    Pair { name: "shared counter", run: shared_counter },
+];
 
 /// Where both contexts have the page that they share.
 const SHARED: u64 = 0x40_0000;
@@ -45,7 +48,7 @@ fn ping_pong(device: &Device, first: Engine, second: Engine) -> Result<String> {
         trial.expect("the end of the rounds", 0, 7)?;
     }
     for n in [0, 1] {
-        crate::error::expect_dword("the last number", seen.read(n), ROUNDS)?;
+        expect_dword("the last number", seen.read(n), ROUNDS)?;
     }
     Ok(format!("{ROUNDS} rounds"))
 }
@@ -83,4 +86,21 @@ fn signal(device: &Device, first: Engine, second: Engine) -> Result<String> {
     })?;
     waiting.expect("behind the wait", 0, 5)?;
     Ok(format!("context {:#x} woken", read(CONTEXT)))
+}
+
+/// Two engines count in the same dword at the same time; no step is lost.
+fn shared_counter(device: &Device, first: Engine, second: Engine) -> Result<String> {
+    const ROUNDS: u32 = 1000;
+    let page = shared(device)?;
+    let seen = page.open()?;
+    let trials = [Trial::new(device, first)?, Trial::new(device, second)?];
+    // Both wait until both are there.
+    let meet = Batch::default().increment(slot(1)).wait_until(slot(1), Compare::Equal, 2);
+    let batch = (0..ROUNDS).fold(meet, |batch, _| batch.increment(slot(0)));
+    for trial in &trials {
+        trial.start_with(&[page.at(SHARED)], &batch.clone().end())?;
+    }
+    trials.iter().try_for_each(Trial::wait)?;
+    expect_dword("the count", seen.read(0), 2 * ROUNDS)?;
+    Ok(format!("{ROUNDS} steps each"))
 }
