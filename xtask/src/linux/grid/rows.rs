@@ -18,6 +18,8 @@ const CHECKS: [&str; 10] = [
 /// Those of them that take seconds: for the variants, and for `cargo xtask test`.
 const CHEAP: [&str; 8] =
     ["engines", "softpin", "mmap_gtt", "share", "flink-exit", "flink-close", "contexts", "suspend"];
+/// What batches can ask for.
+const GEM: [&str; 1] = ["gem"];
 /// The kernel on which the variants are tried.
 const BASELINE: &str = "6.1";
 /// Where i915 after 5.10 dies when a GPU without display goes to sleep; see docs/found.md.
@@ -48,12 +50,14 @@ pub(in crate::linux) struct Row {
 pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
     let plain = kernels.iter().map(|&kernel| row(kernel, "GT2", &CHECKS, |_| ()));
     let fused = kernels.iter().map(|&kernel| fused_off(kernel));
-    plain.chain(variants()).chain(fused).chain([driven(BASELINE)]).collect()
+    let newest = kernels.last().filter(|newest| **newest != BASELINE).map(|&newest| gem(newest));
+    let gems = [gem(BASELINE)].into_iter().chain(newest);
+    plain.chain(variants()).chain(gems).chain(fused).chain([driven(BASELINE)]).collect()
 }
 
 /// What `cargo xtask test` has the time for.
 pub(in crate::linux) fn cheap() -> Vec<Row> {
-    vec![row(BASELINE, "GT2", &CHEAP, |_| ()), fused_off(BASELINE), driven(BASELINE)]
+    vec![row(BASELINE, "GT2", &CHEAP, |_| ()), gem(BASELINE), fused_off(BASELINE), driven(BASELINE)]
 }
 
 fn variants() -> [Row; 6] {
@@ -65,6 +69,11 @@ fn variants() -> [Row; 6] {
         row(BASELINE, "32 MiB stolen", &CHEAP, |guest| guest.stolen = Some(32)),
         row(BASELINE, "INTx", &CHEAP, |guest| guest.intx = true),
     ]
+}
+
+/// The checks of GEM, on the part with all engines.
+fn gem(kernel: &'static str) -> Row {
+    row(kernel, "GEM on GT3", &GEM, |guest| guest.sku = Some("1626".into()))
 }
 
 /// Our own driver has the GPU, through vfio-pci.
