@@ -41,11 +41,11 @@ const DATA_PAGES: u64 = 64;
 const BATCHES: u64 = 0x14_0000;
 const BATCH_PAGES: u64 = 2;
 
-/// Virtual address of data: main RAM, then pages that may only be read, pages where there is no
-/// RAM, and high RAM.
+/// Virtual address of data: main RAM, then pages that may only be read, the first pages behind main
+/// RAM, which are none, high RAM, and the first pages behind that.
 pub const DATA_VA: u64 = 0x40_0000;
 /// Pages mapped there.
-pub const DATA_VA_PAGES: u64 = DATA_PAGES + 16 + 4 + 16;
+pub const DATA_VA_PAGES: u64 = DATA_PAGES + 16 + 4 + 18;
 /// Virtual address of the first engine's batch; the next one's is a page-table span on.
 pub const BATCH_VA: u64 = 0x80_0000;
 const BATCH_STRIDE: u64 = 0x1_0000;
@@ -328,7 +328,7 @@ fn build_tables(memory: &GuestRam, levels: Levels) -> PageTableRoot {
     let mut pages = Pages { next: TABLES };
     let mut space = AddressSpace::new(memory, &mut pages, levels).expect("tables");
     let main = (0..DATA_PAGES).map(|n| DATA + n * PAGE_SIZE);
-    let beyond = [(READ_ONLY.base, 16), (MAIN.len + PAGE_SIZE, 4), (HIGH.base, 16)];
+    let beyond = [(READ_ONLY.base, 16), (MAIN.len, 4), (HIGH.base, 18)];
     let beyond =
         beyond.into_iter().flat_map(|(at, count)| (0..count).map(move |n| at + n * PAGE_SIZE));
     let top = (0..TOP_SIZE).step_by(PAGE_SIZE as usize).map(|at| DATA + at);
