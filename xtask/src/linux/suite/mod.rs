@@ -8,6 +8,7 @@ mod output;
 mod plan;
 mod record;
 mod report;
+mod sample;
 
 use std::fs;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use clap::Args;
 use self::plan::Plan;
 use self::record::Record;
 use self::report::Report;
+pub(super) use self::sample::check as check_sample;
 use super::boot::Console;
 use super::guest::{self, Guest};
 use super::kernel::Kernel;
@@ -61,7 +63,7 @@ impl SuiteArgs {
     }
 }
 
-/// Boots guests until every test has run; prints what came out.
+/// Runs all tests; prints what came out.
 pub(super) fn run(
     arguments: &SuiteArgs,
     guest: &Guest,
@@ -69,11 +71,29 @@ pub(super) fn run(
     tools: &Tools,
     json: bool,
 ) -> Result<ExitCode> {
+    let report = boot(arguments.plan()?, guest, kernel, tools, &kernel.name)?;
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{}", report.text());
+        let outputs = output::place(&guest::logs(&kernel.name));
+        eprintln!("what each test printed lies in {}", outputs.display());
+    }
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Boots guests until every test has run. `name` is that of their logs.
+fn boot(
+    mut plan: Plan,
+    guest: &Guest,
+    kernel: &Kernel,
+    tools: &Tools,
+    name: &str,
+) -> Result<Report> {
     let runner = build::suite_runner()?;
-    let logs = guest::logs(&kernel.name);
+    let logs = guest::logs(name);
     let outputs = output::directory(&logs)?;
     let plan_file = logs.join("suite.json");
-    let mut plan = arguments.plan()?;
     let mut guest = Guest {
         exec: Some(format!("/{RUNNER} /{PLAN}")),
         packed: vec![(RUNNER.into(), runner), (PLAN.into(), plan_file.clone())],
@@ -85,8 +105,7 @@ pub(super) fn run(
         fs::write(&plan_file, serde_json::to_string(&plan)?)
             .with_context(|| format!("writing {}", plan_file.display()))?;
         let mut record = Record::new(plan.limit);
-        let verdict =
-            guest.boot_watched(kernel, tools, &kernel.name, Console::Kept, &mut record)?;
+        let verdict = guest.boot_watched(kernel, tools, name, Console::Kept, &mut record)?;
         output::split(&logs.join("console.log"), &outputs, &record)?;
         if !record.began() {
             bail!("the guest did not begin with the suite: {}", verdict.faults.join("; "));
@@ -101,11 +120,5 @@ pub(super) fn run(
         guest.check = vec!["none".into()]; // Once is enough.
     }
     report.judge();
-    if json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        println!("{}", report.text());
-        eprintln!("what each test printed lies in {}", outputs.display());
-    }
-    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report)
 }

@@ -10,9 +10,14 @@ use super::record::Record;
 /// How the runner marks the beginning of a test's words on the console.
 const MARK: &str = "[gen8-suite ";
 
+/// Where they lie.
+pub(super) fn place(logs: &Path) -> PathBuf {
+    logs.join("suite")
+}
+
 /// Makes the directory for them, without those of an earlier run.
 pub(super) fn directory(logs: &Path) -> Result<PathBuf> {
-    let directory = logs.join("suite");
+    let directory = place(logs);
     if directory.exists() {
         let what = || format!("removing {}", directory.display());
         fs::remove_dir_all(&directory).with_context(what)?;

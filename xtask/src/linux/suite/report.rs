@@ -9,7 +9,7 @@ use crate::linux::verdict::{Verdict, is_broken};
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Report {
     kernel: Option<String>,
-    tests: Vec<Test>,
+    pub(super) tests: Vec<Test>,
     /// How many guests it took, and why each but the first.
     boots: usize,
     reboots: Vec<String>,
