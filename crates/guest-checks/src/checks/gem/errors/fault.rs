@@ -20,12 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FAULT: u32 = 0x4094;
 const FAULT_DATA0: u32 = 0x4b10;
 const FAULT_DATA1: u32 = 0x4b14;
-/// The register holds a fault.
-const VALID: u32 = 1;
 /// Where the walk ended, by four-level tables' topmost entry.
 const PML4E: u32 = 3 << 1;
-/// The address is one of the global GTT.
-const GLOBAL: u32 = 1 << 11;
 const ENGINE_SHIFT: u32 = 12;
 /// Which unit of the engine it was is not documented.
 const SOURCE: u32 = 0xff << 3;
@@ -60,7 +56,9 @@ fn fault(engine: Engine) -> Result<String> {
     let address = physical_address(&tables)?;
     registers.write(base + register::PDP0_UDW, (address >> 32) as u32);
     registers.write(base + register::PDP0_LDW, address as u32);
-    files::wait_until("the fault", PATIENCE, || Ok(registers.read(FAULT) & VALID != 0))?;
+    files::wait_until("the fault", PATIENCE, || {
+        Ok(registers.read(FAULT) & register::FAULT_VALID != 0)
+    })?;
 
     expect_dword("FAULT_REG", registers.read(FAULT) & !SOURCE, expected(base))?;
     expect_dword("FAULT_TLB_DATA0", registers.read(FAULT_DATA0), (Endless::BATCH >> 12) as u32)?;
@@ -68,13 +66,13 @@ fn fault(engine: Engine) -> Result<String> {
     must(endless.is_running()?, || "the batch ended in spite of the fault".into())?;
     drop(blind);
     let took = must_be_ended(&endless, engine)?;
-    expect_dword("FAULT_REG after the reset", registers.read(FAULT) & (VALID | GLOBAL), 0)?;
+    expect_dword("FAULT_REG after the reset", registers.read(FAULT) & register::FAULT_VALID, 0)?;
     Worker::new(&innocent)?.run(&innocent.context(engine)?, 0x0fa0_0001)?;
     Ok(format!("engine, level and address right; reset after {} ms", took.as_millis()))
 }
 
 fn expected(base: u32) -> u32 {
-    VALID | PML4E | fault_id(base) << ENGINE_SHIFT
+    register::FAULT_VALID | PML4E | fault_id(base) << ENGINE_SHIFT
 }
 
 /// i915 has written down what the registers held.

@@ -45,6 +45,8 @@ mod register {
     pub(super) const EXECLIST_STATUS_HI: u32 = 0x238;
     pub(super) const PDP0_LDW: u32 = 0x270;
     pub(super) const PDP0_UDW: u32 = 0x274;
+    /// The register of faults, which all engines share: it holds one.
+    pub(super) const FAULT_VALID: u32 = 1;
     /// EIR, EMR, ESR: the command cannot be understood.
     pub(super) const INSTRUCTION_ERROR: u32 = 1;
 }

@@ -1,6 +1,7 @@
 //! Resets of an engine and of the whole GPU: who is blamed, who goes on.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{
     FORGET, PATIENCE, SELDOM, ended, heartbeat, must, must_be_ended, must_be_guilty, on_engines,
@@ -16,6 +17,8 @@ use crate::report::{Reporter, expect_resets};
 const BANNED_AFTER: u32 = 3;
 /// Contexts of others that wait behind the hung one.
 const WAITING: u32 = 4;
+/// Within this after a reset it is known what became of a batch.
+const AFTERMATH: Duration = Duration::from_millis(500);
 /// i915's parameter `reset`: no resets, and of the whole GPU only.
 const NO_RESET: &str = "0";
 const WHOLE_GPU: &str = "1";
@@ -96,8 +99,8 @@ fn ban(engine: Engine) -> Result<String> {
     Err(Error::Wrong(format!("the context is not banned after {BANNED_AFTER} hangs")))
 }
 
-/// The whole GPU is reset for one engine. i915 ends and blames what runs on any engine then
-/// (`execlists_reset_csb`); what waits behind that runs afterwards.
+/// The whole GPU is reset for one engine. i915 6.1 ends and blames what runs on any engine then
+/// (`execlists_reset_csb`), 5.10 begins it anew; what waits behind that runs afterwards.
 fn whole(hung: Engine, engines: &[Engine]) -> Result<String> {
     let (guilty, client) = (Device::open(Node::Render)?, Device::open(Node::Render)?);
     let parameter = parameter("reset")?;
@@ -115,16 +118,35 @@ fn whole(hung: Engine, engines: &[Engine]) -> Result<String> {
     for (endless, engine) in running.iter().zip(engines).filter(|(_, engine)| **engine == hung) {
         must_be_ended(endless, *engine)?;
     }
+    let mut replayed = 0;
     for endless in &running {
-        ended(endless)?;
-        must_be_guilty(endless)?;
+        replayed += u32::from(was_replayed(endless)?);
     }
     for innocent in &behind {
         innocent.worker.finish(0x3010_0000)?;
         innocent.must_not_be_guilty()?;
     }
     drop(blind);
-    Ok(format!("{} batches ended, {} behind them ran", running.len(), behind.len()))
+    let (ended, behind) = (running.len() as u32 - replayed, behind.len());
+    Ok(format!("{ended} batches ended, {replayed} begun anew; {behind} behind them ran"))
+}
+
+/// Whether a batch that ran in a reset of the whole GPU is begun anew; else it was ended and blamed.
+fn was_replayed(endless: &Endless) -> Result<bool> {
+    match files::wait_until("the batch", AFTERMATH, || Ok(!endless.is_running()?)) {
+        Ok(_) => {
+            must_be_guilty(endless)?;
+            Ok(false)
+        }
+        Err(Error::Late(_)) => {
+            endless.release();
+            endless.wait()?;
+            let blamed = endless.context().reset_stats()?.batch_active;
+            must(blamed == 0, || "a batch that was begun anew was blamed".into())?;
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Without resets a hang is the end (EIO to everybody); with resets again, i915 recovers.

@@ -1,5 +1,6 @@
 //! RC6, the sleep of the render well: entered when the GPU is idle and only then.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use crate::report::Reporter;
 
 /// How long each state is looked at.
 const WINDOW: Duration = Duration::from_millis(500);
+/// A GPU that sleeps does so for most of this.
+const MOMENT: Duration = Duration::from_millis(50);
 /// Most of the time, and next to none of it.
 const MOST: f64 = 0.8;
 const LITTLE: f64 = 0.1;
@@ -44,7 +47,7 @@ pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
         Ok([by_sysfs, by_pmu])
     };
 
-    let_go()?;
+    fall_asleep(&residency)?;
     reporter.result(Some("idle"), judge(look()?, |share| share >= MOST));
     let awake = Awake::keep()?;
     reporter.result(Some("held awake"), judge(look()?, |share| share <= LITTLE));
@@ -53,8 +56,20 @@ pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
     reporter.result(Some("busy"), judge(look()?, |share| share <= LITTLE));
     endless.release();
     endless.wait()?;
-    let_go()?;
+    fall_asleep(&residency)?;
     reporter.result(Some("idle again"), judge(look()?, |share| share >= MOST));
+    Ok(())
+}
+
+/// Waits until the GPU sleeps: i915 holds on to it for up to a second or two.
+fn fall_asleep(residency: &Path) -> Result<()> {
+    let_go()?;
+    files::wait_until("falling asleep", PATIENCE, || {
+        let before = files::read_number(residency)?;
+        thread::sleep(MOMENT);
+        Ok(u128::from(files::read_number(residency)?.saturating_sub(before)) * 2
+            > MOMENT.as_millis())
+    })?;
     Ok(())
 }
 
