@@ -42,8 +42,6 @@ pub struct GpuState {
     signals: Vec<SemaphoreSignal>,
     /// Index register of the I/O BAR.
     pub(crate) io_index: u32,
-    /// What the engines were doing when last looked at.
-    pub(crate) activity: EngineActivity,
     now_ns: u64,
     /// Engine that goes first in the next step.
     turn: usize,
@@ -72,7 +70,6 @@ impl GpuState {
             engines,
             signals: Vec::new(),
             io_index: 0,
-            activity: EngineActivity::Idle,
             now_ns: 0,
             turn: 0,
         }
@@ -187,7 +184,7 @@ impl Gpu {
     pub fn advance_to(&mut self, now_ns: u64) {
         let passed = now_ns.saturating_sub(self.state.now_ns);
         self.state.now_ns += passed;
-        let load = match self.state.activity {
+        let load = match self.activity() {
             EngineActivity::Idle if self.state.forcewake.is_awake() => Load::Awake,
             EngineActivity::Idle => Load::Asleep,
             EngineActivity::Busy | EngineActivity::Waiting => Load::Working,
@@ -233,7 +230,6 @@ impl Gpu {
             report.state = EngineActivity::Busy;
         }
         self.state.turn = (first + 1) % count.max(1);
-        self.state.activity = report.state;
         self.update_interrupt_output();
         report
     }

@@ -4,7 +4,6 @@ use gen8_spec::mmio::{self as regs, ring};
 use gen8_spec::{PAGE_SIZE, pci};
 
 use crate::aperture::Aperture;
-use crate::bus::EngineActivity;
 use crate::event::Event;
 use crate::fences::Fences;
 use crate::fuses;
@@ -230,7 +229,6 @@ impl Gpu {
     /// Writes a register; false when no block knows it.
     fn poke(&mut self, offset: u32, value: u32) -> bool {
         if let Some((index, at)) = self.engine_at(offset) {
-            self.state.activity = EngineActivity::Busy;
             let done = self.with_engine(index, |engine, bus| engine.write(at, value, bus));
             if done == Some(true) {
                 return true;

@@ -2,7 +2,8 @@
 
 use gen8_spec::debug_page::{self, Hint, PageKind};
 use gen8_spec::engine::EngineId;
-use gen8_spec::mmio;
+use gen8_spec::mmio::{self, ring};
+use gen8_spec::registers::power;
 use gen8_spec::{masked_disable, masked_enable, pci, pte, sku};
 use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, Observer};
 use ppgtt::PhysicalMemory;
@@ -174,6 +175,17 @@ fn gt_register_without_forcewake_is_served_and_told() {
     assert!(log.take().is_empty());
     assert_eq!(read(&mut gpu, mmio::FUSE2), 1 << 25);
     assert!(matches!(log.take()[..], [Event::GuestError { .. }]));
+}
+
+#[test]
+fn writing_to_an_engine_that_has_nothing_to_do_does_not_keep_the_gpu_from_rc6() {
+    let (mut gpu, _) = running(GT2);
+    write(&mut gpu, power::RC_CONTROL, power::RC_CONTROL_RC6_ENABLE | power::RC_CONTROL_HW_ENABLE);
+    write(&mut gpu, EngineId::Rcs.mmio_base() + ring::IMR, u32::MAX);
+    write(&mut gpu, mmio::FORCEWAKE_MT, masked_disable(1));
+    let before = read(&mut gpu, mmio::RC6_RESIDENCY);
+    gpu.advance_to(gpu.now_ns() + 1000 * power::PM_TICK_NS);
+    assert_eq!(read(&mut gpu, mmio::RC6_RESIDENCY), before + 1000);
 }
 
 #[test]
