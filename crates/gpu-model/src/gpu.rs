@@ -6,7 +6,7 @@ use gen8_spec::registers::{gt, outputs};
 use crate::bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 use crate::config::GpuConfig;
 use crate::debug_page::DebugPage;
-use crate::display::{self, Display};
+use crate::display::{self, Display, Screen};
 use crate::engine::Engine;
 use crate::event::{Event, EventSink, Observer};
 use crate::fault::FaultRegisters;
@@ -232,6 +232,11 @@ impl Gpu {
         self.state.turn = (first + 1) % count.max(1);
         self.update_interrupt_output();
         report
+    }
+
+    /// What a pipe, 0 to 2, sends to its monitor; `None` while it is off.
+    pub fn screen(&self, pipe: usize) -> Option<Screen> {
+        self.state.display.screen(pipe, &self.state.ggtt, &self.memory)
     }
 
     /// What the engines would do in the next step, as far as can be said without one.

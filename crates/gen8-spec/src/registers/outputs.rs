@@ -142,6 +142,11 @@ pub const VBLANK: u32 = 0x6_0010;
 /// PIPESRC of pipe A: pixels of a line less 1 above lines less 1.
 pub const PIPESRC: u32 = 0x6_001c;
 
+/// [`PIPESRC`]: shift of the width (27:16).
+pub const PIPESRC_WIDTH_SHIFT: u32 = 16;
+/// [`PIPESRC`]: field of width and height, after the shift.
+pub const PIPESRC_MASK: u32 = 0xfff;
+
 /// PIPEDSL of pipe A: the line that is sent.
 pub const PIPEDSL: u32 = 0x7_0000;
 /// A port of HDMI is so many lines ahead of [`PIPEDSL`] (i915 `update_scanline_offset`).
@@ -160,6 +165,38 @@ pub const PIPE_FLIPCOUNT: u32 = 0x7_0044;
 pub const CURBASE: u32 = 0x7_0084;
 /// CURSURFLIVE of pipe A: the address that shows.
 pub const CURSURFLIVE: u32 = 0x7_00ac;
+/// DSPCNTR of pipe A: the primary plane's control.
+pub const DSPCNTR: u32 = 0x7_0180;
+/// [`DSPCNTR`]: enable.
+pub const PLANE_ENABLE: u32 = 1 << 31;
+/// [`DSPCNTR`]: shift of the format (29:26).
+pub const PLANE_FORMAT_SHIFT: u32 = 26;
+/// [`DSPCNTR`]: field of the format, after the shift.
+pub const PLANE_FORMAT_MASK: u32 = 0xf;
+/// Format: 16 bits, red highest (i915 `DISP_FORMAT_BGRX565`, as the others below).
+pub const FORMAT_BGRX565: u32 = 5;
+/// Format: 32 bits, red above green above blue in 23:0.
+pub const FORMAT_BGRX888: u32 = 6;
+/// Format: [`FORMAT_BGRX888`] with alpha.
+pub const FORMAT_BGRA888: u32 = 7;
+/// Format: 32 bits, blue above green above red in 29:0.
+pub const FORMAT_RGBX101010: u32 = 8;
+/// Format: 32 bits, red above green above blue in 29:0.
+pub const FORMAT_BGRX101010: u32 = 10;
+/// Format: 32 bits, blue above green above red in 23:0.
+pub const FORMAT_RGBX888: u32 = 14;
+/// Format: [`FORMAT_RGBX888`] with alpha.
+pub const FORMAT_RGBA888: u32 = 15;
+/// [`DSPCNTR`]: the surface is X-tiled, else linear.
+pub const PLANE_X_TILED: u32 = 1 << 10;
+/// DSPSTRIDE of pipe A: bytes from a row to the next.
+pub const DSPSTRIDE: u32 = 0x7_0188;
+/// [`DSPSTRIDE`]: the bits that count.
+pub const PLANE_STRIDE_MASK: u32 = 0xffc0;
+/// DSPOFFSET of pipe A: row above pixel at which the picture begins.
+pub const DSPOFFSET: u32 = 0x7_01a4;
+/// [`DSPOFFSET`]: field of each, after its shift.
+pub const PLANE_OFFSET_MASK: u32 = 0xfff;
 /// DSPSURF of pipe A: GGTT address of the primary plane. A write lets it take effect.
 pub const DSPSURF: u32 = 0x7_019c;
 /// DSPSURFLIVE of pipe A: the address that shows.
@@ -240,9 +277,9 @@ pub static RULES: &[Rule] = &[
     Rule::storage("CUR_FBC_CTL", 0x7_00a0).array(3, PIPE_STRIDE),
     Rule::read_only("CURSURFLIVE", CURSURFLIVE, 0).array(3, PIPE_STRIDE),
     Rule::storage("DSPLINOFF", 0x7_0184).array(3, PIPE_STRIDE),
-    Rule::storage("DSPSTRIDE", 0x7_0188).array(3, PIPE_STRIDE),
+    Rule::storage("DSPSTRIDE", DSPSTRIDE).array(3, PIPE_STRIDE),
     Rule::storage("DSPSURF", DSPSURF).array(3, PIPE_STRIDE),
-    Rule::storage("DSPOFFSET", 0x7_01a4).array(3, PIPE_STRIDE),
+    Rule::storage("DSPOFFSET", DSPOFFSET).array(3, PIPE_STRIDE),
     Rule::read_only("DSPSURFLIVE", DSPSURFLIVE, 0).array(3, PIPE_STRIDE),
     Rule::storage("SPRLINOFF", 0x7_0284).array(3, PIPE_STRIDE),
     Rule::storage("SPRSTRIDE", 0x7_0288).array(3, PIPE_STRIDE),

@@ -10,6 +10,7 @@ mod gmbus;
 mod output;
 mod pipe;
 mod ports;
+mod scan_out;
 
 use core::array;
 
@@ -20,6 +21,9 @@ use self::gmbus::Gmbus;
 pub use self::output::{Mode, Output, OutputError};
 pub(crate) use self::output::{live, straps};
 use self::pipe::Pipe;
+pub use self::scan_out::{Picture, Screen};
+use crate::ggtt::Ggtt;
+use crate::memory::GuestRam;
 use crate::registers::RegisterFile;
 
 /// The display block.
@@ -100,6 +104,12 @@ impl Display {
     /// When the next blanking of a pipe begins, in device time; `None` while it is off.
     pub fn next_blanking(&self, pipe: usize) -> Option<u64> {
         self.connected.as_ref()?.pipes.get(pipe)?.next_blanking()
+    }
+
+    /// What a pipe sends; `None` while it is off.
+    pub fn screen(&self, pipe: usize, ggtt: &Ggtt, memory: &GuestRam) -> Option<Screen> {
+        let connected = self.connected.as_ref().filter(|all| pipe < all.pipes.len());
+        connected.and_then(|_| Screen::of(pipe as u32, &self.file, ggtt, memory))
     }
 
     /// A side-band transaction is over as soon as it starts. There is no PCH behind it: its
