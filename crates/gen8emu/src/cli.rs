@@ -45,6 +45,8 @@ pub(crate) enum Command {
     ///
     /// Serves one QEMU after the other until SIGTERM or SIGINT.
     Serve(ServeArgs),
+    /// Write what the monitor of a served GPU shows to a PNG file
+    Screenshot(ScreenshotArgs),
     /// Run scenarios on a GPU that is bound to vfio-pci, real or emulated
     ///
     /// Without options: the cases of `run`. The GPU must have no display in use; docs/vfio.md tells
@@ -142,6 +144,20 @@ pub(crate) struct ServeArgs {
     /// Spend a CPU on shorter register accesses: never sleep while QEMU is connected
     #[arg(long)]
     pub(crate) poll: bool,
+}
+
+/// Arguments of `screenshot`.
+#[derive(Args, Debug)]
+pub(crate) struct ScreenshotArgs {
+    /// The control socket of the server
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: PathBuf,
+    /// The pipe, 0 to 2; without it the first that is on
+    #[arg(long, value_name = "N")]
+    pub(crate) pipe: Option<usize>,
+    /// Where the picture goes
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 /// Whether a guest waits for its writes.

@@ -4,6 +4,7 @@
 mod bench;
 mod cases;
 mod cli;
+mod screenshot;
 mod serve;
 mod table;
 
@@ -46,6 +47,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Matrix(arguments) => cases::matrix(&arguments),
         Command::Bench(arguments) => bench::command(&arguments),
         Command::Serve(arguments) => serve::command(&arguments).map(|()| true),
+        Command::Screenshot(arguments) => screenshot::command(&arguments).map(|()| true),
         Command::Drive(arguments) => cases::drive(&arguments),
         Command::Probe => Ok(probe()),
     }

@@ -8,6 +8,8 @@
 //! server: {"return":{"roots":3,"forgotten":0,"spaces":[…]}}
 //! client: {"execute":"accesses"}
 //! server: {"return":{"reads":385,"writes":508}}
+//! client: {"execute":"screenshot","arguments":{"file":"/tmp/screen.png"}}
+//! server: {"return":{"pipe":0,"width":1024,"height":768}}
 //! server: {"error":{"class":"CommandNotFound","desc":"…"}}
 //! ```
 //!
@@ -29,6 +31,8 @@ use gpu_thread::Device;
 use observe::{AddressSpaceReports, AddressSpaces};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::picture;
 
 /// Version of the protocol, in the greeting.
 const VERSION: u32 = 1;
@@ -53,6 +57,7 @@ pub(super) struct Facts {
 #[serde(deny_unknown_fields)]
 struct Request {
     execute: String,
+    arguments: Option<Value>,
     /// Goes back with the reply.
     id: Option<Value>,
 }
@@ -90,6 +95,7 @@ enum Outcome {
 enum Answer {
     AddressSpaces(AddressSpaceReports),
     Accesses { reads: u64, writes: u64 },
+    Screenshot(picture::Taken),
 }
 
 /// Why a request has no result.
@@ -97,14 +103,20 @@ enum Answer {
 enum Refusal {
     #[error("this is no request: {0}")]
     GenericError(String),
-    #[error("there is no command '{0}': expected address-spaces or accesses")]
+    #[error("'{0}' takes no arguments")]
+    Arguments(String),
+    #[error("no picture: {0}")]
+    Picture(String),
+    #[error("there is no command '{0}': expected address-spaces, accesses or screenshot")]
     CommandNotFound(String),
 }
 
 impl Refusal {
     const fn class(&self) -> &'static str {
         match self {
-            Refusal::GenericError(_) => "GenericError",
+            Refusal::GenericError(_) | Refusal::Arguments(_) | Refusal::Picture(_) => {
+                "GenericError"
+            }
             Refusal::CommandNotFound(_) => "CommandNotFound",
         }
     }
@@ -222,11 +234,21 @@ fn answer(line: &[u8], facts: &Facts) -> Reply {
         Ok(request) => request,
         Err(error) => return reply(Err(Refusal::GenericError(error.to_string())), None),
     };
-    reply(execute(&request.execute, facts), request.id)
+    reply(execute(&request.execute, request.arguments, facts), request.id)
 }
 
-fn execute(command: &str, facts: &Facts) -> Result<Answer, Refusal> {
+fn execute(command: &str, arguments: Option<Value>, facts: &Facts) -> Result<Answer, Refusal> {
     match command {
+        "screenshot" => {
+            let wanted = serde_json::from_value(arguments.unwrap_or_default())
+                .map_err(|error| Refusal::GenericError(error.to_string()))?;
+            picture::take(&wanted, &facts.device)
+                .map(Answer::Screenshot)
+                .map_err(|error| Refusal::Picture(format!("{error:#}")))
+        }
+        "address-spaces" | "accesses" if arguments.is_some() => {
+            Err(Refusal::Arguments(command.to_owned()))
+        }
         "address-spaces" => {
             // The device is locked for the copy of a handle only; what is walked is memory.
             let memory = facts.device.look(|gpu| gpu.memory().clone());
@@ -252,6 +274,7 @@ fn reply(result: Result<Answer, Refusal>, id: Option<Value>) -> Reply {
 mod tests {
     use super::*;
 
+    use gen8_spec::registers::outputs;
     use serde_json::json;
 
     use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
@@ -277,7 +300,9 @@ mod tests {
                 std::env::temp_dir().join(format!("gen8emu-{test}-{}", std::process::id()));
             fs::create_dir_all(&directory).unwrap();
             let path = directory.join("control");
-            let gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), GuestRam::empty());
+            let mut config = GpuConfig::by_device_id(0x1616).unwrap();
+            config.outputs = vec!["hdmi=640x480".parse().unwrap()];
+            let gpu = Gpu::new(config, GuestRam::empty());
             let device = Arc::new(Device::new(gpu, Box::new(NoInterrupts)));
             let mut spaces = AddressSpaces::new();
             let (engine, pdps) = (gen8_spec::engine::EngineId::Rcs, [0x1000, 0, 0, 0]);
@@ -339,6 +364,43 @@ mod tests {
     }
 
     #[test]
+    fn a_screenshot_is_a_file_or_a_clear_error() {
+        let bench = Bench::new("control-screenshot");
+        let mut client = bench.connect();
+        let file = bench.directory.join("screen.png");
+        let wanted = |file: &Path, pipe: Option<u32>| {
+            let arguments = json!({ "file": file, "pipe": pipe });
+            json!({ "execute": "screenshot", "arguments": arguments }).to_string()
+        };
+        for (request, told) in [
+            (r#"{"execute":"screenshot"}"#.to_owned(), "no request"),
+            (wanted(Path::new("screen.png"), None), "no path from the root"),
+            (wanted(&file, None), "no pipe sends anything"),
+            (wanted(&file, Some(1)), "pipe 1 sends nothing"),
+            (wanted(&file, Some(u32::MAX)), "sends nothing"),
+            (r#"{"execute":"accesses","arguments":{}}"#.to_owned(), "takes no arguments"),
+        ] {
+            let reply = ask(&mut client, request.as_bytes());
+            let desc = reply["error"]["desc"].as_str().unwrap_or_default();
+            assert!(desc.contains(told), "{reply}");
+        }
+        bench.facts.device.touch(|gpu| {
+            gpu.config_write(4, 2, 2); // memory decoding
+            for (register, value) in
+                [(outputs::PIPESRC, 15 << 16 | 8), (outputs::PIPECONF, outputs::PIPECONF_ENABLE)]
+            {
+                gpu.bar_write(Bar::Bar0, register.into(), 4, value.into());
+            }
+        });
+        let reply = ask(&mut client, wanted(&file, None).as_bytes());
+        assert_eq!(reply["return"], json!({ "pipe": 0, "width": 16, "height": 9 }), "{reply}");
+        assert_eq!(fs::read(&file).unwrap()[..8], *b"\x89PNG\r\n\x1a\n");
+        let beyond = bench.directory.join("none").join("screen.png");
+        let reply = ask(&mut client, wanted(&beyond, None).as_bytes());
+        assert!(reply["error"]["desc"].as_str().unwrap().contains("cannot write"), "{reply}");
+    }
+
+    #[test]
     fn only_the_owner_can_connect_and_the_socket_goes_with_the_server() {
         let bench = Bench::new("control-owner");
         let mode = fs::metadata(&bench.path).unwrap().permissions().mode();
@@ -366,7 +428,11 @@ mod tests {
             (b"[]", "GenericError", "no request"),
             (br#"{"execute":5}"#, "GenericError", "no request"),
             (br#"{"execute":"address-spaces","more":1}"#, "GenericError", "more"),
-            (br#"{"execute":"adress"}"#, "CommandNotFound", "expected address-spaces or accesses"),
+            (
+                br#"{"execute":"adress"}"#,
+                "CommandNotFound",
+                "expected address-spaces, accesses or screenshot",
+            ),
         ] {
             let reply = ask(&mut client, request);
             assert_eq!(reply["error"]["class"], class);

@@ -170,7 +170,7 @@ impl Plane {
                 return;
             };
             let page = self.pages.get((offset as u64 >> PAGE_SHIFT) as usize).copied().flatten();
-            let address = page.map(|page| page | offset as u64 % PAGE_SIZE);
+            let address = page.map(|page| page | (offset as u64 % PAGE_SIZE));
             if !address.is_some_and(|address| memory.read_bytes(address, piece)) {
                 piece.fill(0);
             }
