@@ -37,6 +37,19 @@ impl Accesses {
 
 /// The server's answer to `command`.
 pub(super) fn execute<T: DeserializeOwned>(socket: &Path, command: &str) -> Result<T> {
+    ask(socket, &json!({ "execute": command }))
+}
+
+/// The server's answer to `command` with arguments.
+pub(super) fn execute_with<T: DeserializeOwned>(
+    socket: &Path,
+    command: &str,
+    arguments: Value,
+) -> Result<T> {
+    ask(socket, &json!({ "execute": command, "arguments": arguments }))
+}
+
+fn ask<T: DeserializeOwned>(socket: &Path, request: &Value) -> Result<T> {
     let stream = UnixStream::connect(socket)
         .with_context(|| format!("connecting to {}", socket.display()))?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -49,10 +62,14 @@ pub(super) fn execute<T: DeserializeOwned>(socket: &Path, command: &str) -> Resu
     if next()?.get("gen8emu").is_none() {
         bail!("{} is no control socket of gen8emu", socket.display());
     }
-    (&stream).write_all(format!("{}\n", json!({ "execute": command })).as_bytes())?;
-    match next()?.get_mut("return").map(Value::take) {
+    (&stream).write_all(format!("{request}\n").as_bytes())?;
+    let mut reply = next()?;
+    match reply.get_mut("return").map(Value::take) {
         Some(answer) => Ok(serde_json::from_value(answer)?),
-        None => bail!("the server refused to tell"),
+        None => {
+            let why = reply.pointer("/error/desc").and_then(Value::as_str).unwrap_or("no reason");
+            bail!("the server refused to tell: {why}")
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
 use super::qemu::Machine;
 use super::scratch::Scratch;
+use super::screenshot::{self, Screenshot};
 use super::server::Server;
 use super::tools::Tools;
 use super::verdict::{Asked, Verdict};
@@ -64,6 +65,9 @@ pub(super) struct Guest {
     /// A monitor at the GPU, such as hdmi=1024x768; up to three
     #[arg(long, value_name = "OUTPUT")]
     pub(super) output: Vec<String>,
+    /// Write what its first monitor shows after the payload to this PNG file
+    #[arg(long, value_name = "FILE", requires = "output", conflicts_with_all = ["drive", "interactive"])]
+    pub(super) screenshot: Option<PathBuf>,
     /// Boot without the GPU: are kernel, initramfs and payload all right by themselves?
     #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "output", "check"])]
     pub(super) no_gpu: bool,
@@ -120,6 +124,7 @@ impl Default for Guest {
             stolen: None,
             display: Display::On,
             output: Vec::new(),
+            screenshot: None,
             no_gpu: false,
             drive: None,
             expect_oops: None,
@@ -194,7 +199,13 @@ impl Guest {
         let served = |path| server.is_some().then_some(path);
         let (gpu, control) = (served(socket.as_path()), served(control.as_path()));
         let site = Site { scratch: &scratch, logs: &logs, gpu, control };
-        self.boot_at(kernel, tools, &site, console, watch)
+        let Some((file, socket)) = self.screenshot.as_deref().zip(control) else {
+            return self.boot_at(kernel, tools, &site, console, watch);
+        };
+        let mut screenshot = Screenshot::new(watch, socket, file)?;
+        let verdict = self.boot_at(kernel, tools, &site, console, &mut screenshot)?;
+        screenshot.finish()?;
+        Ok(verdict)
     }
 
     /// As [`Guest::boot`], with a GPU that somebody else serves.
@@ -251,6 +262,7 @@ impl Guest {
     }
 
     fn pack(&self, kernel: &Kernel, tools: &Tools, checks: &[String]) -> Result<Vec<u8>> {
+        let still = self.screenshot.as_ref().map(|_| screenshot::payload(self.exec.as_deref()));
         initramfs::pack(&Contents {
             busybox: &tools.busybox,
             release: &kernel.release,
@@ -260,7 +272,7 @@ impl Guest {
             checks: tools.checks.as_ref().map(|(program, _)| program.as_path()),
             wanted_checks: checks,
             overlay: self.overlay.as_deref(),
-            payload: self.exec.as_deref(),
+            payload: still.as_deref().or(self.exec.as_deref()),
             interactive: self.interactive,
             more_files: &self.packed,
         })
@@ -269,7 +281,7 @@ impl Guest {
     fn asked(&self, checks: &[String]) -> Asked {
         Asked {
             i915: self.has_i915(),
-            payload: self.exec.is_some(),
+            payload: self.exec.is_some() || self.screenshot.is_some(),
             checks: checks.iter().map(|check| name_of(check).to_owned()).collect(),
             intx: self.intx,
             stolen: self.stolen.is_some_and(|size| size > 0),

@@ -23,6 +23,7 @@ mod modules;
 mod packages;
 mod qemu;
 mod scratch;
+mod screenshot;
 mod server;
 mod soak;
 mod suite;
