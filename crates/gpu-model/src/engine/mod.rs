@@ -251,12 +251,19 @@ impl Engine {
         }
     }
 
-    /// Sets error bits in EIR; those that EMR lets through interrupt.
+    /// Errors that EMR lets through stand in EIR until software clears them, and interrupt. Those
+    /// that it masks are in ESR alone, while they last (PRM volume 2c, EIR, EMR and ESR).
     pub(crate) fn raise_error(&mut self, bits: u32, bus: &mut Bus<'_>) {
-        self.registers.set(reg::EIR, self.registers.get(reg::EIR) | bits);
-        if bits & !self.registers.get(reg::EMR) != 0 {
+        let reported = bits & !self.registers.get(reg::EMR);
+        if reported != 0 {
+            self.registers.set(reg::EIR, self.registers.get(reg::EIR) | reported);
             self.raise(irq::CS_ERROR, bus);
         }
+    }
+
+    /// ESR: the errors that last.
+    fn error_status(&self) -> u32 {
+        if self.stop == Some(Stop::Instruction) { reg::EIR_INSTRUCTION } else { 0 }
     }
 
     /// Whether contexts come by ELSP.

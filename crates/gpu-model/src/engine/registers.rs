@@ -8,7 +8,7 @@ use ppgtt::{Levels, PhysicalMemory};
 
 use super::execlists::PortWrite;
 use super::parser::Batch;
-use super::{Engine, GPR_DWORDS, Stop};
+use super::{Engine, GPR_DWORDS};
 use crate::bus::Bus;
 use crate::event::Event;
 
@@ -48,8 +48,8 @@ impl Engine {
             reg::INSTDONE if self.is_idle() => u32::MAX,
             reg::INSTDONE => INSTDONE_BUSY,
             reg::MI_MODE if self.is_idle() => self.registers.get(offset) | reg::MI_MODE_IDLE,
-            reg::ESR if self.stop == Some(Stop::Instruction) => reg::EIR_INSTRUCTION,
-            reg::ESR | reg::ELSP => 0,
+            reg::ESR => self.error_status(),
+            reg::ELSP => 0,
             reg::RESET_CTL if self.reset_ready() => reg::RESET_CTL_REQUEST | reg::RESET_CTL_READY,
             reg::EXECLIST_STATUS_LO => self.execlists.status(self.parser.arbitration),
             reg::EXECLIST_STATUS_HI => {
@@ -95,6 +95,10 @@ impl Engine {
             reg::MI_MODE => {
                 self.registers.write(offset, value);
                 self.refresh_modes();
+            }
+            reg::EMR => {
+                self.registers.write(offset, value);
+                self.raise_error(self.error_status(), bus);
             }
             _ if self.live_register(offset, bus).is_some() => {
                 // RESET_CTL is live only while a request stands; the rest is read only.

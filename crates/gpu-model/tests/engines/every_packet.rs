@@ -245,6 +245,7 @@ impl Runner {
         self.bench.poke(self.ring + 4, if update_gtt { SPARE_GGTT } else { 0 });
         self.bench.events();
         for (register, value) in [
+            (reg::EMR, 0),
             (reg::START, self.ring as u32),
             (reg::CTL, (RING_BYTES - 0x1000) | reg::CTL_VALID),
             (reg::TAIL, tail),

@@ -66,6 +66,7 @@ fn absent_translation_is_latched_and_holds_the_engine_at_the_command() {
 #[test]
 fn write_to_a_read_only_page_is_dropped_without_a_fault() {
     let mut bench = bench();
+    bench.set(BCS, reg::EMR, 0);
     let vm = bench.vm(Levels::Four);
     let page = bench.page();
     bench.write_pte(vm, VA, pte::encode_pte(page, pte::CacheLevel::Llc, true));
@@ -193,7 +194,7 @@ fn missing_privilege_is_told_in_eir_and_stops_nothing() {
             }
             let (_, activity) = run_batch(&mut bench, &commands);
             assert_eq!(activity, EngineActivity::Idle, "{commands:#x?}");
-            assert_eq!(bench.get(BCS, reg::EIR), reg::EIR_PRIVILEGE);
+            assert_eq!(bench.get(BCS, reg::EIR), if open { reg::EIR_PRIVILEGE } else { 0 });
             assert_eq!(bench.get(BCS, reg::ESR), 0, "nothing lasts");
             let bit = irq::CS_ERROR << BCS.interrupt_shift();
             assert_eq!(bench.read_register(bank + irq::IIR) & bit != 0, open);
@@ -202,13 +203,19 @@ fn missing_privilege_is_told_in_eir_and_stops_nothing() {
 }
 
 #[test]
-fn emr_holds_the_error_interrupt_back() {
+fn emr_holds_an_error_back_until_it_is_lifted() {
     let mut bench = bench();
     let bank = irq::gt_bank(BCS.interrupt_bank());
     bench.write_register(bank + irq::IMR, 0);
+    bench.set(BCS, reg::IMR, 0);
     run_batch(&mut bench, &[0xdead_beef]);
     let bit = irq::CS_ERROR << BCS.interrupt_shift();
     assert_eq!(bench.read_register(bank + irq::IIR) & bit, 0);
+    assert_eq!((bench.get(BCS, reg::EIR), bench.get(BCS, reg::ESR)), (0, reg::EIR_INSTRUCTION));
+    bench.set(BCS, reg::EMR, !reg::EIR_PRIVILEGE);
+    assert_eq!(bench.get(BCS, reg::EIR), 0);
+    bench.set(BCS, reg::EMR, !reg::EIR_INSTRUCTION);
+    assert_ne!(bench.read_register(bank + irq::IIR) & bit, 0);
     assert_eq!(bench.get(BCS, reg::EIR), reg::EIR_INSTRUCTION);
     bench.set(BCS, reg::EIR, u32::MAX);
     assert_eq!(bench.get(BCS, reg::EIR), 0);

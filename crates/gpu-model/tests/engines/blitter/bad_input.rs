@@ -33,10 +33,10 @@ fn length(header: u32) -> usize {
 }
 
 /// Whether the engine stopped at the packet, which comes after the commands of `before`, with IPEHR
-/// and EIR telling of it.
+/// and ESR telling of it.
 fn is_error(field: &mut Field, before: &[u32], packet: &[u32]) -> bool {
     let stopped = field.run(&[before, packet].concat(), 1000) == EngineActivity::Waiting;
-    let told = field.bench.get(BCS, reg::EIR) & reg::EIR_INSTRUCTION != 0;
+    let told = field.bench.get(BCS, reg::ESR) & reg::EIR_INSTRUCTION != 0;
     assert_eq!(stopped, told);
     assert!(!stopped || field.bench.get(BCS, reg::IPEHR) == packet[0]);
     stopped
