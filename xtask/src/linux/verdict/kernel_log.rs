@@ -19,13 +19,15 @@ const BROKEN: [&str; 10] = [
 const TROUBLE: [&str; 5] = ["*ERROR*", "GPU HANG", "wedged", "Resetting ", "timed out"];
 /// What i915 says about a hang and the reset that ends it (5.10 to 7.3: `intel_reset.c`,
 /// `i915_gpu_error.c`, `intel_execlists_submission.c`, `i915_sw_fence.c`).
-const RESET: [&str; 6] = [
+const RESET: [&str; 7] = [
     "GPU HANG",
     "Resetting ",
     "context reset due to GPU hang",
     "stopped heartbeat",
     "heartbeat",
     "Fence expiration time out",
+    // 7.x, `drm_dev_wedged_event`: told where i915 is to recover.
+    "device wedged, needs recovery",
 ];
 /// An oops tells its registers once more behind its end; all of it takes less than this (seconds).
 const OOPS_TAIL: f64 = 1.0;
@@ -156,6 +158,12 @@ mod tests {
             assert!(is_broken(line), "{line}");
         }
         assert!(!is_broken("PIPE_CONTROL: no write, no depth stall, no RC write flush"));
+    }
+
+    #[test]
+    fn a_wedged_device_is_trouble_and_that_of_a_reset() {
+        let line = "i915 0000:00:02.0: [drm] device wedged, needs recovery";
+        assert!(is_graphics_trouble(line) && is_reset(line));
     }
 
     #[test]
