@@ -61,6 +61,17 @@ fn straps_and_live_levels_name_the_ports_that_have_a_monitor() {
 }
 
 #[test]
+fn latencies_of_memory_are_told_where_watermarks_are_made_of_them() {
+    // As i915 takes it apart: WM0 in tenths of a microsecond, the others in halves.
+    let latencies = |gpu: &mut Gpu| {
+        let value = gpu.bar_read(Bar::Bar0, regs::MCH_SSKPD.into(), 8);
+        [(56, 8), (4, 8), (12, 8), (20, 9), (32, 9)].map(|(low, bits)| value >> low & !(!0 << bits))
+    };
+    assert_eq!(latencies(&mut gpu(1)), [20, 4, 36, 90, 160]);
+    assert_eq!(latencies(&mut gpu(0)), [0; 5]);
+}
+
+#[test]
 fn a_display_that_is_fused_off_has_no_outputs() {
     let mut config = gpu(1).config().clone();
     config.display_fused_off = true;

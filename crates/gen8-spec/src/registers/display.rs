@@ -64,6 +64,8 @@ pub static RULES: &[Rule] = &[
     Rule::storage("PCH_RAWCLK_FREQ", 0xc_6204),
     Rule::storage("PCH_PP_STATUS", 0xc_7200).array(5, 4),
     Rule::storage("TRANS_CHICKEN1", 0xf_0060),
+    // Memory controller: latencies, of which no watermark is made without a monitor.
+    Rule::read_only("MCH_SSKPD", super::outputs::MCH_SSKPD, 0).array(2, 4),
     // Fences of the aperture and the GGTT flush.
     Rule::storage("TILECTL", mmio::TILECTL),
     Rule::read_only("GFX_FLSH_CNTL", mmio::GFX_FLSH_CNTL, 0),

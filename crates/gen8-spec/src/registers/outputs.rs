@@ -221,6 +221,13 @@ pub const PCH_RAWCLK_LP_MHZ: u32 = 24;
 /// IVB_TIMESTAMP_CTR: microseconds.
 pub const TIMESTAMP_CTR_US: u32 = 0x4_4070;
 
+/// MCH_SSKPD, lower half: latencies of memory for the watermarks (i915 `hsw_read_wm_latency`).
+pub const MCH_SSKPD: u32 = 0x14_5d10;
+/// [`MCH_SSKPD`] with a monitor: WM3 45 µs, WM2 18 µs and WM1 2 µs, in halves.
+pub const MCH_SSKPD_LOW: u32 = 90 << 20 | 36 << 12 | 4 << 4;
+/// Its upper half: WM0 2 µs in tenths, WM4 80 µs in halves.
+pub const MCH_SSKPD_HIGH: u32 = 20 << 24 | 160;
+
 /// The registers besides those of [`super::display::RULES`], by address.
 pub static RULES: &[Rule] = &[
     // CPU display.

@@ -146,6 +146,5 @@ pub static RULES: &[Rule] = &[
     Rule::read_only("GT_PERF_LIMIT_REASONS", 0x14_5948, 0),
     Rule::read_only("GEN6_GT_PERF_STATUS", 0x14_5994, 0),
     Rule::read_only("GEN6_RP_STATE_CAP", mmio::RP_STATE_CAP, RP_STATE_CAP_VALUE),
-    Rule::read_only("MCH_SSKPD", 0x14_5d10, 0).array(2, 4),
     Rule::read_only("DCLK", 0x14_5e04, 0),
 ];

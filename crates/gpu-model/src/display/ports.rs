@@ -7,7 +7,8 @@ use crate::registers::RegisterFile;
 /// Ports of the CPU: A to E.
 const DDIS: u32 = 5;
 
-/// Values after power-on: nothing is sent, nothing drives a port. The PCH lies in the package.
+/// Values after power-on: nothing is sent, nothing drives a port. The PCH lies in the package, and its
+/// firmware has told the latencies of memory.
 pub(super) fn reset(file: &mut RegisterFile) {
     for port in 0..DDIS {
         file.set(regs::DDI_BUF_CTL + port * regs::DDI_BUF_STRIDE, regs::DDI_BUF_IDLE);
@@ -15,6 +16,8 @@ pub(super) fn reset(file: &mut RegisterFile) {
         file.set(regs::PORT_CLK_SEL + 4 * port, none);
     }
     file.set(regs::PCH_RAWCLK_FREQ, regs::PCH_RAWCLK_LP_MHZ);
+    file.set(regs::MCH_SSKPD, regs::MCH_SSKPD_LOW);
+    file.set(regs::MCH_SSKPD + 4, regs::MCH_SSKPD_HIGH);
 }
 
 /// `stored` was written to the register at `offset`, which held `before`.
