@@ -13,7 +13,7 @@ mod sample;
 use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use self::plan::Plan;
@@ -107,11 +107,15 @@ fn boot(
         let mut record = Record::new(plan.limit);
         let verdict = guest.boot_watched(kernel, tools, name, Console::Kept, &mut record)?;
         output::split(&logs.join("console.log"), &outputs, &record)?;
-        if !record.began() {
-            bail!("the guest did not begin with the suite: {}", verdict.faults.join("; "));
+        let (next, more) = (record.next(), record.more());
+        if record.total().is_none() {
+            let why =
+                format!("the guest did not begin with the suite: {}", verdict.faults.join("; "));
+            // What earlier guests showed is still worth a table.
+            ensure!(report.is_begun(), why);
+            report.fault(why);
+            break;
         }
-        let next = record.next();
-        let more = record.more();
         report.add(record, &verdict);
         if !more {
             break;

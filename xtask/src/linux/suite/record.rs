@@ -92,9 +92,9 @@ impl Record {
         }
     }
 
-    /// The runner has found its tests.
-    pub(super) fn began(&self) -> bool {
-        self.total.is_some()
+    /// The number of tests that the runner has found; `None` if it did not begin.
+    pub(super) fn total(&self) -> Option<usize> {
+        self.total
     }
 
     /// The number of the test after those of this boot.
@@ -198,7 +198,7 @@ impl Test {
         self.result = match (ended.timeout, ended.exit, ended.signal) {
             (true, ..) => Outcome::Timeout,
             (_, _, Some(_)) => Outcome::Crash,
-            (_, Some(0), _) if self.wedged => Outcome::Fail,
+            (_, Some(0 | SKIP), _) if self.wedged => Outcome::Fail,
             (_, Some(0), _) => Outcome::Pass,
             (_, Some(SKIP), _) => Outcome::Skip,
             _ => Outcome::Fail,
@@ -329,6 +329,16 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_test_that_leaves_a_wedged_gpu_fails_whether_it_passed_or_skipped() {
+        let skips = LOG.replace(
+            "\"exit\":77,\"signal\":null,\"timeout\":false,\"seconds\":0.1,\"wedged\":false",
+            "\"exit\":77,\"signal\":null,\"timeout\":false,\"seconds\":0.1,\"wedged\":true",
+        );
+        assert_eq!(read(&skips).tests[&1].result, Outcome::Fail);
+        assert_eq!(read(LOG).tests[&6].result, Outcome::Fail);
+    }
+
+    #[test]
     fn the_kernels_words_go_to_the_test_that_ran() {
         let record = read(LOG);
         assert!(record.tests[&0].kernel[0].contains("GPU HANG"));
@@ -352,6 +362,9 @@ pub(super) mod tests {
         let last = "[ 9.8] gen8emu: test 8 starts /opt/last\n";
         assert!(!read(&format!("{LOG}{last}")).more());
         let none = read("[ 6.0] gen8emu: suite 8 tests\n");
-        assert!(none.began() && !none.more(), "a guest that runs nothing is not booted again");
+        assert!(
+            none.total().is_some() && !none.more(),
+            "a guest that runs nothing is not booted again"
+        );
     }
 }

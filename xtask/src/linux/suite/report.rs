@@ -13,6 +13,9 @@ pub(super) struct Report {
     /// How many guests it took, and why each but the first.
     boots: usize,
     reboots: Vec<String>,
+    /// How many tests the first guest found.
+    #[serde(skip)]
+    found: Option<usize>,
     /// What is wrong beside the tests.
     faults: Vec<String>,
     /// Nothing failed.
@@ -23,6 +26,13 @@ impl Report {
     /// Adds the tests of one boot.
     pub(super) fn add(&mut self, record: Record, verdict: &Verdict) {
         self.boots += 1;
+        match (self.found, record.total()) {
+            (None, found) => self.found = found,
+            (Some(first), Some(later)) if first != later => {
+                self.fault(format!("a guest found {later} tests, the first one {first}"));
+            }
+            _ => {}
+        }
         self.kernel = self.kernel.take().or_else(|| verdict.kernel.clone());
         let early = record.before.iter().filter(|line| is_broken(line));
         self.faults.extend(early.map(|line| format!("before the first test: {line}")));
@@ -35,10 +45,23 @@ impl Report {
         self.tests.extend(record.tests.into_values());
     }
 
+    /// Whether a guest has begun with the tests.
+    pub(super) fn is_begun(&self) -> bool {
+        self.boots > 0
+    }
+
+    /// Notes what is wrong beside the tests.
+    pub(super) fn fault(&mut self, what: String) {
+        self.faults.push(what);
+    }
+
     /// Judges, once all tests have run.
     pub(super) fn judge(&mut self) {
+        let left = self.found.unwrap_or(0).saturating_sub(self.tests.len());
         if self.tests.is_empty() {
-            self.faults.push("no test ran".into());
+            self.fault("no test ran".into());
+        } else if left > 0 {
+            self.fault(format!("{left} tests did not run"));
         }
         self.ok = self.faults.is_empty() && !self.tests.iter().any(|test| test.result.is_bad());
     }
@@ -111,8 +134,22 @@ mod tests {
     }
 
     #[test]
+    fn tests_that_did_not_run_are_a_fault_and_so_is_another_number_of_them() {
+        let good = LOG.lines().take(7).collect::<Vec<_>>().join("\n");
+        let two = good.replace("suite 9 tests", "suite 2 tests");
+        assert!(report(&two).ok, "{}", report(&two).text());
+        assert!(report(&good).text().ends_with("fault: 7 tests did not run"));
+        let mut other = Report::default();
+        other.add(read(&two), &Verdict::default());
+        other.add(read("[ 6.0] gen8emu: suite 3 tests\n"), &Verdict::default());
+        other.judge();
+        assert!(!other.ok, "{}", other.text());
+    }
+
+    #[test]
     fn passes_and_skips_are_well_and_nothing_at_all_is_not() {
-        let good: String = LOG.lines().take(7).flat_map(|line| [line, "\n"]).collect();
+        let good = LOG.replace("suite 9 tests", "suite 2 tests");
+        let good: String = good.lines().take(7).flat_map(|line| [line, "\n"]).collect();
         assert!(report(&good).ok, "{}", report(&good).text());
         assert!(!report("[ 6.0] gen8emu: suite 0 tests\n").ok);
         let broken = "[ 5.0] WARNING: CPU: 0 PID: 1 at early.c:1\n";
