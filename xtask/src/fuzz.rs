@@ -68,11 +68,13 @@ struct Run {
 
 /// Builds and runs the targets, prints a table.
 pub(crate) fn run(arguments: &FuzzArgs) -> Result<ExitCode> {
-    if let Err(why) = check_tools() {
-        eprintln!("error: cannot fuzz here: {why:#}");
-        return Ok(ExitCode::from(CANNOT));
-    }
-    let programs = build()?;
+    let programs = match check_tools().and_then(|()| build()) {
+        Ok(programs) => programs,
+        Err(why) => {
+            eprintln!("error: cannot fuzz here: {why:#}");
+            return Ok(ExitCode::from(CANNOT));
+        }
+    };
     let wanted = |name: &&str| arguments.target.as_deref().is_none_or(|only| only == *name);
     let runs: Vec<Run> = thread::scope(|scope| {
         let threads: Vec<_> = TARGETS
@@ -80,11 +82,11 @@ pub(crate) fn run(arguments: &FuzzArgs) -> Result<ExitCode> {
             .filter(wanted)
             .map(|target| scope.spawn(|| run_target(&programs, target, arguments.minutes)))
             .collect();
-        let join = |thread: thread::ScopedJoinHandle<'_, Run>| thread.join().unwrap_or_default();
-        threads.into_iter().map(join).collect()
+        threads.into_iter().flat_map(thread::ScopedJoinHandle::join).collect()
     });
     print!("\n{}", table(&runs));
-    let well = runs.iter().all(|run| run.crash.is_none() && run.failure.is_none());
+    let asked = TARGETS.iter().filter(|name| wanted(name)).count();
+    let well = runs.len() == asked && runs.iter().all(Run::is_well);
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -163,6 +165,11 @@ fn command(programs: &Path, target: &str, minutes: u32) -> Result<Command> {
 }
 
 impl Run {
+    /// Whether it looked at inputs, to its end, and found nothing.
+    fn is_well(&self) -> bool {
+        self.executions > 0 && self.crash.is_none() && self.failure.is_none()
+    }
+
     /// Takes in a line of libFuzzer's.
     fn add_line(&mut self, line: &str) {
         if let Some((_, path)) = line.split_once("Test unit written to ") {
@@ -228,6 +235,7 @@ fn table(runs: &[Run]) -> String {
         let end = match (&run.crash, &run.failure) {
             (Some(input), _) => format!("FAILED: {}", input.display()),
             (None, Some(why)) => format!("FAILED: {why}"),
+            (None, None) if run.executions == 0 => "FAILED: it looked at no input".to_owned(),
             (None, None) => "none".to_owned(),
         };
         text += &format!(
@@ -262,6 +270,13 @@ mod tests {
             ..Run::default()
         };
         assert_eq!(run, expected);
+    }
+
+    #[test]
+    fn a_target_that_looked_at_no_input_has_not_done_well() {
+        assert!(Run { executions: 1, ..Run::default() }.is_well());
+        assert!(!Run::default().is_well());
+        assert!(table(&[Run::default()]).contains("FAILED: it looked at no input"));
     }
 
     #[test]
