@@ -7,7 +7,7 @@
 //! * guest RAM lies between pages that nobody may touch, and a part of it may only be read
 //!   ([`ram`]): an access beyond it, or a write where none may be, ends the process;
 //! * a step keeps to its budget of commands and to a limit of processor time;
-//! * an instruction error that a register tells of is an event as well;
+//! * an instruction error that an engine's ESR tells of was an event of that engine;
 //! * at the end the device answers, and after a full reset the engine runs a batch.
 
 mod blits;
