@@ -36,7 +36,8 @@ pub(crate) fn command(arguments: &ScreenshotArgs) -> Result<()> {
     if let Some(error) = answer.pointer("/error/desc").and_then(Value::as_str) {
         bail!("{error}");
     }
-    let taken: Taken = serde_json::from_value(answer["return"].take())?;
+    let returned = answer.get_mut("return").context("the server's answer has no result")?.take();
+    let taken: Taken = serde_json::from_value(returned)?;
     let file = arguments.file.display();
     println!("{file}: {}x{} from pipe {}", taken.width, taken.height, taken.pipe);
     Ok(())
