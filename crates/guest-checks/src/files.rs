@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::gpu::Node;
 
 /// The text of a file without the white space around it.
 pub(crate) fn read(path: &Path) -> Result<String> {
@@ -39,7 +40,7 @@ impl Setting {
 
     /// Sets a parameter of i915 as it runs; none where the kernel has no such parameter.
     pub(crate) fn parameter(name: &str, text: &str) -> Result<Option<Setting>> {
-        let path = Path::new("/sys/kernel/debug/dri/0/i915_params").join(name);
+        let path = Node::debugfs()?.join("i915_params").join(name);
         path.exists().then(|| Setting::set(&path, text)).transpose()
     }
 }

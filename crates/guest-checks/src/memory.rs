@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::gpu::Node;
 
 /// Growth that is no leak: slabs that are partly full, the kernel's other work. Measured: up to some
 /// hundred KiB.
@@ -37,11 +38,11 @@ impl Sample {
 
 /// Asks i915 to retire and free all it can, drops the caches, and waits until no more comes free.
 fn settle() -> Result<()> {
-    let drop_caches = Path::new("/sys/kernel/debug/dri/0/i915_gem_drop_caches");
+    let drop_caches = Node::debugfs()?.join("i915_gem_drop_caches");
     if drop_caches.exists() {
         // DROP_UNBOUND | DROP_BOUND | DROP_RETIRE | DROP_ACTIVE | DROP_FREED | DROP_SHRINK_ALL |
         // DROP_IDLE of drivers/gpu/drm/i915/i915_debugfs.c. Objects stay; only caches go.
-        files::write(drop_caches, "0x7f")?;
+        files::write(&drop_caches, "0x7f")?;
     }
     files::write(Path::new("/proc/sys/vm/drop_caches"), "3")?;
     shrink_slabs();
@@ -91,11 +92,11 @@ fn meminfo_field(text: &str, name: &str) -> Option<u64> {
 
 /// `i915_gem_objects` begins with `37 shrinkable [0 free] objects, 471040 bytes`.
 fn objects() -> Result<Option<u64>> {
-    let path = Path::new("/sys/kernel/debug/dri/0/i915_gem_objects");
+    let path = Node::debugfs()?.join("i915_gem_objects");
     if !path.exists() {
         return Ok(None);
     }
-    Ok(files::read(path)?.split_whitespace().next().and_then(|count| count.parse().ok()))
+    Ok(files::read(&path)?.split_whitespace().next().and_then(|count| count.parse().ok()))
 }
 
 /// Two samples with work between them.

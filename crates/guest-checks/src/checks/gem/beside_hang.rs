@@ -53,6 +53,9 @@ fn beside(hung: Engine, engines: &[Engine]) -> Result<String> {
             done.add(pair.name, &on, (pair.run)(&innocent, first, second))?;
         }
     }
+    if done.works == 0 {
+        return Err(Error::NotHere("no other engine has a work".into()));
+    }
     if !endless.is_running()? {
         return Err(Error::Wrong("the endless batch ended before the others' work".into()));
     }
@@ -63,9 +66,10 @@ fn beside(hung: Engine, engines: &[Engine]) -> Result<String> {
     drop(impatient);
     let reset = start.elapsed() - worked;
     Ok(format!(
-        "{} works on the other engines in {} ms, then reset within {} ms",
+        "{} works on the other engines in {} ms ({} cannot be done here), then reset within {} ms",
         done.works,
         worked.as_millis(),
+        done.not_here,
         reset.as_millis()
     ))
 }
@@ -76,18 +80,19 @@ pub(super) fn without_capture() -> Result<Option<Setting>> {
     Setting::parameter("error_capture", "0")
 }
 
-/// What could be done.
+/// What could be done, and what could not.
 #[derive(Default)]
 struct Done {
     works: u32,
+    not_here: u32,
 }
 
 impl Done {
-    /// Counts the work `name`; one that cannot be done here counts as none.
+    /// Counts the work `name`; one that cannot be done here counts apart.
     fn add(&mut self, name: &str, on: &str, result: Result<String>) -> Result<()> {
         match result {
             Ok(_) => self.works += 1,
-            Err(Error::NotHere(_)) => {}
+            Err(Error::NotHere(_)) => self.not_here += 1,
             Err(error) => return Err(Error::Wrong(format!("{on} {name}: {error}"))),
         }
         Ok(())

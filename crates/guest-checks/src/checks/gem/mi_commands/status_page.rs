@@ -1,16 +1,14 @@
 //! What batches can do to the engine's own status page, as the kernel's debugfs shows it.
 
-use std::path::Path;
-
 use crate::checks::gem::{Work, everywhere};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::gpu::{Batch, Device, Engine, Trial, mi};
+use crate::gpu::{Batch, Device, Engine, Node, Trial, mi};
 
 pub(super) const WORKS: &[Work] = &[Work { name: "status page", on: everywhere, run: status_page }];
 
-/// Where i915 shows all engines with their status pages.
-const ENGINES: &str = "/sys/kernel/debug/dri/0/i915_engine_info";
+/// Where i915 shows all engines with their status pages, in debugfs.
+const ENGINES: &str = "i915_engine_info";
 /// The dword that the ring's head is reported to (PRM volume 3, hardware status page).
 const HEAD: usize = 4;
 /// A place of the page that neither hardware nor kernel uses, in bytes.
@@ -21,8 +19,9 @@ const NEVER: u32 = 0x0bad_57a7;
 /// MI_REPORT_HEAD reports where the ring's head is by then; MI_STORE_DATA_INDEX writes nothing
 /// without privilege.
 fn status_page(device: &Device, engine: Engine) -> Result<String> {
-    if !Path::new(ENGINES).exists() {
-        return Err(Error::NotHere(format!("there is no {ENGINES}")));
+    let engines = Node::debugfs()?.join(ENGINES);
+    if !engines.exists() {
+        return Err(Error::NotHere(format!("there is no {}", engines.display())));
     }
     let trial = Trial::new(device, engine)?;
     let batch = Batch::default()
@@ -35,7 +34,7 @@ fn status_page(device: &Device, engine: Engine) -> Result<String> {
         trial.set(0, 0);
         trial.run(&batch.clone().end())?;
         trial.expect("the end of the batch", 0, 1)?;
-        let text = files::read(Path::new(ENGINES))?;
+        let text = files::read(&engines)?;
         let page = page_of(&text, engine).unwrap_or_default();
         if page.contains(&format!("{NEVER:08x}")) {
             return Err(Error::Wrong("MI_STORE_DATA_INDEX wrote without privilege".into()));

@@ -1,6 +1,6 @@
 //! All engines spin at once; everything else must stay responsive.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::checks::gem::beside_hang::without_capture;
@@ -18,7 +18,6 @@ const PROMPT: Duration = Duration::from_secs(2);
 /// waits of milliseconds.
 const RESET: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
-const DEBUGFS: &str = "/sys/kernel/debug/dri/0";
 
 /// How engines are kept busy.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +96,7 @@ fn responsive(kind: Spin, engines: &[Engine]) -> Result<String> {
         }
         Ok(())
     };
-    for path in [frequency()?, Path::new(DEBUGFS).join("i915_engine_info")] {
+    for path in [frequency()?, Node::debugfs()?.join("i915_engine_info")] {
         if path.exists() {
             promptly(&path.display().to_string(), &mut || files::read(&path).map(drop))?;
         }
@@ -134,7 +133,7 @@ fn frequency() -> Result<PathBuf> {
 
 /// The kernel is told to reset every engine while all spin.
 fn reset(engines: &[Engine]) -> Result<String> {
-    let wedged = Path::new(DEBUGFS).join("i915_wedged");
+    let wedged = Node::debugfs()?.join("i915_wedged");
     if !wedged.exists() {
         return Err(Error::NotHere(format!("there is no {}", wedged.display())));
     }
