@@ -26,9 +26,9 @@ impl Catalogue {
         let (mut names, mut groups) = (Vec::new(), Vec::new());
         for line in list.lines() {
             let name = line.split([' ', '[', '=']).next().unwrap_or(line).to_owned();
-            if let Some((_, group)) =
-                line.trim_end().strip_suffix(')').and_then(|l| l.rsplit_once('('))
-            {
+            let remark = line.trim_end().strip_suffix(')').and_then(|line| line.rsplit_once('('));
+            // Other remarks in parentheses are no single word.
+            if let Some((_, group)) = remark.filter(|(_, word)| !word.contains(' ')) {
                 groups.push((group.to_owned(), name.clone()));
             }
             names.push(name);
@@ -78,7 +78,8 @@ mod tests {
 
     const LIST: &str = "engines          each engine runs (basic)\n\
                         contexts[=N: 1000] makes contexts (gem)\n\
-                        share            two clients (basic)\n";
+                        share            two clients (basic)\n\
+                        leak             nothing (it fails, on purpose)\n";
 
     fn expand(words: &[&str]) -> Result<Vec<String>> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
@@ -97,7 +98,8 @@ mod tests {
     fn an_unknown_check_is_refused_with_the_known_ones() {
         let error = expand(&["engine"]).unwrap_err().to_string();
         assert!(
-            error.contains("`engine`") && error.contains("none, basic, gem, engines"),
+            error.contains("`engine`")
+                && error.ends_with("use none, basic, gem, engines, contexts, share, leak"),
             "{error}"
         );
     }
