@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use driver::Policy;
 use gen8_spec::pci;
+use gen8_spec::registers::outputs::PORT_COUNT;
 use gen8_spec::sku::{SKUS, Sku};
 use gpu_model::display::{Output, OutputError};
 use machine::MachineKind;
@@ -219,12 +220,19 @@ fn bench_name(text: &str) -> Result<String, String> {
 
 /// Reads the command line. What is wrong with it is told in one line, with exit status 2.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
-    Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
+    let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Wrong::Help(error),
         _ => Wrong::Use(one_line(&error.to_string())),
-    })
+    })?;
+    match &cli.command {
+        Command::Serve(ServeArgs { output, .. }) if output.len() > PORT_COUNT => {
+            let most = format!("error: there are ports for {PORT_COUNT} outputs");
+            Err(Wrong::Use(format!("{most}, not for {} (--output)", output.len())))
+        }
+        _ => Ok(cli),
+    }
 }
 
 /// Why there is no command line to follow.
@@ -277,6 +285,12 @@ mod tests {
             ("run --jsno", "--jsno", vec!["--json"]),
             ("serve --socket s --output vga=1x1", "vga=1x1", vec!["hdmi=1024x768"]),
             ("serve --socket s --output hdmi=9x9", "9x9", vec!["640 to 2048"]),
+            (
+                "serve --socket s --output hdmi=640x480 --output hdmi=640x480 --output hdmi=640x480 \
+                 --output hdmi=640x480",
+                "--output",
+                vec!["3 outputs, not for 4"],
+            ),
         ] {
             let message = complaint(line);
             assert!(!message.contains('\n'), "{message}");

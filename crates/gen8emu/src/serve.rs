@@ -9,7 +9,6 @@ use std::thread;
 use anyhow::{Context, Result};
 use device_server::{ApertureWrites, Server, TerminationSignals};
 use gen8_spec::pci;
-use gen8_spec::registers::outputs::PORT_COUNT;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
 use observe::AddressSpaces;
 
@@ -59,11 +58,6 @@ fn config(arguments: &ServeArgs) -> Result<GpuConfig> {
     config.gmch_ctrl = pci::with_stolen_bytes(config.gmch_ctrl, arguments.stolen)
         .context("there is no such stolen memory")?;
     config.display_fused_off = arguments.display == Display::FusedOff;
-    anyhow::ensure!(
-        arguments.output.len() <= PORT_COUNT,
-        "there are ports for {PORT_COUNT} outputs, not for {}",
-        arguments.output.len()
-    );
     config.outputs.clone_from(&arguments.output);
     Ok(config)
 }
