@@ -1,9 +1,9 @@
 //! Benches of the blitter: `blt_copy_linear`, `blt_fill`, `blt_clear`, `blt_copy_x`, `blt_copy_y`,
 //! `blt_growth`.
 //!
-//! Guest memory and the memory of the limits are of the same kind, anonymous pages of 4 KiB, and both
-//! sides of a fill write the same value: some CPUs store lines of zeros at three times the rate of
-//! others.
+//! Guest memory and the memory of the limits are of the same kind, anonymous pages of 4 KiB. Both sides
+//! of a fill write zeros, or neither does: some CPUs store lines of zeros at three times the rate of
+//! other lines.
 
 use std::hint::black_box;
 
