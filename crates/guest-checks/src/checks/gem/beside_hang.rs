@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{PAIRS, ordered_pairs, works_on};
+use super::{OFTEN, PAIRS, SELDOM, ordered_pairs, works_on};
 use crate::error::{Error, Result};
 use crate::files::Setting;
 use crate::gpu::{Device, Endless, Engine, Node};
@@ -11,10 +11,6 @@ use crate::report::{Reporter, expect_resets};
 
 /// How long the kernel may take to end the hang once it looks often. Emulators are slow.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Milliseconds between two looks of the kernel for a hang: as good as never (0 is refused where
-/// contexts cannot displace each other), and as often as is sensible under an emulator.
-const SELDOM: &str = "600000";
-const OFTEN: &str = "100";
 /// Between two looks at the hung batch.
 const BREATH: Duration = Duration::from_millis(20);
 

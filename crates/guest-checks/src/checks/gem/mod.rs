@@ -27,6 +27,12 @@ pub(super) use power::{busyness, forcewake, frequency, rc6, runtime};
 pub(super) use tlb::run as tlb;
 pub(super) use waits::run as waits;
 
+/// `heartbeat_interval_ms`, between two looks of the kernel for a hang: as good as never (0 is refused
+/// where contexts cannot displace each other).
+const SELDOM: &str = "600000";
+/// The same: as often as is sensible under an emulator.
+const OFTEN: &str = "100";
+
 /// A piece of a check: runs on one engine of a client, judges by what it left in memory, takes some
 /// milliseconds, and can be repeated beside whatever else goes on.
 pub(crate) struct Work {

@@ -9,6 +9,7 @@ mod signs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{OFTEN, SELDOM};
 use crate::error::{Error, Result};
 use crate::files::{self, Setting};
 use crate::gpu::{Batch, Device, Endless, Engine, Node};
@@ -21,10 +22,6 @@ pub(in crate::checks) use signs::run as signs;
 
 /// How long the kernel may take to end what hangs once it looks often. Emulators are slow.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Milliseconds between two looks of the kernel for a hang: as good as never (0 is refused where
-/// contexts cannot displace each other), and as often as is sensible under an emulator.
-const SELDOM: &str = "600000";
-const OFTEN: &str = "100";
 /// i915's parameter `error_capture`: hangs are not written down, which takes seconds each under an
 /// emulator.
 const FORGET: &str = "0";

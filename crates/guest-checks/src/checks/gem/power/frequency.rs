@@ -65,8 +65,6 @@ impl Files {
         files::wait_until(&what, INERTIA, || Ok(files::read_number(&self.requested)? == frequency))
             .map_err(|error| self.with_frequency(error))?;
         match files::read_number(&self.actual)? {
-            // i915 tells of 0 where it has let the GPU go meanwhile.
-            0 => Ok(()),
             actual if actual == frequency => Ok(()),
             actual => Err(Error::Wrong(format!(
                 "the GPU runs at {actual} MHz {when}, asked for are {frequency}"

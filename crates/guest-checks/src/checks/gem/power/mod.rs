@@ -8,6 +8,7 @@ mod runtime;
 
 use std::time::{Duration, Instant};
 
+use super::SELDOM;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Node;
@@ -20,8 +21,6 @@ pub(in crate::checks) use runtime::run as runtime;
 
 /// How long start and end of a batch may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// As good as no look for hangs; see the checks of errors.
-const SELDOM: &str = "600000";
 /// `i915_gem_drop_caches`: retire, and wait until the GPU is idle (`DROP_RETIRE`, `DROP_IDLE`,
 /// `DROP_FREED` of `i915_debugfs.c`).
 const LET_GO: &str = "0x54";
