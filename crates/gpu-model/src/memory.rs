@@ -8,21 +8,21 @@
 mod bulk;
 mod columns;
 mod fill;
+mod region;
 
+use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use core::{fmt, ptr};
 use std::any::Any;
 use std::sync::Arc;
 
 use gen8_spec::PAGE_SIZE;
 use ppgtt::PhysicalMemory;
 use thiserror::Error;
-use vm_memory::{
-    GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MemoryRegionAddress,
-};
+use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 pub use bulk::Missing;
 pub use fill::Fills;
+use region::Region;
 
 /// Guest memory could not be set up.
 #[derive(Debug, Error)]
@@ -41,47 +41,6 @@ pub enum MemoryError {
         /// Guest-physical start of the region.
         base: u64,
     },
-}
-
-/// A run of guest memory that is contiguous in the host as well.
-#[derive(Clone, Copy)]
-struct Region {
-    /// Guest-physical start, page-aligned.
-    base: u64,
-    /// Bytes, whole pages.
-    len: u64,
-    /// Host address of the first byte, page-aligned.
-    host: *mut u8,
-    /// Whether the device may write here.
-    writable: bool,
-}
-
-impl Region {
-    /// A region that holds no address.
-    const NOTHING: Region = Region { base: 0, len: 0, host: ptr::null_mut(), writable: true };
-
-    /// Host pointer to `len` bytes at `address`, if they are all inside.
-    #[inline]
-    fn pointer(&self, address: u64, len: u64) -> Option<*mut u8> {
-        let offset = address.wrapping_sub(self.base);
-        if offset >= self.len || self.len - offset < len {
-            return None;
-        }
-        // SAFETY: `offset < self.len`, so the result stays inside the mapping that `host` starts.
-        Some(unsafe { self.host.add(offset as usize) })
-    }
-
-    /// Host pointer to an aligned word at `address`, if it is inside. One comparison: since regions
-    /// are whole pages, an aligned word that starts inside ends inside.
-    #[inline]
-    fn word<T>(&self, address: u64) -> Option<*mut T> {
-        let offset = address.wrapping_sub(self.base);
-        if offset >= self.len || !address.is_multiple_of(size_of::<T>() as u64) {
-            return None;
-        }
-        // SAFETY: `offset < self.len`, so the result stays inside the mapping that `host` starts.
-        Some(unsafe { self.host.add(offset as usize) }.cast())
-    }
 }
 
 /// Guest memory as the device sees it. Clones share the same memory.
@@ -121,19 +80,7 @@ impl GuestRam {
     /// As [`GuestRam::new`], with `guards` that live as long as the last clone, and go before its
     /// mappings do.
     pub fn guarded(memory: GuestMemoryMmap, guards: Vec<MemoryGuard>) -> Result<Self, MemoryError> {
-        let mut regions = Vec::new();
-        for region in memory.iter() {
-            let base = region.start_addr().0;
-            let len = region.len();
-            let host = region
-                .get_host_address(MemoryRegionAddress(0))
-                .map_err(|_| MemoryError::Region { base })?;
-            if [base, len, host as u64].iter().any(|value| !value.is_multiple_of(PAGE_SIZE)) {
-                return Err(MemoryError::Region { base });
-            }
-            let writable = region.prot() & libc::PROT_WRITE != 0;
-            regions.push(Region { base, len, host, writable });
-        }
+        let mut regions = memory.iter().map(Region::new).collect::<Result<Vec<_>, _>>()?;
         regions.sort_unstable_by_key(|region| region.base);
         let writable = regions.iter().filter(|region| region.writable);
         let main = writable.max_by_key(|region| region.len).copied().unwrap_or(Region::NOTHING);

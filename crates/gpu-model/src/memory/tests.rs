@@ -1,7 +1,7 @@
 //! Tests of guest memory.
 
 use super::*;
-use vm_memory::{GuestRegionMmap, MmapRegion};
+use vm_memory::{GuestMemoryRegion, GuestRegionMmap, MmapRegion};
 
 /// Two regions with a hole; the larger one is the second.
 fn holed() -> GuestRam {
