@@ -1,5 +1,7 @@
 //! One guest: what it is made of, and its boot.
 
+mod command_lines;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -289,46 +291,6 @@ impl Guest {
         }
     }
 
-    /// Options for `gen8emu serve`.
-    fn server_options(&self) -> Vec<String> {
-        let mut options = Vec::new();
-        let mut option = |name: &str, value: String| options.extend([name.to_owned(), value]);
-        if let Some(sku) = &self.sku {
-            option("--sku", sku.clone());
-        }
-        if let Some(stolen) = self.stolen {
-            option("--stolen", stolen.to_string());
-        }
-        if self.display == Display::FusedOff {
-            option("--display", "fused-off".into());
-        }
-        for output in &self.output {
-            option("--output", output.clone());
-        }
-        options
-    }
-
-    /// The kernel's command line: the console is the first serial port, and the kernel's log goes
-    /// to the second as well. Linux takes one `console=` of a kind only, but an early console,
-    /// which writes to the port itself, can be kept beside it. Kernels before 5.12 print no
-    /// pointers to trace by until they have random numbers, unless they may hash weakly.
-    fn command_line(&self) -> String {
-        let mut line = String::from(
-            "console=ttyS0 earlycon=uart8250,io,0x2f8,115200n8 keep_bootcon printk.devkmsg=on \
-             panic=-1 debug_boot_weak_hash",
-        );
-        // The device keeps its capability: it is the kernel that may not use it, as on a board
-        // whose messages get lost.
-        if self.intx {
-            line.push_str(" pci=nomsi");
-        }
-        if let Some(more) = &self.append {
-            line.push(' ');
-            line.push_str(more);
-        }
-        line
-    }
-
     /// Refuses what cannot be, before anything is fetched or built.
     pub(super) fn verify(&self) -> Result<()> {
         if let Some(overlay) = &self.overlay
@@ -386,24 +348,6 @@ mod tests {
         for bad in ["1G,x=y", "", "G", "0M", "1", "1GG", "-1G", "1g"] {
             assert!(memory_size(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn what_the_user_appends_comes_last() {
-        let append = Some("i915.enable_hangcheck=0".to_owned());
-        let line = Guest { append, intx: true, ..Guest::default() }.command_line();
-        assert!(line.starts_with("console=ttyS0 earlycon="));
-        assert!(line.ends_with(" pci=nomsi i915.enable_hangcheck=0"));
-    }
-
-    #[test]
-    fn the_server_gets_only_what_differs_from_its_defaults() {
-        assert!(Guest::default().server_options().is_empty());
-        let guest = Guest { stolen: Some(32), display: Display::FusedOff, ..Guest::default() };
-        assert_eq!(guest.server_options(), ["--stolen", "32", "--display", "fused-off"]);
-        let output = vec!["hdmi=640x480".to_owned(), "hdmi=1920x1080".to_owned()];
-        let options = Guest { output, ..Guest::default() }.server_options();
-        assert_eq!(options, ["--output", "hdmi=640x480", "--output", "hdmi=1920x1080"]);
     }
 
     #[test]
