@@ -6,6 +6,7 @@ use gen8_spec::commands::mi;
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::ContextDescriptor;
 use gen8_spec::mmio::{self, ring as reg};
+use gen8_spec::registers::outputs;
 use gen8_spec::{PAGE_SIZE, interrupts, pci, pte};
 use gpu_model::{Bar, EngineActivity};
 use ppgtt::{Levels, PhysicalMemory};
@@ -43,7 +44,7 @@ const COMMANDS: [Action; 16] = [
 ];
 
 /// Everything that a guest can do.
-const TRAFFIC: [Action; 24] = [
+const TRAFFIC: [Action; 25] = [
     Guest::mi_command,
     Guest::mi_command,
     Guest::mi_command,
@@ -68,6 +69,7 @@ const TRAFFIC: [Action; 24] = [
     Guest::advance,
     Guest::reset,
     Guest::configure,
+    Guest::display,
 ];
 
 /// Runs batches of wild commands.
@@ -103,6 +105,10 @@ fn run(data: &[u8], actions: &[Action]) {
     }
     if !guest.batch.is_empty() {
         guest.run(&mut input);
+    }
+    // Once, as the largest one takes long.
+    if let Some(screen) = guest.machine.gpu.screen(0) {
+        screen.picture();
     }
     guest.machine.judge(guest.engine);
 }
@@ -224,6 +230,40 @@ impl Guest {
         ]);
         let value = dword(input);
         self.machine.set(offset + 4 * u32::from(input.u8() & 7), value);
+    }
+
+    /// A register of the display changes and is read, and its next event comes.
+    fn display(&mut self, input: &mut Input<'_>) {
+        let register = input.pick(&[
+            outputs::PIPECONF,
+            outputs::HTOTAL,
+            outputs::VTOTAL,
+            outputs::VBLANK,
+            outputs::PIPESRC,
+            outputs::DSPCNTR,
+            outputs::DSPSURF,
+            outputs::TRANS_DDI_FUNC_CTL,
+            outputs::PORT_CLK_SEL,
+            outputs::WRPLL_CTL1,
+            outputs::GMBUS0,
+            outputs::GMBUS1,
+            outputs::GMBUS3,
+            outputs::DDI_BUF_CTL,
+            outputs::AUX_CH_CTL,
+            interrupts::pipe_bank(0),
+        ]);
+        let place = input.u8();
+        let offset = register + 4 * u32::from(place & 3);
+        let value = match place & 0x40 {
+            0 => dword(input),
+            // On: pipes, planes, ports, clocks and commands alike.
+            _ => dword(input) | 1 << 31,
+        };
+        self.machine.set(offset, value);
+        self.machine.gpu.bar_read(Bar::Bar0, offset.into(), 4);
+        if let Some(event) = self.machine.gpu.next_event_ns() {
+            self.machine.gpu.advance_to(event);
+        }
     }
 
     /// Any access of any size to any place of any BAR; GGTT entries above all.

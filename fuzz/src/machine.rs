@@ -24,6 +24,9 @@ const DEVICE_ID: u16 = 0x1626;
 /// The smallest GGTT (GMCH_CTRL, GGMS 1): the least to set up.
 const GMCH_CTRL: u16 = 1 << 6;
 
+/// A monitor, so that the display is more than storage.
+const OUTPUT: &str = "hdmi=1024x768";
+
 // What lies where in main RAM, engine after engine where each has its own. The GGTT maps all of RAM,
 // address for address.
 const STATUS_PAGES: u64 = 0x1000;
@@ -114,6 +117,7 @@ impl Machine {
     pub fn new(memory: GuestRam, submission: Submission, levels: Levels) -> Machine {
         let mut config = GpuConfig::by_device_id(DEVICE_ID).expect("a Broadwell");
         config.gmch_ctrl = GMCH_CTRL;
+        config.outputs = vec![OUTPUT.parse().expect("an output")];
         let mut gpu = Gpu::new(config, memory.clone());
         let instruction_errors = Arc::new(AtomicU32::new(0));
         gpu.set_observer(Some(Box::new(Listener(Arc::clone(&instruction_errors)))));
