@@ -39,6 +39,11 @@ impl<T> Ioctl<T> {
         Ioctl::new(3, number, name)
     }
 
+    /// A number from before there were rules for numbers.
+    pub(crate) const fn old(number: u32, name: &'static str) -> Ioctl<T> {
+        Ioctl { number, name, argument: PhantomData }
+    }
+
     /// `include/uapi/asm-generic/ioctl.h`: direction 31:30, size 29:16, type 15:8, number 7:0.
     const fn new(direction: u32, number: u32, name: &'static str) -> Ioctl<T> {
         let size = size_of::<T>() as u32;

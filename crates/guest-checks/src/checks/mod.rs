@@ -1,5 +1,6 @@
 //! The checks. Each is a file; the table below lists them.
 
+mod console_font;
 mod context_census;
 mod contexts;
 mod engines;
@@ -129,6 +130,13 @@ pub(crate) const CHECKS: &[Check] = &[
         group: None,
         argument: Some(("CYCLES", 1000)),
         run: context_census::run,
+    },
+    Check {
+        name: "console-font",
+        shows: "nothing by itself: hands the console's font to the host, which reads the screen by it",
+        group: None,
+        argument: None,
+        run: console_font::run,
     },
     Check {
         name: "flink-leak",
