@@ -17,7 +17,7 @@ use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
 use super::qemu::Machine;
 use super::scratch::Scratch;
-use super::screenshot::{self, Screenshot};
+use super::screen::{self, Screenshot};
 use super::server::Server;
 use super::tools::Tools;
 use super::verdict::{Asked, Verdict};
@@ -70,6 +70,9 @@ pub(super) struct Guest {
     /// Write what its first monitor shows after the payload to this PNG file
     #[arg(long, value_name = "FILE", requires = "output", conflicts_with_all = ["drive", "interactive"])]
     pub(super) screenshot: Option<PathBuf>,
+    /// This text must be on the screenshot, in a row of fbcon's
+    #[arg(long, value_name = "TEXT", requires = "screenshot", value_parser = screen::expectable)]
+    pub(super) expect_text: Option<String>,
     /// Boot without the GPU: are kernel, initramfs and payload all right by themselves?
     #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "output", "check"])]
     pub(super) no_gpu: bool,
@@ -127,6 +130,7 @@ impl Default for Guest {
             display: Display::On,
             output: Vec::new(),
             screenshot: None,
+            expect_text: None,
             no_gpu: false,
             drive: None,
             expect_oops: None,
@@ -146,6 +150,11 @@ impl Guest {
     /// Whether it runs checks.
     pub(super) fn wants_checks(&self) -> bool {
         self.has_i915() && self.check.iter().any(|name| name != NO_CHECK)
+    }
+
+    /// Whether it has the program of the checks, which also tells the console's font.
+    pub(super) fn wants_program(&self) -> bool {
+        self.wants_checks() || self.expect_text.is_some()
     }
 
     /// The checks to run.
@@ -205,8 +214,10 @@ impl Guest {
             return self.boot_at(kernel, tools, &site, console, watch);
         };
         let mut screenshot = Screenshot::new(watch, socket, file)?;
-        let verdict = self.boot_at(kernel, tools, &site, console, &mut screenshot)?;
-        screenshot.finish()?;
+        let mut verdict = self.boot_at(kernel, tools, &site, console, &mut screenshot)?;
+        if let Some(sought) = screenshot.finish(self.expect_text.as_deref())? {
+            verdict.add_screen(sought);
+        }
         Ok(verdict)
     }
 
@@ -264,7 +275,8 @@ impl Guest {
     }
 
     fn pack(&self, kernel: &Kernel, tools: &Tools, checks: &[String]) -> Result<Vec<u8>> {
-        let still = self.screenshot.as_ref().map(|_| screenshot::payload(self.exec.as_deref()));
+        let (exec, read) = (self.exec.as_deref(), self.expect_text.is_some());
+        let still = self.screenshot.as_ref().map(|_| screen::payload(exec, read));
         initramfs::pack(&Contents {
             busybox: &tools.busybox,
             release: &kernel.release,
@@ -274,7 +286,7 @@ impl Guest {
             checks: tools.checks.as_ref().map(|(program, _)| program.as_path()),
             wanted_checks: checks,
             overlay: self.overlay.as_deref(),
-            payload: still.as_deref().or(self.exec.as_deref()),
+            payload: still.as_deref().or(exec),
             interactive: self.interactive,
             more_files: &self.packed,
         })

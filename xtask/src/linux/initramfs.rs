@@ -25,7 +25,7 @@ pub(super) struct Contents<'a> {
     pub(super) more_modules: &'a [String],
     /// The program gen8-checks.
     pub(super) checks: Option<&'a Path>,
-    /// The checks that it is to run.
+    /// The checks that it is to run before the payload.
     pub(super) wanted_checks: &'a [String],
     /// A directory whose content is laid over ours.
     pub(super) overlay: Option<&'a Path>,
@@ -59,11 +59,11 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
         let wanted = i915.into_iter().chain(contents.more_modules.iter().map(String::as_str));
         pack_modules(&mut ours, contents.release, modules, wanted)?;
     }
-    if let Some(checks) = contents.checks
-        && !contents.wanted_checks.is_empty()
-    {
+    if let Some(checks) = contents.checks {
         let program = fs::read(checks).with_context(|| format!("reading {}", checks.display()))?;
         ours.file("bin/gen8-checks", 0o755, program)?;
+    }
+    if !contents.wanted_checks.is_empty() {
         ours.file("gen8emu/checks", 0o644, contents.wanted_checks.join(" ").into_bytes())?;
     }
     if let Some(payload) = contents.payload {

@@ -23,7 +23,7 @@ mod modules;
 mod packages;
 mod qemu;
 mod scratch;
-mod screenshot;
+mod screen;
 mod server;
 mod soak;
 mod suite;
@@ -102,7 +102,7 @@ fn run_one(arguments: &LinuxArgs) -> Result<ExitCode> {
         Some(image) => kernel::own(image, arguments.modules.as_deref())?,
         None => kernel::debian(&arguments.kernel)?,
     };
-    let tools = arguments.tools(!guest.no_gpu, guest.wants_checks())?;
+    let tools = arguments.tools(!guest.no_gpu, guest.wants_program())?;
     if arguments.clients {
         return clients::run(guest, &kernel, &tools, arguments.json);
     }

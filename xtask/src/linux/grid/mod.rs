@@ -59,9 +59,14 @@ pub(super) fn run(rows: &[Row], tools: &Tools) -> Result<Report> {
     Ok(Report { qemu, accel: tools.accel, seconds: seconds(start.elapsed()), guests, ok })
 }
 
+/// The name of a row's logs.
+fn logs(kernel: &str, variant: &str) -> String {
+    format!("{kernel}-{}", variant.replace(' ', "-"))
+}
+
 fn boot(row: &Row, tools: &Tools) -> Outcome {
     let start = Instant::now();
-    let logs = format!("{}-{}", row.kernel, row.variant.replace(' ', "-"));
+    let logs = logs(row.kernel, row.variant);
     let result = kernel::debian(row.kernel)
         .and_then(|kernel| row.guest.boot(&kernel, tools, &logs, Console::Kept));
     let (verdict, error) = match result {

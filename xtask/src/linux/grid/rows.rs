@@ -1,6 +1,6 @@
 //! Which guests are booted.
 
-use super::super::guest::{Display, Guest};
+use super::super::guest::{self, Display, Guest};
 
 /// Checks that every kernel must pass.
 const CHECKS: [&str; 10] = [
@@ -34,6 +34,8 @@ for second in $(seq 60); do
     sleep 1
 done
 echo \"the GPU does not sleep: $(cat runtime_status)\"; exit 1";
+/// What a guest with a monitor writes on fbcon, and what must then be on the screen.
+const WRITTEN: &str = "Text on fbcon, judged by its own font";
 /// Seconds for one guest: hangs and reloads take their time under TCG.
 const TIMEOUT: u64 = 900;
 
@@ -52,12 +54,15 @@ pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
     let fused = kernels.iter().map(|&kernel| fused_off(kernel));
     let newest = kernels.last().filter(|newest| **newest != BASELINE).map(|&newest| gem(newest));
     let gems = [gem(BASELINE)].into_iter().chain(newest);
-    plain.chain(variants()).chain(gems).chain(fused).chain([driven(BASELINE)]).collect()
+    let screens = kernels.iter().map(|&kernel| screen(kernel));
+    let rest = fused.chain(screens).chain([driven(BASELINE)]);
+    plain.chain(variants()).chain(gems).chain(rest).collect()
 }
 
 /// What `cargo xtask test` has the time for.
 pub(in crate::linux) fn cheap() -> Vec<Row> {
-    vec![row(BASELINE, "GT2", &CHEAP, |_| ()), gem(BASELINE), fused_off(BASELINE), driven(BASELINE)]
+    let plain = row(BASELINE, "GT2", &CHEAP, |_| ());
+    vec![plain, gem(BASELINE), fused_off(BASELINE), screen(BASELINE), driven(BASELINE)]
 }
 
 fn variants() -> [Row; 6] {
@@ -79,6 +84,17 @@ fn gem(kernel: &'static str) -> Row {
 /// Our own driver has the GPU, through vfio-pci.
 fn driven(kernel: &'static str) -> Row {
     row(kernel, "our driver through VFIO", &[], |guest| guest.drive = Some("--scenario A".into()))
+}
+
+/// fbcon has a monitor, and its text is on it.
+fn screen(kernel: &'static str) -> Row {
+    const VARIANT: &str = "text on a monitor";
+    row(kernel, VARIANT, &["engines"], |guest| {
+        guest.output = vec!["hdmi=1024x768".into()];
+        guest.exec = Some(format!("echo '{WRITTEN}' >/dev/tty1"));
+        guest.screenshot = Some(guest::logs(&super::logs(kernel, VARIANT)).join("screen.png"));
+        guest.expect_text = Some(WRITTEN.into());
+    })
 }
 
 /// A GPU without display goes to sleep.
@@ -108,12 +124,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kernel_is_booted_with_and_without_display_and_each_row_once() {
+    fn every_kernel_is_booted_with_a_monitor_and_without_display_and_each_row_once() {
         let rows = all(&kernel::names());
         for kernel in kernel::names() {
             let of_kernel = rows.iter().filter(|row| row.kernel == kernel);
             let fused = of_kernel.clone().filter(|row| row.guest.display == Display::FusedOff);
-            assert!(of_kernel.count() >= 2 && fused.count() == 1, "{kernel}");
+            let screens = of_kernel.clone().filter(|row| row.guest.expect_text.is_some());
+            assert!(fused.count() == 1 && screens.count() == 1, "{kernel}");
+            assert!(of_kernel.count() >= 3, "{kernel}");
         }
         for row in &rows {
             let same = |other: &&Row| (other.kernel, other.variant) == (row.kernel, row.variant);

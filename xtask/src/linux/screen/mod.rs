@@ -1,15 +1,25 @@
-//! The picture on the guest's screen, taken when the payload is done.
+//! The picture on the guest's screen, taken when the payload is done, and the text that must be on it.
+
+mod font;
+mod text;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::font::Font;
+use self::text::{Picture, UNKNOWN};
 use super::boot::Watch;
 use super::control;
 
+/// What is before a part of the font, in a line of ours.
+const GLYPHS: &str = "gen8emu: glyphs ";
 /// What the guest says when it may be taken.
 const READY: &str = "gen8emu: screen";
+/// Rows of text that are shown when they are not the right ones.
+const SHOWN: usize = 3;
 /// How long it holds still then, in seconds.
 const STILL: u32 = 2;
 
@@ -17,12 +27,37 @@ const STILL: u32 = 2;
 /// also to the aperture.
 const READ: &str = "cat /sys/class/drm/card0/gt_act_freq_mhz";
 
-/// A payload after which the guest holds still for a picture.
-pub(super) fn payload(command: Option<&str>) -> String {
+/// What tells the font that the console has by now; why it could not is in the check's result.
+const TELL_FONT: &str = "gen8-checks console-font >/dev/null";
+
+/// A payload after which the guest holds still for a picture, and says before by which font to read
+/// it.
+pub(super) fn payload(command: Option<&str>, read: bool) -> String {
     let command = command.unwrap_or("true");
+    let tell_font = if read { TELL_FONT } else { ":" };
     format!(
-        "({command}\n)\nstatus=$?\n{READ} >/dev/null 2>&1\necho '{READY}' >/dev/kmsg\nsleep {STILL}\nexit $status\n"
+        "({command}\n)\nstatus=$?\n{tell_font}\n{READ} >/dev/null 2>&1\n\
+         echo '{READY}' >/dev/kmsg\nsleep {STILL}\nexit $status\n"
     )
+}
+
+/// A text that must be on the screen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Sought {
+    pub(super) text: String,
+    /// Where it begins: row and column of characters, from 0.
+    pub(super) place: Option<(usize, usize)>,
+    /// Why it was not found.
+    pub(super) fault: Option<String>,
+}
+
+/// What `--expect-text` takes: what the font is told of, and what can be seen.
+pub(super) fn expectable(text: &str) -> Result<String, String> {
+    let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if printable && !text.is_empty() && text.trim() == text {
+        return Ok(text.to_owned());
+    }
+    Err("write printable ASCII, without blanks at its ends".into())
 }
 
 /// Takes the picture; reads along for somebody else besides.
@@ -31,20 +66,55 @@ pub(super) struct Screenshot<'a> {
     control: &'a Path,
     file: PathBuf,
     taken: Option<Result<()>>,
+    font: Result<Font>,
 }
 
 impl<'a> Screenshot<'a> {
     /// `file` is where the picture of the GPU behind `control` goes.
     pub(super) fn new(inner: &'a mut dyn Watch, control: &'a Path, file: &Path) -> Result<Self> {
         let file = std::path::absolute(file).context("there is no working directory")?;
-        Ok(Screenshot { inner, control, file, taken: None })
+        Ok(Screenshot { inner, control, file, taken: None, font: Ok(Font::default()) })
     }
 
-    /// Whether it was taken, and if not, why.
-    pub(super) fn finish(self) -> Result<()> {
+    /// Whether it was taken, and if not, why; looks for `expected` on it.
+    pub(super) fn finish(self, expected: Option<&str>) -> Result<Option<Sought>> {
         let taken = self.taken.context("the guest did not come so far")?;
-        taken.with_context(|| format!("there is no {}", self.file.display()))
+        taken.with_context(|| format!("there is no {}", self.file.display()))?;
+        let Some(expected) = expected else { return Ok(None) };
+        let font = self.font.context("the guest tells a font that is none")?;
+        if font.is_empty() {
+            bail!("the guest did not tell its console's font");
+        }
+        Ok(Some(look_for(expected, &Picture::read(&self.file)?.text(&font))))
     }
+
+    /// A part of the font.
+    fn glyphs(&mut self, line: &str) {
+        if let Ok(font) = &mut self.font
+            && let Err(error) = font.add(line)
+        {
+            self.font = Err(error);
+        }
+    }
+}
+
+/// Looks for a text in the rows of a screen.
+fn look_for(text: &str, rows: &[String]) -> Sought {
+    let place = rows.iter().enumerate().find_map(|(row, line)| {
+        let before = &line[..line.find(text)?];
+        Some((row, before.chars().count()))
+    });
+    let fault = place.is_none().then(|| {
+        // A row with a cursor alone is none.
+        let read = rows.iter().map(|row| row.trim_matches([' ', UNKNOWN]));
+        let read: Vec<&str> = read.filter(|row| !row.is_empty()).collect();
+        let last = &read[read.len().saturating_sub(SHOWN)..];
+        match last {
+            [] => format!("`{text}` is not on the screen, on which is no text"),
+            _ => format!("`{text}` is not on the screen, which ends with {last:?}"),
+        }
+    });
+    Sought { text: text.to_owned(), place, fault }
 }
 
 impl Watch for Screenshot<'_> {
@@ -53,6 +123,9 @@ impl Watch for Screenshot<'_> {
             let arguments = json!({ "file": self.file.display().to_string() });
             let answer = control::execute_with::<Value>(self.control, "screenshot", arguments);
             self.taken = Some(answer.map(drop));
+        }
+        if let Some((_, glyphs)) = line.split_once(GLYPHS) {
+            self.glyphs(glyphs);
         }
         self.inner.line(line);
     }
@@ -75,7 +148,8 @@ mod tests {
     #[test]
     fn the_payloads_status_survives_the_picture() {
         for (command, status) in [(None, 0), (Some("exit 7"), 7), (Some("false # no"), 1)] {
-            let script = payload(command).replace("/dev/kmsg", "/dev/null").replace("sleep", ":");
+            let script =
+                payload(command, false).replace("/dev/kmsg", "/dev/null").replace("sleep", ":");
             let ended = Command::new("sh").args(["-c", &script]).status().unwrap();
             assert_eq!(ended.code(), Some(status), "{script}");
         }
@@ -101,10 +175,58 @@ mod tests {
         for line in ["gen8emu: payload starts", "[ 7.1] gen8emu: screen\r", "gen8emu: screen"] {
             screenshot.line(line);
         }
-        let why = format!("{:#}", screenshot.finish().unwrap_err());
+        let why = format!("{:#}", screenshot.finish(None).unwrap_err());
         assert!(why.contains("/tmp/a.png") && why.contains("no pipe"), "{why}");
         assert!(server.join().unwrap().contains(r#""arguments":{"file":"/tmp/a.png"}"#));
         let unasked = Screenshot::new(&mut nobody, &socket, Path::new("a.png")).unwrap();
-        assert!(unasked.finish().is_err());
+        assert!(unasked.finish(None).is_err());
+    }
+
+    fn rows(rows: &[&str]) -> Vec<String> {
+        rows.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_text_is_found_where_it_is_in_one_row() {
+        let screen = rows(&["~ # ", "", "\u{fffd} gen8emu was here, here"]);
+        let found = look_for("here", &screen);
+        assert_eq!((found.place, found.fault), (Some((2, 14)), None));
+        assert_eq!(look_for("~ #", &screen).place, Some((0, 0)));
+    }
+
+    #[test]
+    fn a_text_that_is_not_there_or_goes_over_two_rows_is_a_fault_that_shows_what_is() {
+        let missing = look_for("gen8emu", &rows(&["one", "two gen8", "emu", "", "  last"]));
+        assert_eq!(missing.place, None);
+        let why = missing.fault.unwrap();
+        assert!(
+            why.contains("`gen8emu`") && why.contains(r#"["two gen8", "emu", "last"]"#),
+            "{why}"
+        );
+        assert!(look_for("x", &rows(&["", "\u{fffd}"])).fault.unwrap().contains("no text"));
+    }
+
+    #[test]
+    fn a_picture_is_not_read_without_the_guests_font() {
+        let mut nobody = ();
+        for (lines, word) in [
+            (vec![], "did not tell"),
+            (vec!["[ 7.1] gen8emu: glyphs {}", "gen8emu: glyphs {}"], "none"),
+        ] {
+            let path = Path::new("/no/picture.png");
+            let mut screenshot = Screenshot::new(&mut nobody, path, path).unwrap();
+            lines.iter().for_each(|line| screenshot.line(line));
+            screenshot.taken = Some(Ok(()));
+            let why = format!("{:#}", screenshot.finish(Some("text")).unwrap_err());
+            assert!(why.contains(word), "{why}");
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_read_may_be_expected() {
+        assert_eq!(expectable("a b~").as_deref(), Ok("a b~"));
+        for bad in ["", " ", "a ", " a", "\u{e4}", "a\nb", "\u{7f}"] {
+            assert!(expectable(bad).is_err(), "{bad:?}");
+        }
     }
 }

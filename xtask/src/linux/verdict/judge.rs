@@ -4,6 +4,7 @@ use gen8_spec::engine::EngineId;
 use gen8_spec::sku;
 
 use super::super::census;
+use super::super::screen::Sought;
 use super::{Outcome, Verdict, outcome};
 
 /// TAINT_DIE: the kernel has oopsed (`Documentation/admin-guide/tainted-kernels.rst`, bit 7).
@@ -42,6 +43,13 @@ impl Verdict {
         }
         self.faults = faults;
         self.ok = self.faults.is_empty();
+    }
+
+    /// What came of a text that had to be on the screen, once all else is judged.
+    pub(in crate::linux) fn add_screen(&mut self, sought: Sought) {
+        self.faults.extend(sought.fault.clone());
+        self.ok = self.faults.is_empty();
+        self.screen = Some(sought);
     }
 
     fn faults_of_guest(&self, asked: &Asked) -> Vec<String> {
@@ -249,6 +257,20 @@ mod tests {
         assert_eq!((failed.ok, failed.exit_status()), (false, 7));
         let odd = judge(&GOOD.replace("payload 0", "payload 900"), &asked());
         assert_eq!((odd.ok, odd.exit_status()), (false, 1), "no status of a process");
+    }
+
+    #[test]
+    fn a_text_that_is_not_on_the_screen_is_a_fault() {
+        let mut verdict = judge(GOOD, &asked());
+        let found = Sought { text: "x".into(), place: Some((3, 7)), fault: None };
+        verdict.add_screen(found.clone());
+        assert!(verdict.ok, "{verdict:?}");
+        assert!(verdict.text().contains("`x` in row 3, column 7"), "{}", verdict.text());
+        verdict.add_screen(Sought { place: None, fault: Some("no x".into()), ..found.clone() });
+        assert_eq!((verdict.ok, &verdict.faults[..]), (false, &["no x".to_owned()][..]));
+        let mut bad = judge("", &asked());
+        bad.add_screen(found);
+        assert!(!bad.ok, "other faults stay");
     }
 
     const OOPS: &str = "\

@@ -18,6 +18,7 @@ use self::kernel_log::{Oopses, Stretches, is_reset, strip_level};
 pub(super) use self::kernel_log::{is_broken, is_graphics_trouble, time_stamp};
 use super::census::Census;
 use super::control::Accesses;
+use super::screen::Sought;
 
 /// What starts a line of ours.
 pub(super) const OURS: &str = "gen8emu: ";
@@ -61,6 +62,9 @@ pub(super) struct Verdict {
     pub(super) wedged: Option<bool>,
     /// Exit status of the payload.
     pub(super) payload_status: Option<u8>,
+    /// The text that had to be on the screen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) screen: Option<Sought>,
     /// Whether the guest got to its end.
     pub(super) finished: bool,
     /// What is not as it should be.

@@ -1,6 +1,6 @@
 //! The verdict for people.
 
-use super::{Accesses, Verdict};
+use super::{Accesses, Sought, Verdict};
 
 impl Verdict {
     /// One fact a line.
@@ -46,6 +46,9 @@ impl Verdict {
         }
         if let Some(status) = self.payload_status {
             text.fact("payload", &format!("exit status {status}"));
+        }
+        if let Some(Sought { text: sought, place: Some((row, column)), .. }) = &self.screen {
+            text.fact("on the screen", &format!("`{sought}` in row {row}, column {column}"));
         }
         let verdict = match self.ok {
             true => "ok".into(),
