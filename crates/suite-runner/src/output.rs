@@ -1,7 +1,7 @@
 //! What a test prints: shown on the console up to a limit, its telling words kept.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader, PipeReader, Write};
+use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
 
 /// How much of a test's output goes to the console, in bytes: it is a serial port.
 const SHOWN: usize = 256 << 10;
@@ -9,6 +9,11 @@ const SHOWN: usize = 256 << 10;
 const LAST: usize = 200;
 /// How much of a line is kept, in bytes: the kernel cuts its own at about 900.
 const LINE: usize = 300;
+/// How much of a line is read at once, in bytes: longer ones come in pieces, and no test can fill our
+/// memory by a line without an end.
+const PIECE: u64 = 64 << 10;
+/// How much is kept of what is kept whole, in bytes: lists of subtests are far shorter.
+const KEPT: usize = 16 << 20;
 /// Exit status of a test that cannot run here.
 const SKIP: i32 = 77;
 /// What the words begin with that say why a test failed, by how much they say; then why it skipped.
@@ -38,14 +43,15 @@ impl Output {
     pub(crate) fn take(self, reader: PipeReader) -> Said {
         let (mut said, mut shown) = (Said::default(), 0);
         let mut console = io::stdout();
-        for line in BufReader::new(reader).split(b'\n') {
-            let Ok(line) = line else { break };
+        let (mut reader, mut line) = (BufReader::new(reader), Vec::new());
+        while next_line(&mut reader, &mut line) {
             let text = String::from_utf8_lossy(&line);
             match self {
-                Output::Kept => {
+                Output::Kept if said.text.len() + text.len() < KEPT => {
                     said.text.push_str(&text);
                     said.text.push('\n');
                 }
+                Output::Kept => {}
                 Output::Shown if shown + line.len() < SHOWN => {
                     writeln!(console, "{text}").ok(); // The result does not depend on it.
                     shown += line.len() + 1;
@@ -78,6 +84,14 @@ impl Said {
         let told = signs.iter().find_map(|sign| self.last.iter().find(|line| line.contains(sign)));
         told.or_else(|| self.last.back()).cloned().unwrap_or_default()
     }
+}
+
+/// Reads a line, or the next piece of a very long one, without its end; false when there is no more.
+fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> bool {
+    line.clear();
+    let read = reader.by_ref().take(PIECE).read_until(b'\n', line);
+    line.pop_if(|last| *last == b'\n');
+    read.is_ok_and(|bytes| bytes > 0)
 }
 
 /// The line's beginning.
@@ -114,6 +128,9 @@ mod tests {
         assert_eq!(said("", Output::Kept).telling(Some(1)), "");
         let long = said(&"ä".repeat(10_000), Output::Kept);
         assert_eq!(long.telling(None).len(), LINE);
+        let pieces = said(&"x".repeat(3 * PIECE as usize), Output::Kept);
+        assert_eq!(pieces.last.len(), 3);
+        assert_eq!(said(&"x\n".repeat(KEPT), Output::Kept).text.len(), KEPT);
         let many = said(&"x\n".repeat(2 * LAST), Output::Kept);
         assert_eq!(many.last.len(), LAST);
     }
