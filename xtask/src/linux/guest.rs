@@ -67,6 +67,9 @@ pub(super) struct Guest {
     /// A monitor at the GPU, such as hdmi=1024x768; up to three
     #[arg(long, value_name = "OUTPUT")]
     pub(super) output: Vec<String>,
+    /// Whether the guest waits for its writes to the aperture (default: posted with an output)
+    #[arg(long, value_name = "awaited|posted")]
+    pub(super) aperture_writes: Option<String>,
     /// Write what its first monitor shows after the payload to this PNG file
     #[arg(long, value_name = "FILE", requires = "output", conflicts_with_all = ["drive", "interactive"])]
     pub(super) screenshot: Option<PathBuf>,
@@ -74,7 +77,7 @@ pub(super) struct Guest {
     #[arg(long, value_name = "TEXT", requires = "screenshot", value_parser = screen::expectable)]
     pub(super) expect_text: Option<String>,
     /// Boot without the GPU: are kernel, initramfs and payload all right by themselves?
-    #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "output", "check"])]
+    #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "output", "aperture_writes", "check"])]
     pub(super) no_gpu: bool,
     /// Let `gen8emu drive` have the GPU instead of i915, through vfio-pci, with these arguments
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true, num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["check", "exec", "overlay", "no_gpu", "interactive"])]
@@ -129,6 +132,7 @@ impl Default for Guest {
             stolen: None,
             display: Display::On,
             output: Vec::new(),
+            aperture_writes: None,
             screenshot: None,
             expect_text: None,
             no_gpu: false,

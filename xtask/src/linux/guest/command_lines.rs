@@ -19,6 +19,9 @@ impl Guest {
         for output in &self.output {
             option("--output", output.clone());
         }
+        if let Some(writes) = &self.aperture_writes {
+            option("--aperture-writes", writes.clone());
+        }
         options
     }
 
@@ -62,7 +65,9 @@ mod tests {
         let guest = Guest { stolen: Some(32), display: Display::FusedOff, ..Guest::default() };
         assert_eq!(guest.server_options(), ["--stolen", "32", "--display", "fused-off"]);
         let output = vec!["hdmi=640x480".to_owned(), "hdmi=1920x1080".to_owned()];
-        let options = Guest { output, ..Guest::default() }.server_options();
-        assert_eq!(options, ["--output", "hdmi=640x480", "--output", "hdmi=1920x1080"]);
+        let aperture_writes = Some("awaited".to_owned());
+        let options = Guest { output, aperture_writes, ..Guest::default() }.server_options();
+        let outputs = ["--output", "hdmi=640x480", "--output", "hdmi=1920x1080"];
+        assert_eq!(options, [&outputs[..], &["--aperture-writes", "awaited"]].concat());
     }
 }
