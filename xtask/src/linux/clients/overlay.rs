@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn programs_come_with_the_libraries_that_they_need_and_no_others() {
-        let root = packages("overlay");
+        let root = packages("clients-overlay");
         let target = root.join("target");
         lay(&root, &BTreeSet::from(["lsgpu"]), &target).unwrap();
         for path in ["usr/bin/lsgpu", LOADER, "usr/libexec/igt-gpu-tools/benchmarks/gem_exec_nop"] {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_tool_or_a_library_that_is_missing_is_named() {
-        let root = packages("overlay-missing");
+        let root = packages("clients-overlay-missing");
         let target = root.join("target");
         let error = lay(&root, &BTreeSet::from(["intel_reg"]), &target).err().unwrap();
         assert!(error.to_string().contains("usr/bin/intel_reg"), "{error}");
