@@ -110,7 +110,7 @@ fn look_for(text: &str, rows: &[String]) -> Sought {
         let read: Vec<&str> = read.filter(|row| !row.is_empty()).collect();
         let last = &read[read.len().saturating_sub(SHOWN)..];
         match last {
-            [] => format!("`{text}` is not on the screen, on which is no text"),
+            [] => format!("`{text}` is not on the screen, on which no text can be read"),
             _ => format!("`{text}` is not on the screen, which ends with {last:?}"),
         }
     });
