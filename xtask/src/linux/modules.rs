@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::elf;
+use crate::WrongUse;
 
 /// The modules of one kernel.
 pub(super) struct Modules {
@@ -70,7 +71,10 @@ impl Modules {
             return Ok(());
         }
         let Some(path) = self.files.get(name) else {
-            bail!("the kernel has no module {name}: is this the modules directory of that kernel?");
+            let what = format!(
+                "the kernel has no module {name}: is this the modules directory of that kernel?"
+            );
+            return Err(WrongUse(what).into());
         };
         let data = plain(path)?;
         let needs = match self.listed.as_ref().and_then(|listed| listed.get(name)) {
@@ -217,6 +221,7 @@ mod tests {
         fs::write(dir.join("modules.builtin"), "kernel/drivers/gpu/drm/drm.ko\n").unwrap();
         let error = Modules::open(&dir).unwrap().closure(["i915"]).err().unwrap();
         assert!(error.to_string().contains("no module video"), "{error}");
+        assert!(error.is::<WrongUse>(), "the user names modules and where they are");
         fs::write(dir.join("modules.builtin"), "k/drm.ko\nk/video.ko\n").unwrap();
         let modules = Modules::open(&dir).unwrap();
         assert_eq!(names(&modules.closure(["i915"]).unwrap()), ["i915"]);
