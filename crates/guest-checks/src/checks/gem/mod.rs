@@ -1,7 +1,7 @@
 //! What batches can ask for, short of shaders: the group `gem`.
 //!
 //! Its checks consist of [`Work`]s. Each family of works has a file, and a check that runs it; all
-//! of them run once more while another engine hangs ([`beside_hang`]).
+//! of them run once more while another engine hangs ([`mod@beside_hang`]).
 
 mod beside_hang;
 mod blitter;
