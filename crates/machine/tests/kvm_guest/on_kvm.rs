@@ -198,10 +198,14 @@ fn dma_pages_are_zeroed_again_when_they_are_used_again() {
     let lines: Vec<String> = cases.iter().map(Case::to_string).collect();
     let (end, output) = run(&firmware, &lines.join("\n"), &options);
     end.unwrap();
-    let reports: Vec<CaseReport> =
+    let mut reports: Vec<CaseReport> =
         output.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(reports.len(), cases.len(), "{output:?}");
     assert!(reports.iter().all(|report| report.error.is_none()), "{output:?}");
+    // When a request is retired is up to the moment of its interrupt.
+    for checkpoint in reports.iter_mut().flat_map(|report| &mut report.checkpoints) {
+        checkpoint.counts.requests = 0;
+    }
     for (first, again) in reports.iter().zip(&reports[cases.len() / 2..]) {
         assert_eq!(first, again);
     }
