@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub(super) use self::checks::{CheckResult, Outcome, outcome};
 pub(super) use self::judge::Asked;
-use self::kernel_log::{Oopses, Stretches, is_reset, strip_level};
+use self::kernel_log::{Oopses, Stretches, is_late_update, is_reset, strip_level};
 pub(super) use self::kernel_log::{is_broken, is_graphics_trouble, time_stamp};
 use super::census::Census;
 use super::control::Accesses;
@@ -52,6 +52,8 @@ pub(super) struct Verdict {
     pub(super) i915_warnings: Vec<String>,
     /// i915's lines about hangs and resets that a check caused on purpose.
     pub(super) expected_warnings: Vec<String>,
+    /// Lines of planes that were written late: the host's doing, not the GPU's.
+    pub(super) late_updates: Vec<String>,
     /// Lines in which the kernel says that it is broken.
     pub(super) kernel_errors: Vec<String>,
     /// The functions in which the kernel died (and went on without the thread that did).
@@ -196,7 +198,11 @@ impl Verdict {
             return;
         }
         let expected = is_reset(message) && self.state.resets.contain(time);
-        let list = if expected { &mut self.expected_warnings } else { &mut self.i915_warnings };
+        let list = match expected {
+            _ if is_late_update(message) => &mut self.late_updates,
+            true => &mut self.expected_warnings,
+            false => &mut self.i915_warnings,
+        };
         if !list.iter().any(|known| known == message) {
             list.push(message.to_owned());
         }
@@ -286,6 +292,18 @@ mod tests {
         assert_eq!(verdict.expected_warnings, [hang]);
         let unexpected = [format!("{hang} early"), other.to_owned(), format!("{hang} late")];
         assert_eq!(verdict.i915_warnings, unexpected);
+    }
+
+    #[test]
+    fn a_plane_that_was_written_late_is_told_apart() {
+        let late =
+            "i915 0000:00:02.0: [drm] *ERROR* Atomic update failure on pipe A (start=1 end=2)";
+        let other = "i915 0000:00:02.0: [drm] *ERROR* flip_done timed out";
+        let verdict = read(&format!("[    5.0] {late}\n[    5.1] {other}\n"));
+        assert_eq!(
+            (&verdict.late_updates[..], &verdict.i915_warnings[..]),
+            (&[late.to_owned()][..], &[other.to_owned()][..])
+        );
     }
 
     #[test]
