@@ -96,9 +96,14 @@ fn responsive(kind: Spin, engines: &[Engine]) -> Result<String> {
         }
         Ok(())
     };
+    let mut missing = String::new();
     for path in [frequency()?, Node::debugfs()?.join("i915_engine_info")] {
+        let name = path.display().to_string();
         if path.exists() {
-            promptly(&path.display().to_string(), &mut || files::read(&path).map(drop))?;
+            promptly(&name, &mut || files::read(&path).map(drop))?;
+        } else {
+            missing += "; not here: ";
+            missing += &name;
         }
     }
     let mut queued = Vec::new();
@@ -123,7 +128,8 @@ fn responsive(kind: Spin, engines: &[Engine]) -> Result<String> {
     if matches!(kind, Spin::Working) && spinning.iter().any(|trial| trial.get(ROUNDS) == 0) {
         return Err(Error::Wrong("an engine did not work".into()));
     }
-    Ok(format!("slowest answer {} ms, {rounds} rounds meanwhile", slowest.as_millis()))
+    let slowest = slowest.as_millis();
+    Ok(format!("slowest answer {slowest} ms, {rounds} rounds meanwhile{missing}"))
 }
 
 /// The file whose reading takes a register of the GPU.
