@@ -149,6 +149,11 @@ impl Streaming {
         None
     }
 
+    /// Writes lines of the same value.
+    ///
+    /// # Safety
+    ///
+    /// As of [`fill_qwords`], with all the qwords of `count` lines.
     unsafe fn fill_lines(self, target: *mut u64, value: u64, count: usize) {
         // SAFETY: as the caller says.
         unsafe { fill_qwords(target, value, count * LINE_BYTES / QWORD) };
