@@ -26,7 +26,7 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     let mut server = Server::bind(&arguments.socket, gpu)?;
     server.set_polling(arguments.poll);
     server.set_aperture_writes(aperture_writes(arguments));
-    let facts = || control::Facts { device: Arc::clone(server.device()), spaces };
+    let facts = || control::Facts::new(Arc::clone(server.device()), spaces);
     // The socket is removed when we end.
     let _control =
         arguments.control.as_deref().map(|path| control::listen(path, facts())).transpose()?;

@@ -61,6 +61,11 @@ impl Ggtt {
         self.entries.len() as u64 * PAGE_SIZE
     }
 
+    /// All PTEs, that of page 0 first.
+    pub fn entries(&self) -> &[u64] {
+        &self.entries
+    }
+
     /// Physical address behind the GGTT address `address`.
     #[inline]
     pub fn translate(&self, address: u64) -> Result<u64, GgttFault> {

@@ -6,7 +6,7 @@ use gen8_spec::registers::{gt, outputs};
 use crate::bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 use crate::config::GpuConfig;
 use crate::debug_page::DebugPage;
-use crate::display::{self, Display, Screen};
+use crate::display::{self, Display, Screen, Surface};
 use crate::engine::Engine;
 use crate::event::{Event, EventSink, Observer};
 use crate::fault::FaultRegisters;
@@ -237,6 +237,16 @@ impl Gpu {
     /// What a pipe, 0 to 2, sends to its monitor; `None` while it is off.
     pub fn screen(&self, pipe: usize) -> Option<Screen> {
         self.state.display.screen(pipe, &self.state.ggtt, &self.memory)
+    }
+
+    /// The memory of what the primary plane of a pipe, 0 to 2, shows; `None` while either is off.
+    pub fn surface(&self, pipe: usize) -> Option<Surface> {
+        self.state.display.surface(pipe, &self.state.ggtt)
+    }
+
+    /// The global GTT, for those who ask what it maps.
+    pub fn ggtt(&self) -> &Ggtt {
+        &self.state.ggtt
     }
 
     /// What the engines would do in the next step, as far as can be said without one.

@@ -23,4 +23,6 @@ pub use census::Census;
 pub use finding::{CensusFinding, StaleReason};
 pub use log::CensusLog;
 pub use snapshot::{AddressSpaceCensus, CensusSnapshot, MappedRange, ObjectCensus, TableTotals};
-pub use spaces::{AddressSpaceReport, AddressSpaceReports, AddressSpaces, TableWalk};
+pub use spaces::{
+    AddressSpaceReport, AddressSpaceReports, AddressSpaces, PageMappings, SpaceMapping, TableWalk,
+};

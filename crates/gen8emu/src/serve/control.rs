@@ -18,6 +18,7 @@
 
 mod commands;
 mod socket;
+mod surface;
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -34,6 +35,7 @@ use serde::Serialize;
 
 use self::commands::{answer, refuse};
 use self::socket::{ControlSocket, bind};
+use self::surface::Remembered;
 
 /// Version of the protocol, in the greeting.
 const VERSION: u32 = 1;
@@ -49,8 +51,17 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// What the commands answer from.
 #[derive(Clone)]
 pub(super) struct Facts {
-    pub(super) device: Arc<Device>,
-    pub(super) spaces: AddressSpaces,
+    device: Arc<Device>,
+    spaces: AddressSpaces,
+    /// Surfaces that clients named.
+    remembered: Arc<Remembered>,
+}
+
+impl Facts {
+    /// What is known of `device`, and of the address spaces that it loaded.
+    pub(super) fn new(device: Arc<Device>, spaces: AddressSpaces) -> Facts {
+        Facts { device, spaces, remembered: Arc::default() }
+    }
 }
 
 /// The first line.

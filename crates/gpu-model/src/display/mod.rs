@@ -11,6 +11,7 @@ mod output;
 mod pipe;
 mod ports;
 mod scan_out;
+mod surface;
 
 use core::array;
 
@@ -22,6 +23,7 @@ pub use self::output::{Mode, Output, OutputError};
 pub(crate) use self::output::{live, straps};
 use self::pipe::Pipe;
 pub use self::scan_out::{Picture, Screen};
+pub use self::surface::Surface;
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
 use crate::registers::RegisterFile;
@@ -110,6 +112,12 @@ impl Display {
     pub fn screen(&self, pipe: usize, ggtt: &Ggtt, memory: &GuestRam) -> Option<Screen> {
         let connected = self.connected.as_ref().filter(|all| pipe < all.pipes.len());
         connected.and_then(|_| Screen::of(pipe as u32, &self.file, ggtt, memory))
+    }
+
+    /// The memory of what a pipe's primary plane shows; `None` while either is off.
+    pub fn surface(&self, pipe: usize, ggtt: &Ggtt) -> Option<Surface> {
+        let connected = self.connected.as_ref().filter(|all| pipe < all.pipes.len());
+        connected.and_then(|_| Surface::of(pipe as u32, &self.file, ggtt))
     }
 
     /// A side-band transaction is over as soon as it starts. There is no PCH behind it: its

@@ -10,9 +10,9 @@ use crate::snapshot::TableTotals;
 
 /// Pages named as tables that one report looks at; it leaves the rest unwalked. More than 16384
 /// address spaces of a small client have, and tables that a hostile guest makes up end there.
-const WALK_BUDGET: usize = 1 << 17;
+pub(super) const WALK_BUDGET: usize = 1 << 17;
 /// Ranges of one address space.
-const RANGES: usize = 1 << 20;
+pub(super) const RANGES: usize = 1 << 20;
 
 /// Every address space that engines loaded since the function was reset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -88,7 +88,7 @@ impl AddressSpaces {
     }
 
     /// The records, some at a time. What is loaded meanwhile may be in or not.
-    fn read(&self) -> (Vec<(u64, Record, Vec<EngineId>)>, u64) {
+    pub(super) fn read(&self) -> (Vec<(u64, Record, Vec<EngineId>)>, u64) {
         let mut read = Vec::new();
         let mut from = 0;
         loop {

@@ -1,11 +1,13 @@
 //! The commands: requests as clients write them, and the replies.
 
 use observe::AddressSpaceReports;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::picture;
 use super::Facts;
+use super::surface;
 
 /// A request, as a client writes it.
 #[derive(Deserialize)]
@@ -40,6 +42,7 @@ enum Answer {
     AddressSpaces(AddressSpaceReports),
     Accesses { reads: u64, writes: u64 },
     Screenshot(picture::Taken),
+    SurfaceMappings(surface::Mappings),
 }
 
 /// Why a request has no result.
@@ -51,16 +54,21 @@ enum Refusal {
     Arguments(String),
     #[error("no picture: {0}")]
     Picture(String),
-    #[error("there is no command '{0}': expected address-spaces, accesses or screenshot")]
+    #[error("no surface: {0}")]
+    Surface(#[from] surface::SurfaceError),
+    #[error(
+        "there is no command '{0}': expected address-spaces, accesses, screenshot or surface-mappings"
+    )]
     CommandNotFound(String),
 }
 
 impl Refusal {
     const fn class(&self) -> &'static str {
         match self {
-            Refusal::GenericError(_) | Refusal::Arguments(_) | Refusal::Picture(_) => {
-                "GenericError"
-            }
+            Refusal::GenericError(_)
+            | Refusal::Arguments(_)
+            | Refusal::Picture(_)
+            | Refusal::Surface(_) => "GenericError",
             Refusal::CommandNotFound(_) => "CommandNotFound",
         }
     }
@@ -82,9 +90,12 @@ pub(super) fn refuse(why: String) -> Reply {
 
 fn execute(command: &str, arguments: Option<Value>, facts: &Facts) -> Result<Answer, Refusal> {
     match command {
+        "surface-mappings" => {
+            let wanted = arguments.map(parsed).transpose()?.unwrap_or_default();
+            Ok(Answer::SurfaceMappings(surface::mappings(wanted, facts)?))
+        }
         "screenshot" => {
-            let wanted = serde_json::from_value(arguments.unwrap_or_default())
-                .map_err(|error| Refusal::GenericError(error.to_string()))?;
+            let wanted = parsed(arguments.unwrap_or_default())?;
             picture::take(&wanted, &facts.device)
                 .map(Answer::Screenshot)
                 .map_err(|error| Refusal::Picture(format!("{error:#}")))
@@ -103,6 +114,10 @@ fn execute(command: &str, arguments: Option<Value>, facts: &Facts) -> Result<Ans
         }
         other => Err(Refusal::CommandNotFound(other.to_owned())),
     }
+}
+
+fn parsed<T: DeserializeOwned>(arguments: Value) -> Result<T, Refusal> {
+    serde_json::from_value(arguments).map_err(|error| Refusal::GenericError(error.to_string()))
 }
 
 fn reply(result: Result<Answer, Refusal>, id: Option<Value>) -> Reply {

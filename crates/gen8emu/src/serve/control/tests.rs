@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use gen8_spec::pci::BAR0_GGTT_OFFSET;
+use gen8_spec::pte::{encode_ggtt_pte, encode_table};
 use gen8_spec::registers::outputs;
 use serde_json::{Value, json};
 
@@ -37,7 +39,7 @@ impl Bench {
         let mut spaces = AddressSpaces::new();
         let (engine, pdps) = (gen8_spec::engine::EngineId::Rcs, [0x1000, 0, 0, 0]);
         spaces.event(&Event::PdpLoaded { engine, levels: 4, pdps, context: 3, now_ns: 9 });
-        let facts = Facts { device, spaces };
+        let facts = Facts::new(device, spaces);
         let _socket = listen(&path, facts.clone()).unwrap();
         Bench { directory, path, facts, _socket }
     }
@@ -130,6 +132,82 @@ fn a_screenshot_is_a_file_or_a_clear_error() {
     assert!(reply["error"]["desc"].as_str().unwrap().contains("cannot write"), "{reply}");
 }
 
+/// Nine rows of a page each, from the start of the GGTT, which maps them to 0x10000 and behind.
+fn show_a_surface(bench: &Bench) {
+    bench.facts.device.touch(|gpu| {
+        gpu.set_memory(GuestRam::anonymous(1 << 20).unwrap());
+        gpu.config_write(4, 2, 2); // memory decoding
+        for (register, value) in [
+            (outputs::PIPESRC, 15 << 16 | 8),
+            (outputs::PIPECONF, outputs::PIPECONF_ENABLE),
+            (outputs::DSPCNTR, outputs::PLANE_ENABLE),
+            (outputs::DSPSTRIDE, 4096),
+        ] {
+            gpu.bar_write(Bar::Bar0, register.into(), 4, value.into());
+        }
+        for index in 0..10 {
+            let entry = encode_ggtt_pte(0x1_0000 + 0x1000 * index);
+            gpu.bar_write(Bar::Bar0, BAR0_GGTT_OFFSET + 8 * index, 8, entry);
+        }
+        // The tables of the address space, a page each; it maps the surface's second page.
+        for (table, index, entry) in
+            [(1, 0, 0x2000), (2, 0, 0x3000), (3, 0, 0x4000), (4, 7, 0x1_1000)]
+        {
+            let place = (table << 12) + 8 * index;
+            assert!(gpu.memory().write_bytes(place, &encode_table(entry).to_le_bytes()));
+        }
+    });
+}
+
+#[test]
+fn mappings_of_a_surface_are_told_also_when_another_one_shows() {
+    let bench = Bench::new("control-surface");
+    let mut client = bench.connect();
+    let mut wanted = |arguments: Value| {
+        let request = json!({ "execute": "surface-mappings", "arguments": arguments });
+        ask(&mut client, request.to_string().as_bytes())
+    };
+    assert!(wanted(json!({}))["error"]["desc"].as_str().unwrap().contains("no pipe shows"));
+    show_a_surface(&bench);
+    let answer = wanted(json!({ "remember": "console" }))["return"].clone();
+    let surface = json!({ "pipe": 0, "address": 0, "bytes": 9 * 4096, "pages": 9 });
+    assert_eq!(answer["surface"], surface, "{answer}");
+    let ranges = json!([{ "address": 0, "bytes": 9 * 4096 }]);
+    assert_eq!(answer["ggtt"], json!({ "ptes": 9, "ranges": ranges }));
+    assert_eq!((&answer["walked"], &answer["complete"]), (&json!(1), &json!(true)));
+    let space = &answer["spaces"][0];
+    assert_eq!((&space["ptes"], &space["first"]), (&json!(1), &json!(0x7000)), "{answer}");
+    // Another surface, which the address space does not map.
+    bench.facts.device.touch(|gpu| {
+        for index in 0..10 {
+            let entry = encode_ggtt_pte(0x2_0000 + 0x1000 * index);
+            gpu.bar_write(Bar::Bar0, BAR0_GGTT_OFFSET + 8 * index, 8, entry);
+        }
+    });
+    assert_eq!(wanted(json!({ "pipe": 0 }))["return"]["spaces"], json!([]));
+    let answer = wanted(json!({ "remembered": "console" }))["return"].clone();
+    assert_eq!((&answer["spaces"][0]["ptes"], &answer["ggtt"]["ptes"]), (&json!(1), &json!(0)));
+}
+
+#[test]
+fn a_surface_that_cannot_be_told_is_a_clear_error() {
+    let bench = Bench::new("control-no-surface");
+    show_a_surface(&bench);
+    let mut client = bench.connect();
+    for (arguments, told) in [
+        (json!({ "pipe": 1 }), "pipe 1 shows nothing"),
+        (json!({ "pipe": u64::MAX }), "shows nothing"),
+        (json!({ "remembered": "x" }), "nothing is remembered as 'x'"),
+        (json!({ "remembered": "x", "remember": "y" }), "instead of"),
+        (json!({ "remember": "" }), "a name has"),
+        (json!({ "plane": 0 }), "plane"),
+    ] {
+        let request = json!({ "execute": "surface-mappings", "arguments": arguments });
+        let reply = ask(&mut client, request.to_string().as_bytes());
+        assert!(reply["error"]["desc"].as_str().unwrap().contains(told), "{reply}");
+    }
+}
+
 #[test]
 fn only_the_owner_can_connect_and_the_socket_goes_with_the_server() {
     let bench = Bench::new("control-owner");
@@ -161,7 +239,7 @@ fn what_is_no_request_is_told_and_the_next_one_is_answered() {
         (
             br#"{"execute":"adress"}"#,
             "CommandNotFound",
-            "expected address-spaces, accesses or screenshot",
+            "expected address-spaces, accesses, screenshot or surface-mappings",
         ),
     ] {
         let reply = ask(&mut client, request);

@@ -1,0 +1,112 @@
+//! The memory behind a picture: not its pixels, but whose pages they are.
+
+use gen8_spec::registers::outputs as regs;
+use gen8_spec::tiling::Tiling;
+use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
+
+use crate::ggtt::Ggtt;
+use crate::registers::RegisterFile;
+
+/// What the primary plane of a pipe shows, as a range of the GGTT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surface {
+    /// GGTT address of its first byte (DSPSURFLIVE), at the start of a page.
+    pub address: u64,
+    /// Bytes up to the end of the last row that shows.
+    pub bytes: u64,
+    /// Physical addresses of its pages that the GGTT maps, in their order. One that is mapped twice
+    /// is there twice.
+    pub pages: Vec<u64>,
+}
+
+impl Surface {
+    /// The surface of `pipe`; `None` while the pipe or its primary plane is off.
+    pub(super) fn of(pipe: u32, file: &RegisterFile, ggtt: &Ggtt) -> Option<Surface> {
+        let register = |offset: u32| file.get(offset + pipe * regs::PIPE_STRIDE);
+        let control = register(regs::DSPCNTR);
+        if register(regs::PIPECONF) & regs::PIPECONF_STATE == 0 || control & regs::PLANE_ENABLE == 0
+        {
+            return None;
+        }
+        let height = u64::from(register(regs::PIPESRC) & regs::PIPESRC_MASK) + 1;
+        let top = u64::from(register(regs::DSPOFFSET) >> 16 & regs::PLANE_OFFSET_MASK);
+        let rows = match control & regs::PLANE_X_TILED {
+            0 => top + height,
+            _ => (top + height).next_multiple_of(Tiling::X.height()),
+        };
+        let stride = u64::from(register(regs::DSPSTRIDE) & regs::PLANE_STRIDE_MASK);
+        let address = u64::from(register(regs::DSPSURFLIVE)) & !(PAGE_SIZE - 1);
+        let bytes = rows * stride;
+        let page = |index: u64| ggtt.translate(address + (index << PAGE_SHIFT)).ok();
+        let pages = (0..bytes.div_ceil(PAGE_SIZE)).filter_map(page).collect();
+        Some(Surface { address, bytes, pages })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gen8_spec::pte::encode_ggtt_pte;
+    use gen8_spec::registers::display;
+
+    /// 20 rows of 1536 bytes: 7.5 pages; their GGTT pages lie in memory in reverse.
+    fn shown() -> (RegisterFile, Ggtt) {
+        let mut file = RegisterFile::of(&[display::RULES, regs::RULES]);
+        for (register, value) in [
+            (regs::PIPECONF, regs::PIPECONF_ENABLE | regs::PIPECONF_STATE),
+            (regs::PIPESRC, 299 << 16 | 19),
+            (regs::DSPCNTR, regs::PLANE_ENABLE),
+            (regs::DSPSTRIDE, 1536),
+            (regs::DSPSURFLIVE, 0x4_0000),
+        ] {
+            file.set(register, value);
+        }
+        let mut ggtt = Ggtt::new(3 << 6);
+        for page in 0..16 {
+            ggtt.write_pte(0x40 + page, encode_ggtt_pte((100 - page) << PAGE_SHIFT));
+        }
+        (file, ggtt)
+    }
+
+    #[test]
+    fn a_surface_ends_with_the_rows_that_show() {
+        let (mut file, ggtt) = shown();
+        let pages = |file: &RegisterFile| Surface::of(0, file, &ggtt).unwrap().pages.len();
+        let surface = Surface::of(0, &file, &ggtt).unwrap();
+        assert_eq!((surface.address, surface.bytes), (0x4_0000, 20 * 1536));
+        assert_eq!(surface.pages[..2], [100 << PAGE_SHIFT, 99 << PAGE_SHIFT]);
+        assert_eq!(pages(&file), 8);
+        // Tiles are eight rows high.
+        file.set(regs::DSPCNTR, regs::PLANE_ENABLE | regs::PLANE_X_TILED);
+        assert_eq!(pages(&file), 9);
+        file.set(regs::DSPOFFSET, 5 << 16);
+        assert_eq!(pages(&file), 12);
+    }
+
+    #[test]
+    fn pages_that_the_ggtt_does_not_map_are_left_out() {
+        let (file, mut ggtt) = shown();
+        ggtt.write_pte(0x41, 0);
+        assert_eq!(Surface::of(0, &file, &ggtt).unwrap().pages[1], 98 << PAGE_SHIFT);
+    }
+
+    #[test]
+    fn nothing_shows_while_pipe_or_plane_is_off() {
+        for register in [regs::PIPECONF, regs::DSPCNTR] {
+            let (mut file, ggtt) = shown();
+            file.set(register, 0);
+            assert_eq!(Surface::of(0, &file, &ggtt), None);
+        }
+    }
+
+    #[test]
+    fn a_surface_beyond_the_ggtt_has_no_pages() {
+        let (mut file, ggtt) = shown();
+        for register in [regs::PIPESRC, regs::DSPSTRIDE, regs::DSPOFFSET, regs::DSPSURFLIVE] {
+            file.set(register, u32::MAX);
+        }
+        let surface = Surface::of(0, &file, &ggtt).unwrap();
+        assert!(surface.pages.is_empty());
+        assert!(surface.bytes < 1 << 30);
+    }
+}
