@@ -36,17 +36,28 @@ impl GuestRam {
     pub fn copy(&self, to: u64, from: u64, len: u64) -> Result<(), Missing> {
         let source = self.pointer(from, len).ok_or(Missing::Source)?;
         let target = self.pointer_mut(to, len).ok_or(Missing::Destination)?;
-        let cut = Cut::new(target, len as usize);
         // SAFETY: `pointer` and `pointer_mut` checked that both sides cover `len` bytes of live
-        // mappings; `Cut` stays below `len`.
-        unsafe { copy_bytes(target, source, 0..cut.head) };
-        let middle = target.wrapping_add(cut.head).cast();
-        // SAFETY: as above, and the target is aligned behind the head.
-        unsafe { copy_qwords(middle, source.wrapping_add(cut.head), cut.qwords) };
-        // SAFETY: as for the head.
-        unsafe { copy_bytes(target, source, cut.tail()..len as usize) };
+        // mappings, which are whole pages.
+        unsafe { copy_from_pages(target, source, len as usize) };
         Ok(())
     }
+}
+
+/// Copies `len` bytes in ascending order.
+///
+/// # Safety
+///
+/// Both pointers cover `len` bytes, `source` of live mappings of whole pages. Where `target` is guest
+/// memory, no reference into it exists.
+pub(super) unsafe fn copy_from_pages(target: *mut u8, source: *const u8, len: usize) {
+    let cut = Cut::new(target, len);
+    // SAFETY: `Cut` stays below `len`, which the caller covers.
+    unsafe { copy_bytes(target, source, 0..cut.head) };
+    let middle = target.wrapping_add(cut.head).cast();
+    // SAFETY: as above, and the target is aligned behind the head.
+    unsafe { copy_qwords(middle, source.wrapping_add(cut.head), cut.qwords) };
+    // SAFETY: as for the head.
+    unsafe { copy_bytes(target, source, cut.tail()..len) };
 }
 
 /// A range cut at the target's qword boundaries.
@@ -73,7 +84,7 @@ impl Cut {
 ///
 /// # Safety
 ///
-/// Both pointers cover `range.end` bytes of live mappings.
+/// Both pointers cover `range.end` bytes.
 unsafe fn copy_bytes(target: *mut u8, source: *const u8, range: Range<usize>) {
     for at in range {
         // SAFETY: the caller covers `at`.
@@ -102,7 +113,8 @@ impl Lines {
 ///
 /// # Safety
 ///
-/// Both pointers cover `8 * count` bytes of live mappings of whole pages; `target` is 8-byte aligned.
+/// Both pointers cover `8 * count` bytes, `source` of live mappings of whole pages; `target` is 8-byte
+/// aligned.
 unsafe fn copy_qwords(target: *mut u64, source: *const u8, count: usize) {
     let past = source.addr() % QWORD;
     let first: *const u64 = source.wrapping_sub(past).cast();
