@@ -52,6 +52,6 @@ fn write(picture: &Picture, path: &Path) -> Result<()> {
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&picture.rgb)?;
+    writer.write_image_data(&picture.rgb())?;
     Ok(writer.finish()?)
 }

@@ -22,7 +22,7 @@ use self::gmbus::Gmbus;
 pub use self::output::{Mode, Output, OutputError};
 pub(crate) use self::output::{live, straps};
 use self::pipe::Pipe;
-pub use self::scan_out::{Picture, Screen};
+pub use self::scan_out::{Changes, Picture, Pixel, Scanner, Screen};
 pub use self::surface::Surface;
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
