@@ -13,6 +13,7 @@ mod limits;
 mod measure;
 mod page_tables;
 mod rig;
+mod scan_out;
 mod semaphores;
 mod server;
 mod tlb;
@@ -104,6 +105,8 @@ pub(crate) const ALL: &[Bench] = &[
     semaphores::SEMAPHORE_HANDOVER,
     execlists::ELSP_TO_CSB,
     context::CONTEXT_CYCLE,
+    scan_out::SCANOUT_XTILE,
+    scan_out::SCANOUT_IDLE,
     server::MMIO_READ_RTT,
     server::MMIO_POSTED_WRITE,
 ];
