@@ -250,6 +250,7 @@ impl Guest {
             outputs::GMBUS3,
             outputs::DDI_BUF_CTL,
             outputs::AUX_CH_CTL,
+            outputs::SHOTPLUG_CTL,
             interrupts::pipe_bank(0),
         ]);
         let place = input.u8();

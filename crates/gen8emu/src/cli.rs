@@ -9,11 +9,11 @@ use driver::Policy;
 use gen8_spec::pci;
 use gen8_spec::registers::outputs::PORT_COUNT;
 use gen8_spec::sku::{SKUS, Sku};
-use gpu_model::display::{Output, OutputError};
+use gpu_model::display::{Output, Port};
 use machine::MachineKind;
 use scenarios::{Levels, ScenarioId, SubmissionMode};
 
-use crate::bench;
+use crate::{bench, output};
 
 /// An emulated Intel Gen8 GPU, an i915-style driver for it, and the address-space leak that the
 /// driver had until Linux 4.4.
@@ -48,6 +48,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Write what the monitor of a served GPU shows to a PNG file
     Screenshot(ScreenshotArgs),
+    /// Connect a monitor to a served GPU while it runs
+    Plug(PlugArgs),
+    /// Take a monitor away from a served GPU while it runs
+    Unplug(UnplugArgs),
     /// Run scenarios on a GPU that is bound to vfio-pci, real or emulated
     ///
     /// Without options: the cases of `run`. The GPU must have no display in use; docs/vfio.md tells
@@ -132,8 +136,9 @@ pub(crate) struct ServeArgs {
     /// Whether the part has its display or not
     #[arg(long, value_enum, default_value = "on")]
     pub(crate) display: Display,
-    /// A monitor that is connected, such as hdmi=1024x768; up to three
-    #[arg(long, value_name = "OUTPUT", value_parser = output)]
+    /// A port with a monitor of a size (hdmi=1024x768) or of an EDID (hdmi=edid:FILE), or without one for
+    /// now (hdmi=none); up to three: ports B, C and D
+    #[arg(long, value_name = "OUTPUT", value_parser = output::parse)]
     pub(crate) output: Vec<Output>,
     /// Whether the guest waits for its writes to the aperture; posted ones are faster, but memory may
     /// show them late (default: awaited; posted with an output, as a screen takes many)
@@ -161,6 +166,31 @@ pub(crate) struct ScreenshotArgs {
     pub(crate) file: PathBuf,
 }
 
+/// Arguments of `plug`.
+#[derive(Args, Debug)]
+pub(crate) struct PlugArgs {
+    /// The control socket of the server
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: PathBuf,
+    /// The port: B, C or D, as far as the server was started with outputs
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Port,
+    /// The monitor, such as hdmi=1280x720 or hdmi=edid:FILE
+    #[arg(value_name = "OUTPUT")]
+    pub(crate) output: String,
+}
+
+/// Arguments of `unplug`.
+#[derive(Args, Debug)]
+pub(crate) struct UnplugArgs {
+    /// The control socket of the server
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: PathBuf,
+    /// The port: B, C or D
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Port,
+}
+
 /// Whether a guest waits for its writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Writes {
@@ -177,10 +207,6 @@ pub(crate) enum Display {
     On,
     /// It is not: stock i915 finds no pipes.
     FusedOff,
-}
-
-fn output(text: &str) -> Result<Output, String> {
-    text.parse().map_err(|error: OutputError| error.to_string())
 }
 
 /// Bytes of stolen memory, from MiB.
@@ -285,6 +311,9 @@ mod tests {
             ("run --jsno", "--jsno", vec!["--json"]),
             ("serve --socket s --output vga=1x1", "vga=1x1", vec!["hdmi=1024x768"]),
             ("serve --socket s --output hdmi=9x9", "9x9", vec!["640 to 2048"]),
+            ("serve --socket s --output hdmi=edid:/dev/null", "/dev/null", vec!["no file"]),
+            ("serve --socket s --output hdmi=edid:Cargo.toml", "Cargo.toml", vec!["128 bytes"]),
+            ("plug --control c --port E hdmi=640x480", "'E'", vec!["B, C or D"]),
             (
                 "serve --socket s --output hdmi=640x480 --output hdmi=640x480 --output hdmi=640x480 \
                  --output hdmi=640x480",

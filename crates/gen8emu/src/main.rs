@@ -4,6 +4,9 @@
 mod bench;
 mod cases;
 mod cli;
+mod client;
+mod output;
+mod plug;
 mod screenshot;
 mod serve;
 mod table;
@@ -48,6 +51,8 @@ fn run(command: Command) -> Result<bool> {
         Command::Bench(arguments) => bench::command(&arguments),
         Command::Serve(arguments) => serve::command(&arguments).map(|()| true),
         Command::Screenshot(arguments) => screenshot::command(&arguments).map(|()| true),
+        Command::Plug(arguments) => plug::plug(&arguments).map(|()| true),
+        Command::Unplug(arguments) => plug::unplug(&arguments).map(|()| true),
         Command::Drive(arguments) => cases::drive(&arguments),
         Command::Probe => Ok(probe()),
     }

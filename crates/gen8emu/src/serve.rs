@@ -1,6 +1,7 @@
 //! `gen8emu serve`: the GPU as a device of QEMU.
 
 mod control;
+pub(crate) mod monitors;
 pub(crate) mod picture;
 
 use std::sync::Arc;

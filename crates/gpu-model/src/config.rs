@@ -30,7 +30,8 @@ pub struct GpuConfig {
     pub stolen_base: u32,
     /// Whether the part has no display, as the display straps tell.
     pub display_fused_off: bool,
-    /// What is connected, in the order of the ports. Nothing on a part without display.
+    /// The ports and what is connected there at power-on, in their order. Nothing on a part without
+    /// display.
     pub outputs: Vec<Output>,
     /// Defects for mutation checks; none by default.
     pub mutations: Mutations,
@@ -55,7 +56,7 @@ impl GpuConfig {
         sku::by_device_id(device_id).map(Self::new)
     }
 
-    /// The outputs that the part really has.
+    /// The outputs that the part really has at power-on.
     pub(crate) fn effective_outputs(&self) -> &[Output] {
         if self.display_fused_off { &[] } else { &self.outputs }
     }

@@ -6,7 +6,7 @@ use gen8_spec::registers::{gt, outputs};
 use crate::bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 use crate::config::GpuConfig;
 use crate::debug_page::DebugPage;
-use crate::display::{self, Display, Screen, Surface};
+use crate::display::{Display, Monitor, Output, PlugError, Port, Screen, Surface};
 use crate::engine::Engine;
 use crate::event::{Event, EventSink, Observer};
 use crate::fault::FaultRegisters;
@@ -48,14 +48,16 @@ pub struct GpuState {
 }
 
 impl GpuState {
-    fn new(config: &GpuConfig) -> Self {
+    /// After power-on, with these outputs.
+    fn new(config: &GpuConfig, outputs: &[Output]) -> Self {
         let engines = EngineId::ALL
             .into_iter()
             .filter(|&engine| config.sku.has_engine(engine))
             .map(|engine| Engine::new(engine, config))
             .collect();
+        let display = Display::new(outputs);
         let mut interrupts = Interrupts::new();
-        interrupts.set_pch_levels(display::live(config.effective_outputs()));
+        interrupts.set_pch_levels(display.live());
         Self {
             pci: PciFunction::new(config),
             ggtt: Ggtt::new(config.gmch_ctrl),
@@ -64,7 +66,7 @@ impl GpuState {
             fences: Fences::new(),
             forcewake: Forcewake::default(),
             power: Power::new(),
-            display: Display::new(config.effective_outputs()),
+            display,
             registers: RegisterFile::new(gt::RULES),
             debug_page: DebugPage::default(),
             engines,
@@ -112,7 +114,7 @@ pub struct RegisterAccesses {
 impl Gpu {
     /// A GPU after power-on, with `memory` as the machine's RAM.
     pub fn new(config: GpuConfig, memory: GuestRam) -> Gpu {
-        let state = GpuState::new(&config);
+        let state = GpuState::new(&config, config.effective_outputs());
         let (events, accesses) = Default::default();
         Gpu { config, memory, events, state, accesses }
     }
@@ -276,10 +278,39 @@ impl Gpu {
         self.state.pci.has_interrupt()
     }
 
-    /// Function-level reset: everything is as after power-on, except guest memory, time and the
-    /// observer. An asserted INTx is taken back.
+    /// Connects a monitor to a port. Software hears of it by a pulse and an interrupt if it wants to, else it
+    /// sees the port's level when it looks.
+    ///
+    /// # Errors
+    ///
+    /// There is no such port, or it has a monitor.
+    pub fn plug(&mut self, port: Port, monitor: Monitor) -> Result<(), PlugError> {
+        let events = self.state.display.plug(port, monitor)?;
+        self.ports_changed(events);
+        Ok(())
+    }
+
+    /// Takes the monitor of a port away, which software hears of as in [`Gpu::plug`].
+    ///
+    /// # Errors
+    ///
+    /// There is no such port, or it has no monitor.
+    pub fn unplug(&mut self, port: Port) -> Result<(), PlugError> {
+        let events = self.state.display.unplug(port)?;
+        self.ports_changed(events);
+        Ok(())
+    }
+
+    fn ports_changed(&mut self, events: u32) {
+        self.state.interrupts.set_pch_levels(self.state.display.live());
+        self.state.interrupts.raise_pch(events);
+        self.update_interrupt_output();
+    }
+
+    /// Function-level reset: everything is as after power-on, except guest memory, time, the monitors and
+    /// the observer. An asserted INTx is taken back.
     pub fn reset(&mut self) {
-        let mut fresh = GpuState::new(&self.config);
+        let mut fresh = GpuState::new(&self.config, &self.state.display.outputs());
         fresh.now_ns = self.state.now_ns;
         fresh.pci.inherit_line(&self.state.pci);
         self.state = fresh;

@@ -166,6 +166,13 @@ impl Interrupts {
         }
     }
 
+    /// Raises `bits` of the PCH's bank.
+    pub fn raise_pch(&mut self, bits: u32) {
+        if let Some(bank) = self.banks.get_mut(PCH_BANK) {
+            bank.raise(bits);
+        }
+    }
+
     /// MASTER's status bits: readable whether or not the output is enabled.
     fn status(&self) -> u32 {
         self.banks

@@ -2,7 +2,7 @@
 
 use gen8_spec::registers::{Rule, display, outputs as regs};
 use gen8_spec::{interrupts, mmio, pci};
-use gpu_model::display::Output;
+use gpu_model::display::{Monitor, Output, PlugError, Port};
 use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
 use proptest::prelude::*;
 
@@ -58,6 +58,104 @@ fn straps_and_live_levels_name_the_ports_that_have_a_monitor() {
         gpu.config_write(pci::CFG_COMMAND, 2, pci::COMMAND_MEMORY.into());
         assert_eq!(read(&mut gpu, interrupts::PCH_BANK + interrupts::ISR), level);
     }
+}
+
+/// Registers of the PCH's bank.
+const ISR: u32 = interrupts::PCH_BANK + interrupts::ISR;
+const IIR: u32 = interrupts::PCH_BANK + interrupts::IIR;
+
+/// A GPU with a monitor at port B and none at C, whose PCH bank interrupts.
+fn with_two_ports() -> Gpu {
+    let mut gpu = gpu(1);
+    let mut config = gpu.config().clone();
+    config.outputs.push("hdmi=none".parse().unwrap());
+    gpu = Gpu::new(config, GuestRam::anonymous(1 << 20).unwrap());
+    gpu.config_write(pci::CFG_COMMAND, 2, (pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER).into());
+    gpu.config_write(pci::CFG_MSI + pci::MSI_CONTROL, 2, pci::MSI_CONTROL_ENABLE.into());
+    write(&mut gpu, interrupts::PCH_BANK + interrupts::IER, u32::MAX);
+    write(&mut gpu, interrupts::PCH_BANK + interrupts::IMR, 0);
+    write(&mut gpu, interrupts::MASTER, interrupts::MASTER_ENABLE);
+    gpu
+}
+
+/// Whether a monitor answers at the pins of port C.
+fn answers_at_c(gpu: &mut Gpu) -> bool {
+    let command = regs::GMBUS_SW_RDY | regs::GMBUS_CYCLE_INDEX | regs::GMBUS_CYCLE_WAIT;
+    write(gpu, regs::GMBUS0, regs::GMBUS_PIN_C);
+    write(gpu, regs::GMBUS1, regs::GMBUS_SW_CLR_INT);
+    write(gpu, regs::GMBUS1, command | 1 << regs::GMBUS_COUNT_SHIFT | 0xa1);
+    read(gpu, regs::GMBUS2) & regs::GMBUS_HW_RDY != 0
+}
+
+#[test]
+fn a_monitor_that_comes_or_goes_is_a_level_a_long_pulse_and_an_interrupt() {
+    let mut gpu = with_two_ports();
+    write(&mut gpu, regs::SHOTPLUG_CTL, 0x10_1010);
+    let monitor = Monitor::of_size(640, 480).unwrap();
+    for round in 0..4 {
+        let comes = round % 2 == 0;
+        assert_ne!(answers_at_c(&mut gpu), comes);
+        match comes {
+            true => gpu.plug(Port::C, monitor.clone()).unwrap(),
+            false => gpu.unplug(Port::C).unwrap(),
+        }
+        assert_eq!(answers_at_c(&mut gpu), comes);
+        assert!(gpu.take_interrupt().is_some());
+        assert_eq!(read(&mut gpu, interrupts::MASTER) & interrupts::MASTER_PCH, 1 << 23);
+        assert_eq!(read(&mut gpu, ISR), if comes { 3 << 21 } else { 1 << 21 });
+        assert_eq!(read(&mut gpu, IIR), 1 << 22);
+        // As i915 does: it writes back what it reads, which clears the pulse.
+        assert_eq!(read(&mut gpu, regs::SHOTPLUG_CTL), 0x10_1010 | 2 << 8);
+        write(&mut gpu, regs::SHOTPLUG_CTL, 0x10_1010 | 2 << 8);
+        assert_eq!(read(&mut gpu, regs::SHOTPLUG_CTL), 0x10_1010);
+        write(&mut gpu, IIR, 1 << 22);
+        assert_eq!(read(&mut gpu, interrupts::MASTER), interrupts::MASTER_ENABLE);
+    }
+}
+
+#[test]
+fn nobody_is_interrupted_who_looks_out_for_no_pulses() {
+    let mut gpu = with_two_ports();
+    // Those of B alone.
+    write(&mut gpu, regs::SHOTPLUG_CTL, regs::SHOTPLUG_ENABLE);
+    gpu.plug(Port::C, Monitor::of_size(640, 480).unwrap()).unwrap();
+    assert!(gpu.take_interrupt().is_none());
+    assert_eq!(read(&mut gpu, regs::SHOTPLUG_CTL), regs::SHOTPLUG_ENABLE);
+    assert_eq!((read(&mut gpu, ISR), read(&mut gpu, IIR)), (3 << 21, 0));
+}
+
+#[test]
+fn a_narrow_write_beside_a_pulse_leaves_it() {
+    let mut gpu = with_two_ports();
+    write(&mut gpu, regs::SHOTPLUG_CTL, 0x10_1010);
+    gpu.plug(Port::C, Monitor::of_size(640, 480).unwrap()).unwrap();
+    gpu.bar_write(Bar::Bar0, regs::SHOTPLUG_CTL.into(), 1, 0);
+    assert_eq!(read(&mut gpu, regs::SHOTPLUG_CTL), 0x10_1000 | 2 << 8);
+}
+
+#[test]
+fn ports_that_there_are_not_and_changes_that_are_none_are_refused() {
+    let mut gpu = with_two_ports();
+    let monitor = || Monitor::of_size(640, 480).unwrap();
+    assert_eq!(gpu.plug(Port::B, monitor()), Err(PlugError::Taken(Port::B)));
+    assert_eq!(gpu.unplug(Port::C), Err(PlugError::Empty(Port::C)));
+    for port in Port::ALL {
+        let mut without = self::gpu(0);
+        assert_eq!(without.plug(port, monitor()), Err(PlugError::NoPort(port)));
+    }
+    assert_eq!(gpu.unplug(Port::D), Err(PlugError::NoPort(Port::D)));
+    assert_eq!(read(&mut gpu, ISR), 1 << 21);
+}
+
+#[test]
+fn monitors_stay_where_they_are_when_the_function_is_reset() {
+    let mut gpu = with_two_ports();
+    gpu.unplug(Port::B).unwrap();
+    gpu.plug(Port::C, Monitor::of_size(640, 480).unwrap()).unwrap();
+    gpu.reset();
+    gpu.config_write(pci::CFG_COMMAND, 2, pci::COMMAND_MEMORY.into());
+    assert_eq!(read(&mut gpu, ISR), 1 << 22);
+    assert!(answers_at_c(&mut gpu));
 }
 
 #[test]

@@ -52,7 +52,8 @@ pub static RULES: &[Rule] = &[
     // PCH.
     Rule::storage("SOUTH_CHICKEN2", 0xc_2004),
     Rule::storage("SOUTH_DSPCLK_GATE_D", 0xc_2020),
-    Rule::storage("PCH_PORT_HOTPLUG", 0xc_4030),
+    Rule::storage("PCH_PORT_HOTPLUG", super::outputs::SHOTPLUG_CTL)
+        .clearing(super::outputs::SHOTPLUG_STATUS),
     Rule::storage("PCH_PORT_HOTPLUG2", 0xc_403c),
     Rule::event_bits("SERR_INT", 0xc_4040),
     Rule::storage("GPIO_CTL", 0xc_5010).array(8, 4),

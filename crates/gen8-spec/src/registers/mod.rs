@@ -74,6 +74,12 @@ impl Rule {
         Self { writable, ..self }
     }
 
+    /// The same rule with event bits among the others: hardware sets them, software clears them by
+    /// writing one.
+    pub const fn clearing(self, w1c: u32) -> Self {
+        Self { w1c, writable: self.writable & !w1c, ..self }
+    }
+
     /// `count` registers under this rule, `stride` bytes apart.
     pub const fn array(self, count: u32, stride: u32) -> Self {
         Self { count, stride, ..self }

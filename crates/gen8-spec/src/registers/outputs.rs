@@ -15,6 +15,18 @@ pub const SFUSE_STRAP_DDIB_DETECTED: u32 = 1 << 2;
 /// PCH bank of interrupts: port B is connected; C and D are the bits above (`SDE_PORTB_HOTPLUG_CPT`).
 pub const PCH_PORTB_HOTPLUG: u32 = 1 << 21;
 
+/// SHOTPLUG_CTL (i915 `PCH_PORT_HOTPLUG`): what happened at port B in the lowest bits, at C and D
+/// [`SHOTPLUG_STRIDE`] bits above each.
+pub const SHOTPLUG_CTL: u32 = 0xc_4030;
+/// [`SHOTPLUG_CTL`]: bits from a port's field to the next one's.
+pub const SHOTPLUG_STRIDE: u32 = 8;
+/// [`SHOTPLUG_CTL`]: pulses of the port are looked out for.
+pub const SHOTPLUG_ENABLE: u32 = 1 << 4;
+/// [`SHOTPLUG_CTL`]: a long pulse came, as when a monitor comes or goes; cleared by writing one.
+pub const SHOTPLUG_LONG: u32 = 1 << 1;
+/// [`SHOTPLUG_CTL`]: all bits that clear by writing one: short and long pulses of B, C, D, and of A above.
+pub const SHOTPLUG_STATUS: u32 = 0x0303_0303;
+
 /// DDI_BUF_CTL of port A; the others' are [`DDI_BUF_STRIDE`] apart.
 pub const DDI_BUF_CTL: u32 = 0x6_4000;
 /// Bytes from a port's DDI_BUF_CTL to the next one's.

@@ -1,6 +1,6 @@
 //! What a monitor tells of itself: EDID 1.3 with an extension for HDMI (VESA E-EDID, CTA-861).
 
-use super::output::{HORIZONTAL_FRONT, HORIZONTAL_SYNC, Mode, VERTICAL_FRONT};
+use super::mode::{HORIZONTAL_FRONT, HORIZONTAL_SYNC, Mode, VERTICAL_FRONT};
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 128;

@@ -1,39 +1,15 @@
-//! GMBUS: the controller of the two-wire buses to the monitors, and the EDID memories behind them.
+//! GMBUS: the controller of the two-wire buses to the monitors.
 //!
 //! Cycles are over as soon as they start, so the controller is ready whenever software looks.
 
 use gen8_spec::registers::outputs as regs;
 
-use super::edid::{self, BLOCK};
-use super::output::{MOST, Output};
+use super::ddc::Ddc;
 
-/// Address of a monitor's EDID memory (VESA E-DDC).
-const EDID_ADDRESS: u32 = 0x50;
-/// Address of its segment pointer: which 256 bytes of it answer.
-const SEGMENT_ADDRESS: u32 = 0x30;
-/// Bytes of a segment.
-const SEGMENT: usize = 2 * BLOCK;
+/// Pins of the ports, in their order.
+const PINS: [u32; regs::PORT_COUNT] = [regs::GMBUS_PIN_B, regs::GMBUS_PIN_C, regs::GMBUS_PIN_D];
 /// Bytes that GMBUS3 holds.
 const WORD: u32 = 4;
-
-/// The memory of one monitor.
-#[derive(Clone, Debug)]
-struct Monitor {
-    pin: u32,
-    edid: [u8; 2 * BLOCK],
-    /// The segment that answers until the next stop.
-    segment: u8,
-    /// The byte that comes next.
-    at: u8,
-}
-
-impl Monitor {
-    fn read(&mut self) -> u8 {
-        let place = usize::from(self.segment) * SEGMENT + usize::from(self.at);
-        self.at = self.at.wrapping_add(1);
-        self.edid.get(place).copied().unwrap_or(0)
-    }
-}
 
 /// What the controller does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +20,9 @@ enum State {
         left: u32,
         stop: bool,
     },
-    /// So many bytes are to be written, to this device.
+    /// So many bytes are to be written.
     Writes {
         left: u32,
-        slave: u32,
         stop: bool,
     },
     /// All is moved, the bus is held.
@@ -56,10 +31,9 @@ enum State {
     Refused,
 }
 
-/// The controller.
+/// The controller. The buses are handed in: that of a port has the port's place.
 #[derive(Clone, Debug)]
 pub(super) struct Gmbus {
-    monitors: Vec<Monitor>,
     pin: u32,
     state: State,
     /// GMBUS3 as software wrote it last.
@@ -67,24 +41,17 @@ pub(super) struct Gmbus {
 }
 
 impl Gmbus {
-    /// A monitor for each output.
-    pub(super) fn new(outputs: &[Output]) -> Gmbus {
-        let pins = [regs::GMBUS_PIN_B, regs::GMBUS_PIN_C, regs::GMBUS_PIN_D];
-        let monitors = outputs.iter().zip(pins).take(MOST).map(|(output, pin)| Monitor {
-            pin,
-            edid: edid::of_mode(&output.mode),
-            segment: 0,
-            at: 0,
-        });
-        Gmbus { monitors: monitors.collect(), pin: 0, state: State::Idle, data: 0 }
+    /// The controller after power-on.
+    pub(super) fn new() -> Gmbus {
+        Gmbus { pin: 0, state: State::Idle, data: 0 }
     }
 
     /// Status and data; `None` for registers that are storage.
-    pub(super) fn read(&mut self, offset: u32) -> Option<u32> {
+    pub(super) fn read(&mut self, offset: u32, buses: &mut [Ddc]) -> Option<u32> {
         match offset {
             regs::GMBUS2 => Some(self.status()),
             regs::GMBUS3 => match self.state {
-                State::Reads { left, stop } => Some(self.take(left, stop)),
+                State::Reads { left, stop } => Some(self.take(left, stop, buses)),
                 _ => None,
             },
             _ => None,
@@ -102,103 +69,109 @@ impl Gmbus {
     }
 
     /// `value` was written to the register at `offset`.
-    pub(super) fn written(&mut self, offset: u32, value: u32) {
+    pub(super) fn written(&mut self, offset: u32, value: u32, buses: &mut [Ddc]) {
         match offset {
             regs::GMBUS0 => self.pin = value & regs::GMBUS_PIN_MASK,
-            regs::GMBUS1 => self.command(value),
+            regs::GMBUS1 => self.command(value, buses),
             regs::GMBUS3 => {
                 self.data = value;
-                if let State::Writes { left, slave, stop } = self.state {
-                    self.give(left, slave, stop);
+                if let State::Writes { left, stop } = self.state {
+                    self.give(left, stop, buses);
                 }
             }
             _ => {}
         }
     }
 
-    fn command(&mut self, command: u32) {
+    fn command(&mut self, command: u32, buses: &mut [Ddc]) {
         if command & regs::GMBUS_SW_CLR_INT != 0 {
-            self.end();
+            self.end(buses);
         } else if command & regs::GMBUS_SW_RDY != 0 && self.state != State::Refused {
-            self.cycle(command);
+            self.cycle(command, buses);
         }
     }
 
     /// Runs a cycle.
-    fn cycle(&mut self, command: u32) {
+    fn cycle(&mut self, command: u32, buses: &mut [Ddc]) {
         let stop = command & regs::GMBUS_CYCLE_STOP != 0;
         if command & (regs::GMBUS_CYCLE_WAIT | regs::GMBUS_CYCLE_INDEX) == 0 {
             // No bytes: at most the end of what ran before.
             if stop {
-                self.end();
+                self.end(buses);
             }
             return;
         }
-        let slave = command >> regs::GMBUS_SLAVE_SHIFT & regs::GMBUS_SLAVE_MASK;
-        let left = command >> regs::GMBUS_COUNT_SHIFT & regs::GMBUS_COUNT_MASK;
-        let Some(monitor) = self.monitor(slave) else {
+        if !self.begin(command, buses) {
             self.state = State::Refused;
             return;
-        };
-        if command & regs::GMBUS_CYCLE_INDEX != 0 {
-            monitor.at = (command >> regs::GMBUS_INDEX_SHIFT) as u8;
         }
+        let left = command >> regs::GMBUS_COUNT_SHIFT & regs::GMBUS_COUNT_MASK;
         match (command & regs::GMBUS_READ != 0, left) {
-            (_, 0) => self.moved(stop),
+            (_, 0) => self.moved(stop, buses),
             (true, _) => self.state = State::Reads { left, stop },
             // The first bytes are in GMBUS3 already.
-            (false, _) => self.give(left, slave, stop),
+            (false, _) => self.give(left, stop, buses),
         }
     }
 
-    /// The monitor that answers to `slave` on these pins.
-    fn monitor(&mut self, slave: u32) -> Option<&mut Monitor> {
-        let answers = slave == EDID_ADDRESS || slave == SEGMENT_ADDRESS;
-        self.monitors.iter_mut().find(|monitor| answers && monitor.pin == self.pin)
+    /// Sends address and index; says whether somebody acknowledges.
+    fn begin(&self, command: u32, buses: &mut [Ddc]) -> bool {
+        let Some(bus) = self.bus(buses) else { return false };
+        let slave = command >> regs::GMBUS_SLAVE_SHIFT & regs::GMBUS_SLAVE_MASK;
+        let read = command & regs::GMBUS_READ != 0;
+        if command & regs::GMBUS_CYCLE_INDEX == 0 {
+            return bus.start(slave, read);
+        }
+        if !bus.start(slave, false) {
+            return false;
+        }
+        bus.write((command >> regs::GMBUS_INDEX_SHIFT) as u8);
+        !read || bus.start(slave, true)
+    }
+
+    /// The bus on these pins.
+    fn bus<'a>(&self, buses: &'a mut [Ddc]) -> Option<&'a mut Ddc> {
+        buses.get_mut(PINS.iter().position(|&pin| pin == self.pin)?)
     }
 
     /// Software takes the next bytes.
-    fn take(&mut self, left: u32, stop: bool) -> u32 {
+    fn take(&mut self, left: u32, stop: bool, buses: &mut [Ddc]) -> u32 {
         let count = left.min(WORD);
-        let mut word = 0;
-        if let Some(monitor) = self.monitor(EDID_ADDRESS) {
-            for byte in 0..count {
-                word |= u32::from(monitor.read()) << (8 * byte);
-            }
-        }
+        let bus = self.bus(buses);
+        let word = bus.map_or(0, |bus| {
+            (0..count).fold(0, |word, byte| word | u32::from(bus.read()) << (8 * byte))
+        });
         match left - count {
-            0 => self.moved(stop),
+            0 => self.moved(stop, buses),
             left => self.state = State::Reads { left, stop },
         }
         word
     }
 
-    /// The next bytes go to a device: both that there are take one byte and remember the last.
-    fn give(&mut self, left: u32, slave: u32, stop: bool) {
+    /// The next bytes go to a device.
+    fn give(&mut self, left: u32, stop: bool, buses: &mut [Ddc]) {
         let count = left.min(WORD);
-        let byte = (self.data >> (8 * (count - 1))) as u8;
-        if let Some(monitor) = self.monitor(slave) {
-            match slave {
-                SEGMENT_ADDRESS => monitor.segment = byte,
-                _ => monitor.at = byte,
+        if let Some(bus) = self.bus(buses) {
+            for byte in self.data.to_le_bytes().into_iter().take(count as usize) {
+                bus.write(byte);
             }
         }
         match left - count {
-            0 => self.moved(stop),
-            left => self.state = State::Writes { left, slave, stop },
+            0 => self.moved(stop, buses),
+            left => self.state = State::Writes { left, stop },
         }
     }
 
     /// All bytes of a cycle are moved.
-    fn moved(&mut self, stop: bool) {
-        if stop { self.end() } else { self.state = State::Waits }
+    fn moved(&mut self, stop: bool, buses: &mut [Ddc]) {
+        if stop { self.end(buses) } else { self.state = State::Waits }
     }
 
-    /// A stop: segments go back.
-    fn end(&mut self) {
+    /// A stop.
+    fn end(&mut self, buses: &mut [Ddc]) {
         self.state = State::Idle;
-        for monitor in &mut self.monitors {
-            monitor.segment = 0;
+        if let Some(bus) = self.bus(buses) {
+            bus.stop();
         }
     }
 }
@@ -206,72 +179,112 @@ impl Gmbus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::display::ddc::{EDID_ADDRESS, SEGMENT_ADDRESS};
+    use crate::display::output::Monitor;
 
     const WAIT: u32 = regs::GMBUS_SW_RDY | regs::GMBUS_CYCLE_WAIT;
 
-    fn gmbus() -> Gmbus {
-        let mut gmbus = Gmbus::new(&["hdmi=1024x768".parse().unwrap()]);
-        gmbus.written(regs::GMBUS0, regs::GMBUS_PIN_B);
-        gmbus
+    /// The controller, and a monitor at port B with its EDID.
+    struct Bench {
+        gmbus: Gmbus,
+        buses: [Ddc; 2],
+        edid: Vec<u8>,
     }
 
-    fn read(gmbus: &mut Gmbus, index: u32, bytes: u32, slave: u32) -> Vec<u8> {
-        let index = regs::GMBUS_CYCLE_INDEX | index << regs::GMBUS_INDEX_SHIFT;
-        let count = bytes << regs::GMBUS_COUNT_SHIFT;
-        gmbus.written(regs::GMBUS1, WAIT | index | count | slave << 1 | regs::GMBUS_READ);
-        let mut read = Vec::new();
-        while gmbus.status() & regs::GMBUS_HW_RDY != 0 {
-            read.extend(gmbus.read(regs::GMBUS3).unwrap().to_le_bytes());
+    impl Bench {
+        fn new() -> Bench {
+            let monitor = Monitor::of_size(1024, 768).unwrap();
+            let edid = monitor.edid().to_vec();
+            let buses = [Ddc::new(Some(monitor)), Ddc::new(None)];
+            let mut bench = Bench { gmbus: Gmbus::new(), buses, edid };
+            bench.write(regs::GMBUS0, regs::GMBUS_PIN_B);
+            bench
         }
-        read.truncate(bytes as usize);
-        read
+
+        fn write(&mut self, register: u32, value: u32) {
+            self.gmbus.written(register, value, &mut self.buses);
+        }
+
+        fn word(&mut self) -> [u8; 4] {
+            self.gmbus.read(regs::GMBUS3, &mut self.buses).unwrap().to_le_bytes()
+        }
+
+        fn read(&mut self, index: u32, bytes: u32, slave: u32) -> Vec<u8> {
+            let index = regs::GMBUS_CYCLE_INDEX | index << regs::GMBUS_INDEX_SHIFT;
+            let count = bytes << regs::GMBUS_COUNT_SHIFT;
+            self.write(regs::GMBUS1, WAIT | index | count | slave << 1 | regs::GMBUS_READ);
+            let mut read = Vec::new();
+            while self.gmbus.status() & regs::GMBUS_HW_RDY != 0 {
+                read.extend(self.word());
+            }
+            read.truncate(bytes as usize);
+            read
+        }
+
+        fn stop(&mut self) {
+            self.write(regs::GMBUS1, regs::GMBUS_SW_RDY | regs::GMBUS_CYCLE_STOP);
+        }
     }
 
     #[test]
     fn the_edid_is_read_by_index_and_the_bus_is_held_until_the_stop() {
-        let mut gmbus = gmbus();
-        let edid = gmbus.monitors[0].edid;
-        assert_eq!(gmbus.status(), regs::GMBUS_INUSE);
-        assert_eq!(read(&mut gmbus, 0, 128, EDID_ADDRESS), edid[..128]);
+        let mut bench = Bench::new();
+        let edid = bench.edid.clone();
+        assert_eq!(bench.gmbus.status(), regs::GMBUS_INUSE);
+        assert_eq!(bench.read(0, 128, EDID_ADDRESS), edid[..128]);
         let held = regs::GMBUS_INUSE | regs::GMBUS_HW_WAIT_PHASE | regs::GMBUS_ACTIVE;
-        assert_eq!(gmbus.status(), held);
-        assert_eq!(read(&mut gmbus, 128, 128, EDID_ADDRESS), edid[128..]);
-        assert_eq!(read(&mut gmbus, 7, 3, EDID_ADDRESS), edid[7..10]);
-        gmbus.written(regs::GMBUS1, regs::GMBUS_SW_RDY | regs::GMBUS_CYCLE_STOP);
-        assert_eq!(gmbus.status(), regs::GMBUS_INUSE);
+        assert_eq!(bench.gmbus.status(), held);
+        assert_eq!(bench.read(128, 128, EDID_ADDRESS), edid[128..]);
+        assert_eq!(bench.read(7, 3, EDID_ADDRESS), edid[7..10]);
+        bench.stop();
+        assert_eq!(bench.gmbus.status(), regs::GMBUS_INUSE);
     }
 
     #[test]
     fn a_written_byte_is_where_the_next_read_begins() {
-        let mut gmbus = gmbus();
-        let edid = gmbus.monitors[0].edid;
-        gmbus.written(regs::GMBUS3, 54);
-        gmbus.written(regs::GMBUS1, WAIT | 1 << regs::GMBUS_COUNT_SHIFT | EDID_ADDRESS << 1);
+        let mut bench = Bench::new();
+        bench.write(regs::GMBUS3, 54);
+        bench.write(regs::GMBUS1, WAIT | 1 << regs::GMBUS_COUNT_SHIFT | EDID_ADDRESS << 1);
         let count = 4 << regs::GMBUS_COUNT_SHIFT;
-        gmbus.written(regs::GMBUS1, WAIT | count | EDID_ADDRESS << 1 | regs::GMBUS_READ);
-        assert_eq!(gmbus.read(regs::GMBUS3).unwrap().to_le_bytes(), edid[54..58]);
+        bench.write(regs::GMBUS1, WAIT | count | EDID_ADDRESS << 1 | regs::GMBUS_READ);
+        assert_eq!(bench.word(), bench.edid[54..58]);
     }
 
     #[test]
     fn beyond_the_edid_a_segment_reads_zero_until_the_stop() {
-        let mut gmbus = gmbus();
-        gmbus.written(regs::GMBUS3, 1);
-        gmbus.written(regs::GMBUS1, WAIT | 1 << regs::GMBUS_COUNT_SHIFT | SEGMENT_ADDRESS << 1);
-        assert_eq!(read(&mut gmbus, 1, 4, EDID_ADDRESS), [0; 4]);
-        gmbus.written(regs::GMBUS1, regs::GMBUS_SW_RDY | regs::GMBUS_CYCLE_STOP);
-        assert_eq!(read(&mut gmbus, 1, 4, EDID_ADDRESS), [255; 4]);
+        let mut bench = Bench::new();
+        bench.write(regs::GMBUS3, 1);
+        bench.write(regs::GMBUS1, WAIT | 1 << regs::GMBUS_COUNT_SHIFT | SEGMENT_ADDRESS << 1);
+        assert_eq!(bench.read(1, 4, EDID_ADDRESS), [0; 4]);
+        bench.stop();
+        assert_eq!(bench.read(1, 4, EDID_ADDRESS), [255; 4]);
     }
 
     #[test]
     fn who_is_not_there_refuses_until_software_clears_it() {
-        for (pin, slave) in [(regs::GMBUS_PIN_B, 0x40), (regs::GMBUS_PIN_C, EDID_ADDRESS)] {
-            let mut gmbus = gmbus();
-            gmbus.written(regs::GMBUS0, pin);
-            assert!(read(&mut gmbus, 0, 16, slave).is_empty());
-            assert_eq!(gmbus.status(), regs::GMBUS_INUSE | regs::GMBUS_SATOER);
-            gmbus.written(regs::GMBUS1, regs::GMBUS_SW_CLR_INT);
-            gmbus.written(regs::GMBUS1, 0);
-            assert_eq!(gmbus.status(), regs::GMBUS_INUSE);
+        for (pin, slave) in [
+            (regs::GMBUS_PIN_B, 0x40),
+            (regs::GMBUS_PIN_C, EDID_ADDRESS),
+            (regs::GMBUS_PIN_D, EDID_ADDRESS),
+            (2, EDID_ADDRESS),
+        ] {
+            let mut bench = Bench::new();
+            bench.write(regs::GMBUS0, pin);
+            assert!(bench.read(0, 16, slave).is_empty());
+            assert_eq!(bench.gmbus.status(), regs::GMBUS_INUSE | regs::GMBUS_SATOER);
+            bench.write(regs::GMBUS1, regs::GMBUS_SW_CLR_INT);
+            bench.write(regs::GMBUS1, 0);
+            assert_eq!(bench.gmbus.status(), regs::GMBUS_INUSE);
         }
+    }
+
+    #[test]
+    fn who_is_unplugged_in_a_read_gives_what_released_wires_read() {
+        let mut bench = Bench::new();
+        let count = 8 << regs::GMBUS_COUNT_SHIFT;
+        bench.write(regs::GMBUS1, WAIT | count | EDID_ADDRESS << 1 | regs::GMBUS_READ);
+        assert_eq!(bench.word(), bench.edid[..4]);
+        bench.buses[0] = Ddc::new(None);
+        assert_eq!(bench.word(), [255; 4]);
     }
 }

@@ -1,12 +1,14 @@
 //! The display: registers, and what hangs on them once a monitor is connected.
 //!
 //! Without an output the block is storage, which is all that a driver asks of pipes without
-//! monitors. With outputs (`output`) there are ports (`ports`) with their DDC (`gmbus`, `edid`), and
+//! monitors. With outputs (`output`) there are ports (`ports`) with their DDC (`ddc`, `edid`, `gmbus`), and
 //! pipes (`pipe`) whose timing follows from the clocks (`clocks`) and from device time.
 
 mod clocks;
+mod ddc;
 mod edid;
 mod gmbus;
+mod mode;
 mod output;
 mod pipe;
 mod ports;
@@ -18,9 +20,11 @@ use core::array;
 use gen8_spec::registers::display as regs;
 use gen8_spec::registers::outputs as out;
 
+use self::ddc::Ddc;
 use self::gmbus::Gmbus;
-pub use self::output::{Mode, Output, OutputError};
-pub(crate) use self::output::{live, straps};
+use self::output::hot_plug_bit;
+pub(crate) use self::output::straps;
+pub use self::output::{Monitor, Output, OutputError, PlugError, Port};
 use self::pipe::Pipe;
 pub use self::scan_out::{Changes, Picture, Pixel, Scanner, Screen};
 pub use self::surface::Surface;
@@ -32,13 +36,15 @@ use crate::registers::RegisterFile;
 #[derive(Clone, Debug)]
 pub struct Display {
     file: RegisterFile,
-    /// What works once a monitor is connected.
+    /// What works once there is an output.
     connected: Option<Connected>,
 }
 
 /// Ports and pipes.
 #[derive(Clone, Debug)]
 struct Connected {
+    /// The wires of each port that there is, with its monitor.
+    ddc: Vec<Ddc>,
     gmbus: Gmbus,
     pipes: [Pipe; out::PIPE_COUNT],
 }
@@ -52,16 +58,59 @@ impl Display {
         }
         let mut file = RegisterFile::of(&[regs::RULES, out::RULES]);
         ports::reset(&mut file);
-        let gmbus = Gmbus::new(outputs);
+        let ports = outputs.iter().take(out::PORT_COUNT);
+        let ddc = ports.map(|output| Ddc::new(output.monitor.clone())).collect();
         let pipes = array::from_fn(|index| Pipe::new(index as u32));
-        Self { file, connected: Some(Connected { gmbus, pipes }) }
+        Self { file, connected: Some(Connected { ddc, gmbus: Gmbus::new(), pipes }) }
+    }
+
+    /// The ports, and what is connected there now.
+    pub fn outputs(&self) -> Vec<Output> {
+        let wires = self.connected.iter().flat_map(|connected| &connected.ddc);
+        wires.map(|ddc| Output { monitor: ddc.monitor().cloned() }).collect()
+    }
+
+    /// Levels in the PCH's bank of interrupts: the ports where a monitor is connected.
+    pub fn live(&self) -> u32 {
+        let wires = self.connected.iter().flat_map(|connected| &connected.ddc);
+        let connected = Port::ALL.into_iter().zip(wires).filter(|(_, ddc)| ddc.monitor().is_some());
+        connected.fold(0, |levels, (port, _)| levels | hot_plug_bit(port))
+    }
+
+    /// Connects a monitor; the events of the PCH's bank of interrupts.
+    ///
+    /// # Errors
+    ///
+    /// There is no such port, or it has a monitor.
+    pub fn plug(&mut self, port: Port, monitor: Monitor) -> Result<u32, PlugError> {
+        self.change(port, Some(monitor))
+    }
+
+    /// Takes the monitor of a port away; the events of the PCH's bank of interrupts.
+    ///
+    /// # Errors
+    ///
+    /// There is no such port, or it has no monitor.
+    pub fn unplug(&mut self, port: Port) -> Result<u32, PlugError> {
+        self.change(port, None)
+    }
+
+    fn change(&mut self, port: Port, monitor: Option<Monitor>) -> Result<u32, PlugError> {
+        let wires = self.connected.as_mut().and_then(|all| all.ddc.get_mut(port.index()));
+        let wires = wires.ok_or(PlugError::NoPort(port))?;
+        match (wires.monitor(), &monitor) {
+            (Some(_), Some(_)) => return Err(PlugError::Taken(port)),
+            (None, None) => return Err(PlugError::Empty(port)),
+            _ => *wires = Ddc::new(monitor),
+        }
+        Ok(ports::pulse(port, &mut self.file))
     }
 
     /// Register read at `now_ns` of device time; `None` when `offset` is not one of this block's.
     /// A read of GMBUS data takes it away.
     pub fn read(&mut self, offset: u32, now_ns: u64) -> Option<u32> {
         if let Some(connected) = &mut self.connected {
-            if let Some(value) = connected.gmbus.read(offset) {
+            if let Some(value) = connected.gmbus.read(offset, &mut connected.ddc) {
                 return Some(value);
             }
             if let Some(value) = connected.pipes.iter().find_map(|pipe| pipe.read(offset, now_ns)) {
@@ -84,13 +133,18 @@ impl Display {
             self.side_band_transaction(stored);
         }
         if let Some(connected) = &mut self.connected {
-            connected.gmbus.written(offset, stored);
+            connected.gmbus.written(offset, stored, &mut connected.ddc);
             ports::written(offset, before, stored, &mut self.file);
             for pipe in &mut connected.pipes {
                 pipe.written(offset, &mut self.file, now_ns);
             }
         }
         true
+    }
+
+    /// The bits of a register that software clears by writing one.
+    pub fn event_bits(&self, offset: u32) -> u32 {
+        self.file.rule(offset).map_or(0, |rule| rule.w1c)
     }
 
     /// Time came to `now_ns`. Gives the interrupts that this causes in the banks of the pipes.

@@ -1,153 +1,214 @@
-//! What is connected to the device: outputs, and the modes of their monitors.
+//! What is connected to the device: ports, and the monitors that come and go there.
 
 use core::fmt;
 use core::str::FromStr;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 use gen8_spec::registers::outputs::{PCH_PORTB_HOTPLUG, PORT_COUNT, SFUSE_STRAP_DDIB_DETECTED};
 use thiserror::Error;
 
-/// A monitor at a port of its own, over HDMI.
+use super::edid::{self, BLOCK};
+use super::mode::Mode;
+
+/// A port of the device that can have a monitor over HDMI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// The one mode that it asks for.
-    pub mode: Mode,
+pub enum Port {
+    /// The first: DDI B.
+    B,
+    /// The second: DDI C.
+    C,
+    /// The third: DDI D.
+    D,
 }
 
-/// Most outputs that a device has ports for.
-pub(super) const MOST: usize = PORT_COUNT;
+impl Port {
+    /// All, in the order in which outputs take them.
+    pub const ALL: [Port; PORT_COUNT] = [Port::B, Port::C, Port::D];
+
+    /// Place among [`Port::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// As users write it.
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl FromStr for Port {
+    type Err = OutputError;
+
+    fn from_str(text: &str) -> Result<Port, OutputError> {
+        let known = |port: &Port| port.to_string().eq_ignore_ascii_case(text);
+        Port::ALL.into_iter().find(known).ok_or_else(|| OutputError::Port(text.to_owned()))
+    }
+}
+
+/// A monitor over HDMI, which is what its EDID says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Monitor {
+    edid: Arc<[u8]>,
+}
+
+/// Most bytes that an EDID can have: its base block counts the other blocks by a byte.
+const MOST_BYTES: usize = 256 * BLOCK;
+
+impl Monitor {
+    /// A monitor that prefers a picture of this size at 60 frames a second, by VESA's Coordinated Video
+    /// Timings with reduced blanking.
+    ///
+    /// # Errors
+    ///
+    /// Sizes that no monitor of this device has.
+    pub fn of_size(width: u32, height: u32) -> Result<Monitor, OutputError> {
+        let mode = Mode::of_size(width, height).ok_or(OutputError::Size(width, height))?;
+        Ok(Monitor { edid: Arc::from(&edid::of_mode(&mode)[..]) })
+    }
+
+    /// A monitor with this EDID, whatever it says: a driver must bear broken ones.
+    ///
+    /// # Errors
+    ///
+    /// What is not made of blocks of 128 bytes, one to 256 of them.
+    pub fn of_edid(edid: &[u8]) -> Result<Monitor, OutputError> {
+        match edid.len() {
+            len if len == 0 || len > MOST_BYTES || !len.is_multiple_of(BLOCK) => {
+                Err(OutputError::Edid(len))
+            }
+            _ => Ok(Monitor { edid: Arc::from(edid) }),
+        }
+    }
+
+    /// What its EDID memory holds.
+    pub fn edid(&self) -> &[u8] {
+        &self.edid
+    }
+}
+
+/// EDIDs are long.
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Monitor({} bytes of EDID)", self.edid.len())
+    }
+}
+
+/// A port, and the monitor that is connected there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// `None` for a port that waits for its monitor.
+    pub monitor: Option<Monitor>,
+}
+
+impl Output {
+    /// An output as users write it: `hdmi=1024x768`, `hdmi=edid:FILE` or `hdmi=none`. Files are read by
+    /// `read`.
+    ///
+    /// # Errors
+    ///
+    /// What is written otherwise, sizes that no monitor has, files that hold no EDID.
+    pub fn parse(
+        text: &str,
+        read: impl FnOnce(&Path) -> io::Result<Vec<u8>>,
+    ) -> Result<Output, OutputError> {
+        let form = || OutputError::Form(text.to_owned());
+        let monitor = text.strip_prefix("hdmi=").ok_or_else(form)?;
+        if monitor == "none" {
+            return Ok(Output { monitor: None });
+        }
+        if let Some(file) = monitor.strip_prefix("edid:") {
+            let wrong = |why: String| OutputError::File(file.to_owned(), why);
+            let edid = read(Path::new(file)).map_err(|error| wrong(error.to_string()))?;
+            let monitor = Monitor::of_edid(&edid).map_err(|error| wrong(error.to_string()))?;
+            return Ok(Output { monitor: Some(monitor) });
+        }
+        let (width, height) = monitor.split_once('x').ok_or_else(form)?;
+        let number = |digits: &str| digits.parse::<u32>().map_err(|_| form());
+        let monitor = Monitor::of_size(number(width)?, number(height)?)?;
+        Ok(Output { monitor: Some(monitor) })
+    }
+}
+
+/// Outputs that need no file.
+impl FromStr for Output {
+    type Err = OutputError;
+
+    fn from_str(text: &str) -> Result<Output, OutputError> {
+        Output::parse(text, |_| Err(io::Error::other("no files are read here")))
+    }
+}
 
 /// Why there is no such output.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OutputError {
     /// Not written as an output is.
-    #[error("no output is written '{0}': expected hdmi=WIDTHxHEIGHT, as in hdmi=1024x768")]
+    #[error(
+        "no output is written '{0}': expected hdmi=WIDTHxHEIGHT, as in hdmi=1024x768, hdmi=edid:FILE or hdmi=none"
+    )]
     Form(String),
     /// No monitor has such a picture.
     #[error(
         "no monitor has {0}x{1} pixels: expected a width of 640 to 2048 that is a multiple of 8, and a height of 480 to 1536"
     )]
     Size(u32, u32),
+    /// So many bytes are no EDID.
+    #[error("{0} bytes are no EDID: expected 1 to 256 blocks of 128 bytes")]
+    Edid(usize),
+    /// A file, and why it gives no EDID.
+    #[error("no EDID in {0}: {1}")]
+    File(String, String),
+    /// Not written as a port is.
+    #[error("no port is called '{0}': expected B, C or D")]
+    Port(String),
 }
 
-/// A picture and its timing, in pixels and lines: picture, front porch, synchronization, back porch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mode {
-    /// Pixels of a line that show.
-    pub width: u32,
-    /// Lines that show.
-    pub height: u32,
-    /// Pixels of a line in all.
-    pub line: u32,
-    /// Lines in all.
-    pub lines: u32,
-    /// Lines of the synchronization.
-    pub vertical_sync: u32,
-    /// Pixels in a millisecond.
-    pub clock_khz: u32,
+/// Why a monitor cannot be connected or taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PlugError {
+    /// The device was made without it.
+    #[error("there is no port {0}: a device has as many as it was started with (serve --output)")]
+    NoPort(Port),
+    /// There is a monitor already.
+    #[error("port {0} has a monitor already: unplug it first")]
+    Taken(Port),
+    /// There is none.
+    #[error("port {0} has no monitor")]
+    Empty(Port),
 }
 
-/// VESA's Coordinated Video Timings 1.1, reduced blanking: pixels of a line that do not show.
-const HORIZONTAL_BLANK: u32 = 160;
-/// The same: pixels of the synchronization.
-pub(super) const HORIZONTAL_SYNC: u32 = 32;
-/// The same: pixels between picture and synchronization.
-pub(super) const HORIZONTAL_FRONT: u32 = 48;
-/// The same: lines between picture and synchronization.
-pub(super) const VERTICAL_FRONT: u32 = 3;
-/// The same: least lines behind the synchronization.
-const VERTICAL_BACK: u32 = 6;
-/// The same: the vertical blanking takes at least so long.
-const VERTICAL_BLANK_US: f64 = 460.0;
-/// The same: the clock is a multiple of this.
-const CLOCK_STEP_KHZ: u32 = 250;
-/// Frames in a second.
-const REFRESH: f64 = 60.0;
-
-impl Mode {
-    /// The mode of a picture of this size at 60 frames a second, by VESA's Coordinated Video Timings with
-    /// reduced blanking; `None` for sizes that a monitor over HDMI of this device does not have.
-    pub fn of_size(width: u32, height: u32) -> Option<Mode> {
-        let sizes = (640..=2048).contains(&width) && (480..=1536).contains(&height);
-        if !sizes || !width.is_multiple_of(8) {
-            return None;
-        }
-        let line_us = (1e6 / REFRESH - VERTICAL_BLANK_US) / f64::from(height);
-        let blank = (VERTICAL_BLANK_US / line_us) as u32 + 1;
-        let vertical_sync = vertical_sync(width, height);
-        let lines = height + blank.max(VERTICAL_FRONT + vertical_sync + VERTICAL_BACK);
-        let line = width + HORIZONTAL_BLANK;
-        let exact = REFRESH * f64::from(lines) * f64::from(line) / 1000.0;
-        let clock_khz = exact as u32 / CLOCK_STEP_KHZ * CLOCK_STEP_KHZ;
-        Some(Mode { width, height, line, lines, vertical_sync, clock_khz })
-    }
-}
-
-/// Lines of the synchronization tell the shape of the picture.
-fn vertical_sync(width: u32, height: u32) -> u32 {
-    const SHAPES: [(u32, u32, u32); 5] =
-        [(4, 3, 4), (16, 9, 5), (16, 10, 6), (5, 4, 7), (15, 9, 7)];
-    let shape = SHAPES.iter().find(|(x, y, _)| width * y == height * x);
-    shape.map_or(10, |&(_, _, lines)| lines)
-}
-
-impl FromStr for Output {
-    type Err = OutputError;
-
-    fn from_str(text: &str) -> Result<Output, OutputError> {
-        let form = || OutputError::Form(text.to_owned());
-        let (width, height) =
-            text.strip_prefix("hdmi=").and_then(|size| size.split_once('x')).ok_or_else(form)?;
-        let number = |digits: &str| digits.parse::<u32>().map_err(|_| form());
-        let (width, height) = (number(width)?, number(height)?);
-        let mode = Mode::of_size(width, height).ok_or(OutputError::Size(width, height))?;
-        Ok(Output { mode })
-    }
-}
-
-/// As it is written on the command line.
-impl fmt::Display for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "hdmi={}x{}", self.mode.width, self.mode.height)
-    }
-}
-
-/// SFUSE_STRAP's bits of the ports that have an output.
+/// SFUSE_STRAP's bits of the ports that there are.
 pub(crate) fn straps(outputs: &[Output]) -> u32 {
-    let ports = 0..outputs.len().min(MOST);
+    let ports = 0..outputs.len().min(PORT_COUNT);
     ports.fold(0, |straps, port| straps | SFUSE_STRAP_DDIB_DETECTED >> port)
 }
 
-/// Levels in the PCH's bank of interrupts: the ports where a monitor is connected.
-pub(crate) fn live(outputs: &[Output]) -> u32 {
-    let ports = 0..outputs.len().min(MOST);
-    ports.fold(0, |levels, port| levels | PCH_PORTB_HOTPLUG << port)
+/// The bit of a port in the PCH's bank of interrupts.
+pub(super) const fn hot_plug_bit(port: Port) -> u32 {
+    PCH_PORTB_HOTPLUG << port.index()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn modes_are_those_of_vesas_tables() {
-        // Reduced-blanking modes of VESA's DMT: 1280x768 (0x16), 1400x1050 (0x29), 1440x900 (0x2e),
-        // 1680x1050 (0x39), 1920x1200 (0x44).
-        for (width, height, line, lines, clock_khz) in [
-            (1280, 768, 1440, 790, 68_250),
-            (1400, 1050, 1560, 1080, 101_000),
-            (1440, 900, 1600, 926, 88_750),
-            (1680, 1050, 1840, 1080, 119_000),
-            (1920, 1200, 2080, 1235, 154_000),
-        ] {
-            let mode = Mode::of_size(width, height).unwrap();
-            assert_eq!((mode.line, mode.lines, mode.clock_khz), (line, lines, clock_khz));
-        }
+    fn read(_: &Path) -> io::Result<Vec<u8>> {
+        Ok(vec![7; 128])
     }
 
     #[test]
-    fn outputs_are_written_as_they_are_read_and_others_are_refused() {
-        for text in ["hdmi=1024x768", "hdmi=1920x1080"] {
-            assert_eq!(text.parse::<Output>().unwrap().to_string(), text);
-        }
+    fn an_output_has_a_monitor_of_a_size_or_of_a_file_or_none() {
+        let monitor = |text: &str| Output::parse(text, read).unwrap().monitor;
+        assert_eq!(monitor("hdmi=1024x768"), Some(Monitor::of_size(1024, 768).unwrap()));
+        assert_eq!(monitor("hdmi=edid:some/file").unwrap().edid(), [7; 128]);
+        assert_eq!(monitor("hdmi=none"), None);
+    }
+
+    #[test]
+    fn what_is_no_output_is_refused() {
         for text in ["", "vga=1024x768", "hdmi=1024", "hdmi=1024x", "hdmi=-8x9", "hdmi=9e9x1"] {
             assert!(matches!(text.parse::<Output>(), Err(OutputError::Form(_))), "{text}");
         }
@@ -157,22 +218,32 @@ mod tests {
     }
 
     #[test]
-    fn every_mode_keeps_its_rate_and_fits_an_edid_and_hdmi() {
-        for width in (640..=2048).step_by(8) {
-            for height in 480..=1536 {
-                let mode = Mode::of_size(width, height).unwrap();
-                let pixels = f64::from(mode.line * mode.lines);
-                let rate = f64::from(mode.clock_khz) * 1000.0 / pixels;
-                assert!((59.0..=60.0).contains(&rate), "{width}x{height}: {rate}");
-                assert!(mode.clock_khz <= 250_000);
-            }
+    fn a_file_that_is_no_edid_is_named() {
+        for (file, why) in [
+            (Err(io::Error::other("gone")), "gone"),
+            (Ok(Vec::new()), "0 bytes"),
+            (Ok(vec![0; 129]), "129 bytes"),
+            (Ok(vec![0; 257 * 128]), "32896 bytes"),
+        ] {
+            let error = Output::parse("hdmi=edid:the file", |_| file).unwrap_err().to_string();
+            assert!(error.contains("the file") && error.contains(why), "{error}");
         }
+        assert_eq!(Monitor::of_edid(&[0; 256 * 128]).unwrap().edid().len(), 32768);
+    }
+
+    #[test]
+    fn ports_are_letters() {
+        for port in Port::ALL {
+            assert_eq!(port.to_string().parse(), Ok(port));
+        }
+        assert_eq!("b".parse(), Ok(Port::B));
+        assert!("A".parse::<Port>().is_err() && "".parse::<Port>().is_err());
     }
 
     #[test]
     fn each_output_has_a_port_of_its_own() {
-        let output: Output = "hdmi=1024x768".parse().unwrap();
-        assert_eq!([straps(&[]), straps(&[output; 2]), straps(&[output; 9])], [0, 6, 7]);
-        assert_eq!(live(&[output; 3]), 7 << 21);
+        let output: Output = "hdmi=none".parse().unwrap();
+        let straps = [0, 2, 9].map(|count| straps(&vec![output.clone(); count]));
+        assert_eq!(straps, [0, 6, 7]);
     }
 }

@@ -2,6 +2,7 @@
 
 use gen8_spec::registers::outputs as regs;
 
+use super::output::{Port, hot_plug_bit};
 use crate::registers::RegisterFile;
 
 /// Ports of the CPU: A to E.
@@ -27,6 +28,18 @@ pub(super) fn written(offset: u32, before: u32, stored: u32, file: &mut Register
     } else if is_one_of(offset, regs::AUX_CH_CTL, regs::AUX_STRIDE, regs::PORT_COUNT as u32) {
         file.set(offset, aux_answered(before, stored));
     }
+}
+
+/// A monitor came or went: a long pulse. The events of the PCH's bank of interrupts: none unless software
+/// looks out for pulses of this port.
+pub(super) fn pulse(port: Port, file: &mut RegisterFile) -> u32 {
+    let shift = regs::SHOTPLUG_STRIDE * port.index() as u32;
+    let control = file.get(regs::SHOTPLUG_CTL);
+    if control & regs::SHOTPLUG_ENABLE << shift == 0 {
+        return 0;
+    }
+    file.set(regs::SHOTPLUG_CTL, control | regs::SHOTPLUG_LONG << shift);
+    hot_plug_bit(port)
 }
 
 fn is_one_of(offset: u32, first: u32, stride: u32, count: u32) -> bool {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::picture;
+use super::super::{monitors, picture};
 use super::Facts;
 use super::surface;
 
@@ -43,6 +43,7 @@ enum Answer {
     Accesses { reads: u64, writes: u64 },
     Screenshot(picture::Taken),
     SurfaceMappings(surface::Mappings),
+    Port(monitors::Changed),
 }
 
 /// Why a request has no result.
@@ -56,8 +57,10 @@ enum Refusal {
     Picture(String),
     #[error("no surface: {0}")]
     Surface(#[from] surface::SurfaceError),
+    #[error("{0}")]
+    Monitor(String),
     #[error(
-        "there is no command '{0}': expected address-spaces, accesses, screenshot or surface-mappings"
+        "there is no command '{0}': expected accesses, address-spaces, plug, screenshot, surface-mappings or unplug"
     )]
     CommandNotFound(String),
 }
@@ -65,11 +68,8 @@ enum Refusal {
 impl Refusal {
     const fn class(&self) -> &'static str {
         match self {
-            Refusal::GenericError(_)
-            | Refusal::Arguments(_)
-            | Refusal::Picture(_)
-            | Refusal::Surface(_) => "GenericError",
             Refusal::CommandNotFound(_) => "CommandNotFound",
+            _ => "GenericError",
         }
     }
 }
@@ -100,6 +100,8 @@ fn execute(command: &str, arguments: Option<Value>, facts: &Facts) -> Result<Ans
                 .map(Answer::Screenshot)
                 .map_err(|error| Refusal::Picture(format!("{error:#}")))
         }
+        "plug" => moved(monitors::plug(&parsed(arguments.unwrap_or_default())?, &facts.device)),
+        "unplug" => moved(monitors::unplug(&parsed(arguments.unwrap_or_default())?, &facts.device)),
         "address-spaces" | "accesses" if arguments.is_some() => {
             Err(Refusal::Arguments(command.to_owned()))
         }
@@ -118,6 +120,10 @@ fn execute(command: &str, arguments: Option<Value>, facts: &Facts) -> Result<Ans
 
 fn parsed<T: DeserializeOwned>(arguments: Value) -> Result<T, Refusal> {
     serde_json::from_value(arguments).map_err(|error| Refusal::GenericError(error.to_string()))
+}
+
+fn moved(result: anyhow::Result<monitors::Changed>) -> Result<Answer, Refusal> {
+    result.map(Answer::Port).map_err(|error| Refusal::Monitor(format!("{error:#}")))
 }
 
 fn reply(result: Result<Answer, Refusal>, id: Option<Value>) -> Reply {

@@ -209,6 +209,51 @@ fn a_surface_that_cannot_be_told_is_a_clear_error() {
 }
 
 #[test]
+fn monitors_come_and_go_and_what_cannot_be_is_told() {
+    let bench = Bench::new("control-plug");
+    let mut client = bench.connect();
+    let edid = bench.directory.join("edid");
+    fs::write(&edid, [1; 128]).unwrap();
+    let file = format!("hdmi=edid:{}", edid.display());
+    let mut ask = |command: &str, arguments: Value| {
+        let request = json!({ "execute": command, "arguments": arguments }).to_string();
+        ask(&mut client, request.as_bytes())
+    };
+    let live = || {
+        let isr = gen8_spec::interrupts::PCH_BANK + gen8_spec::interrupts::ISR;
+        bench.facts.device.touch(|gpu| {
+            gpu.config_write(4, 2, 2); // memory decoding
+            gpu.bar_read(Bar::Bar0, isr.into(), 4) >> 21
+        })
+    };
+    for (command, arguments, told) in [
+        ("plug", json!({}), "missing field"),
+        ("plug", json!({ "port": "E", "output": "hdmi=640x480" }), "expected B, C or D"),
+        ("plug", json!({ "port": "B", "output": "hdmi=640x480" }), "has a monitor already"),
+        ("plug", json!({ "port": "B", "output": "hdmi=none" }), "unplug takes one away"),
+        ("plug", json!({ "port": "B", "output": "dp=1" }), "expected hdmi="),
+        ("plug", json!({ "port": "B", "output": "hdmi=edid:edid" }), "no path from the root"),
+        ("plug", json!({ "port": "B", "output": "hdmi=edid:/none" }), "No such file"),
+        ("plug", json!({ "port": "C", "output": "hdmi=640x480" }), "no port C"),
+        ("unplug", json!({ "port": "C" }), "no port C"),
+        ("unplug", json!({ "port": "B", "output": "x" }), "unknown field"),
+    ] {
+        let reply = ask(command, arguments);
+        let desc = reply["error"]["desc"].as_str().unwrap_or_default();
+        assert!(desc.contains(told), "{reply}");
+    }
+    for output in ["hdmi=800x600", file.as_str()] {
+        assert_eq!(live(), 1);
+        assert_eq!(ask("unplug", json!({ "port": "B" }))["return"], json!({ "port": "B" }));
+        assert_eq!(live(), 0);
+        let again = ask("unplug", json!({ "port": "B" }));
+        assert_eq!(again["error"]["desc"], "port B has no monitor");
+        let plugged = ask("plug", json!({ "port": "b", "output": output }));
+        assert_eq!(plugged["return"], json!({ "port": "B" }));
+    }
+}
+
+#[test]
 fn only_the_owner_can_connect_and_the_socket_goes_with_the_server() {
     let bench = Bench::new("control-owner");
     let mode = fs::metadata(&bench.path).unwrap().permissions().mode();
@@ -239,7 +284,7 @@ fn what_is_no_request_is_told_and_the_next_one_is_answered() {
         (
             br#"{"execute":"adress"}"#,
             "CommandNotFound",
-            "expected address-spaces, accesses, screenshot or surface-mappings",
+            "expected accesses, address-spaces, plug, screenshot, surface-mappings or unplug",
         ),
     ] {
         let reply = ask(&mut client, request);
