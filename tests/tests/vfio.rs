@@ -12,7 +12,7 @@ use machine::judge::judge;
 use machine::{DeviceMoment, MachineKind, Observation};
 use observe::CensusLog;
 use ppgtt::PhysicalMemory;
-use scenarios::{Case, DEFAULT_SEED, Options, ScenarioId};
+use scenarios::{Case, Options, ScenarioId};
 use vfio_platform::{ARENA_BASE, VfioPlatform};
 
 /// Runs `case` on a function of its own; the differences from what is expected.
@@ -28,7 +28,7 @@ fn differences(case: &Case) -> Vec<String> {
         machine_findings: Vec::new(),
     };
     // As on KVM the device runs beside the driver.
-    judge(MachineKind::Kvm, DEFAULT_SEED, &observation).differences
+    judge(MachineKind::Kvm, &Options::default(), &observation).differences
 }
 
 #[test]

@@ -61,6 +61,9 @@ pub(crate) enum Command {
     Probe,
 }
 
+/// Restarts of an X server in a scenario; without the fix each costs some pages of memory.
+const MOST_RESTARTS: i64 = 1000;
+
 /// Which cases to run. Each list takes commas or the option again.
 #[derive(Args, Debug, Default)]
 pub(crate) struct CaseLists {
@@ -86,6 +89,9 @@ pub(crate) struct CaseArgs {
     /// Machine: kvm or in-process
     #[arg(long, value_name = "MACHINE", value_parser = machine_kind)]
     pub(crate) machine: Option<MachineKind>,
+    /// How often the X server of xserver-restart is started and ended (in process; default: 10)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_RESTARTS))]
+    pub(crate) count: Option<u32>,
     /// One JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
@@ -257,6 +263,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
             let most = format!("error: there are ports for {PORT_COUNT} outputs");
             Err(Wrong::Use(format!("{most}, not for {} (--output)", output.len())))
         }
+        Command::Run(CaseArgs { count: Some(_), machine: Some(MachineKind::Kvm), .. })
+        | Command::Matrix(CaseArgs { count: Some(_), machine: Some(MachineKind::Kvm), .. }) => {
+            let told = "error: --count is for --machine in-process: a guest cannot be told of it";
+            Err(Wrong::Use(told.to_owned()))
+        }
         _ => Ok(cli),
     }
 }
@@ -309,6 +320,8 @@ mod tests {
             ("drive --vfio card0", "card0", vec!["0000:00:02.0"]),
             ("drive", "--vfio", vec!["<ADDRESS>"]),
             ("run --jsno", "--jsno", vec!["--json"]),
+            ("run --count 0", "0", vec!["1..=1000"]),
+            ("run --count 2 --machine kvm", "--count", vec!["in-process"]),
             ("serve --socket s --output vga=1x1", "vga=1x1", vec!["hdmi=1024x768"]),
             ("serve --socket s --output hdmi=9x9", "9x9", vec!["640 to 2048"]),
             ("serve --socket s --output hdmi=edid:/dev/null", "/dev/null", vec!["no file"]),

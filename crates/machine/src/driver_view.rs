@@ -4,7 +4,7 @@
 //! It compares what the driver counts with what the table expects. That the page tables in memory
 //! agree with the driver's books is then nobody's opinion but the driver's.
 
-use scenarios::{CaseReport, Checkpoint, DriverCounts, Excess, Expected, label};
+use scenarios::{CaseReport, Checkpoint, DriverCounts, Excess, Expected, Options, label};
 use serde::Serialize;
 
 use crate::judge;
@@ -36,10 +36,14 @@ pub struct DriverResult {
     pub note: &'static str,
 }
 
-/// Judges one run; `machine_findings` is what the machine itself noticed.
-pub fn judge_driver(report: &CaseReport, seed: u64, machine_findings: &[String]) -> DriverResult {
+/// Judges one run with these options; `machine_findings` is what the machine itself noticed.
+pub fn judge_driver(
+    report: &CaseReport,
+    options: &Options,
+    machine_findings: &[String],
+) -> DriverResult {
     let case = report.case;
-    let expected = scenarios::expected(&case, seed);
+    let expected = scenarios::expected(&case, options);
     let mut differences = Vec::new();
     if let Some(error) = &report.error {
         differences.push(format!("the scenario stopped: {error}"));
@@ -120,14 +124,14 @@ mod tests {
     use super::*;
     use crate::{RunOptions, run_in_process};
     use driver::Policy;
-    use scenarios::{Case, DEFAULT_SEED, ScenarioId};
+    use scenarios::{Case, ScenarioId};
 
     fn run(case: &Case) -> CaseReport {
         run_in_process(case, &RunOptions::default()).unwrap().report
     }
 
     fn differences(report: &CaseReport) -> Vec<String> {
-        judge_driver(report, DEFAULT_SEED, &[]).differences
+        judge_driver(report, &Options::default(), &[]).differences
     }
 
     #[test]
@@ -166,7 +170,7 @@ mod tests {
         let mut report = run(&"flink-and-exit v4 4 execlists".parse().unwrap());
         report.error = Some("busy".into());
         let noticed = ["3 DMA pages were never freed".to_owned()];
-        let result = judge_driver(&report, DEFAULT_SEED, &noticed);
+        let result = judge_driver(&report, &Options::default(), &noticed);
         assert_eq!(result.differences, ["the scenario stopped: busy", &noticed[0]]);
         assert!(!result.ok);
     }

@@ -4,7 +4,7 @@
 //! The driver's own counters are a second opinion; where the two differ, the case fails.
 
 use observe::CensusSnapshot;
-use scenarios::{CaseReport, DriverCounts, Excess, Expected, label};
+use scenarios::{CaseReport, DriverCounts, Excess, Expected, Options, label};
 use serde::Serialize;
 
 use crate::kind::MachineKind;
@@ -108,10 +108,10 @@ pub struct CaseResult {
     pub note: &'static str,
 }
 
-/// Judges one run.
-pub fn judge(machine: MachineKind, seed: u64, observation: &Observation) -> CaseResult {
+/// Judges one run with these options.
+pub fn judge(machine: MachineKind, options: &Options, observation: &Observation) -> CaseResult {
     let case = observation.report.case;
-    let expected = scenarios::expected(&case, seed);
+    let expected = scenarios::expected(&case, options);
     let mut differences = Vec::new();
     let observed = excess(observation, label::AFTER).unwrap_or_default();
     compare(machine, observation, &expected, &mut differences);
@@ -328,7 +328,7 @@ pub(crate) fn label_name(number: u32) -> String {
 mod tests {
     use super::*;
     use driver::Policy;
-    use scenarios::{Case, Checkpoint, DEFAULT_SEED, Levels, ScenarioId, SubmissionMode};
+    use scenarios::{Case, Checkpoint, Levels, ScenarioId, SubmissionMode};
 
     /// Flink-and-exit without the fix, with the leak seen by both sides, as it should be.
     fn leaking_run() -> Observation {
@@ -339,7 +339,7 @@ mod tests {
             submission: SubmissionMode::Execlists,
         };
         let mut report = CaseReport::new(case);
-        for (fact, value) in scenarios::expected(&case, DEFAULT_SEED).facts {
+        for (fact, value) in scenarios::expected(&case, &Options::default()).facts {
             report.facts.insert(fact.to_owned(), value);
         }
         let mut census = Vec::new();
@@ -368,12 +368,12 @@ mod tests {
     }
 
     fn differences(observation: &Observation) -> Vec<String> {
-        judge(MachineKind::InProcess, DEFAULT_SEED, observation).differences
+        judge(MachineKind::InProcess, &Options::default(), observation).differences
     }
 
     #[test]
     fn the_expected_leak_is_ok_and_its_excess_is_shown() {
-        let result = judge(MachineKind::InProcess, DEFAULT_SEED, &leaking_run());
+        let result = judge(MachineKind::InProcess, &Options::default(), &leaking_run());
         assert_eq!(result.differences, Vec::<String>::new());
         assert!(result.ok);
         assert_eq!(result.observed, Excess { vms: 1, vmas: 1, pages: 8 });
@@ -419,7 +419,7 @@ mod tests {
         };
         let raced = "PtFreedWhileLoaded";
         let on = |machine| {
-            let expected = scenarios::expected(&case, DEFAULT_SEED);
+            let expected = scenarios::expected(&case, &Options::default());
             let (required, allowed) = settle_races(machine, &expected);
             (required.contains(&raced), allowed.contains(&raced))
         };

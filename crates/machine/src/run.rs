@@ -15,7 +15,7 @@ use crate::kvm::{self, BootOptions, KvmError};
 pub struct RunOptions {
     /// The part to emulate.
     pub sku: Sku,
-    /// Defects and seed for the driver and the scenarios. In process only: the guest has its own.
+    /// What the driver and the scenarios are told besides. In process only: the guest has its own.
     pub scenario: scenarios::Options,
     /// Defects of the device.
     pub device_mutations: gpu_model::Mutations,
@@ -46,8 +46,8 @@ pub enum MachineError {
     /// The KVM machine could not be built, or did not end as it should.
     #[error(transparent)]
     Kvm(#[from] KvmError),
-    /// The guest cannot be given the defects or the seed.
-    #[error("defects and seeds are for the in-process machine only")]
+    /// The guest cannot be given defects, seeds or counts.
+    #[error("defects, seeds and counts are for the in-process machine only")]
     OptionsOnKvm,
 }
 
@@ -66,7 +66,7 @@ pub fn run_cases(
             .iter()
             .map(|case| {
                 let observation = run_in_process(case, options)?;
-                let result = judge(machine, options.scenario.seed, &observation);
+                let result = judge(machine, &options.scenario, &observation);
                 progress(&result);
                 Ok(result)
             })
@@ -99,8 +99,7 @@ fn run_on_kvm(
                 census: census.iter().map(DeviceMoment::from).collect(),
                 machine_findings: Vec::new(),
             };
-            let seed = options.scenario.seed;
-            let result = judge(MachineKind::Kvm, seed, &observation);
+            let result = judge(MachineKind::Kvm, &options.scenario, &observation);
             progress(&result);
             results.push(result);
         },

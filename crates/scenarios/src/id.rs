@@ -151,7 +151,7 @@ impl ScenarioId {
                 "as flink-and-exit, but the importer exits without closing its handle"
             }
             ScenarioId::XserverRestart => {
-                "an X server starts, draws from the console's frame buffer and exits, ten times"
+                "an X server starts, draws from the console's frame buffer and exits, again and again"
             }
             ScenarioId::FlinkAndClose => {
                 "the importer closes its handle but keeps its context; is the address free again?"

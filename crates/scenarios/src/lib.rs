@@ -23,4 +23,4 @@ pub use case::{Case, Levels, ParseCaseError, SubmissionMode, parse_policy};
 pub use expected::{Excess, Expected, expected};
 pub use id::{ScenarioId, UnknownScenario};
 pub use report::{CaseReport, Checkpoint, DriverCounts, label};
-pub use run::{DEFAULT_SEED, Options, config, run};
+pub use run::{DEFAULT_RESTARTS, DEFAULT_SEED, Options, config, run};

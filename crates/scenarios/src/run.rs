@@ -14,6 +14,8 @@ use crate::world::World;
 pub struct Options {
     /// Seed of the scenarios with random choices.
     pub seed: u64,
+    /// How often the X server of `xserver-restart` is started and ended.
+    pub restarts: u32,
     /// Deliberate defects of the driver, for the tests that test the tests.
     pub mutations: Mutations,
     /// Overrides the driver's `open_count` knob: without it, 4.14's look-up tables close a VMA under
@@ -24,9 +26,17 @@ pub struct Options {
 /// The seed that is used unless another is asked for.
 pub const DEFAULT_SEED: u64 = 1;
 
+/// How often the X server restarts unless told otherwise.
+pub const DEFAULT_RESTARTS: u32 = 10;
+
 impl Default for Options {
     fn default() -> Self {
-        Options { seed: DEFAULT_SEED, mutations: Mutations::default(), open_count: None }
+        Options {
+            seed: DEFAULT_SEED,
+            restarts: DEFAULT_RESTARTS,
+            mutations: Mutations::default(),
+            open_count: None,
+        }
     }
 }
 
@@ -53,8 +63,8 @@ pub fn run<P: Platform>(platform: &mut P, case: &Case, options: &Options) -> Cas
             report
         }
         Ok(driver) => {
-            let mut world = World { driver, report, seed: options.seed };
-            if let Err(error) = programs::program(case.scenario, &mut world) {
+            let mut world = World { driver, report };
+            if let Err(error) = programs::program(case.scenario, options, &mut world) {
                 let taken = world.report.checkpoints.len();
                 world.report.error = Some(format!("{error} (after {taken} checkpoints)"));
             }

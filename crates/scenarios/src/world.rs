@@ -23,8 +23,6 @@ pub(crate) struct World<'a, P: Platform> {
     pub driver: Driver<&'a mut P>,
     /// What was found out so far.
     pub report: CaseReport,
-    /// Seed of random choices.
-    pub seed: u64,
 }
 
 /// Ends a program early; the text is for the report.

@@ -78,7 +78,7 @@ fn run(platform: &mut VfioPlatform<impl PciFunction>, case: &Case) -> DriverResu
     if wrong_frees != 0 {
         noticed.push(format!("{wrong_frees} frees of pages not allocated"));
     }
-    judge_driver(&report, options.seed, &noticed)
+    judge_driver(&report, &options, &noticed)
 }
 
 fn identity(platform: &mut impl Platform) -> String {
@@ -165,7 +165,7 @@ mod tests {
         let case: Case = "flink-and-exit none 4 execlists".parse().unwrap();
         let mut report = run_in_process(&case, &RunOptions::default()).unwrap().report;
         report.error = error;
-        let result = judge_driver(&report, Options::default().seed, &[]);
+        let result = judge_driver(&report, &Options::default(), &[]);
         Report {
             function: "0000:00:02.0".into(),
             gpu: "8086:1616".into(),

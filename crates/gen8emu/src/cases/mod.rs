@@ -36,7 +36,9 @@ struct Report<'a> {
 
 /// `run`: few cases, told in detail. Says whether all is as expected.
 pub(crate) fn run(arguments: &CaseArgs) -> Result<bool> {
-    let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::Kvm));
+    // A guest cannot be told how often.
+    let preset = arguments.count.map_or(MachineKind::Kvm, |_| MachineKind::InProcess);
+    let machine = usable_machine(arguments.machine.unwrap_or(preset));
     finish(arguments, &choose::for_run(&arguments.lists), machine, report::text)
 }
 
@@ -52,7 +54,9 @@ fn finish(
     machine: MachineKind,
     text: impl Fn(&[Case], &[CaseResult], Duration) -> String,
 ) -> Result<bool> {
-    let options = RunOptions { firmware: firmware(arguments, machine)?, ..RunOptions::default() };
+    let mut options =
+        RunOptions { firmware: firmware(arguments, machine)?, ..RunOptions::default() };
+    options.scenario.restarts = arguments.count.unwrap_or(options.scenario.restarts);
     let mut progress = Progress::new(cases.len(), machine);
     let start = Instant::now();
     let results = run_cases(cases, machine, &options, &mut |result| progress.step(result));

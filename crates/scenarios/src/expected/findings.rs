@@ -212,11 +212,11 @@ fn warns_of_active_vmas(policy: Policy) -> bool {
 mod tests {
     use super::*;
     use crate::case::Levels;
-    use crate::{DEFAULT_SEED, expected};
+    use crate::{Options, expected};
 
     fn of(scenario: ScenarioId, policy: Policy, submission: SubmissionMode) -> Expected {
         let case = Case { scenario, policy, levels: Levels::Four, submission };
-        expected(&case, DEFAULT_SEED)
+        expected(&case, &Options::default())
     }
 
     #[test]

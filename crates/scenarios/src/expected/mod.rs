@@ -15,6 +15,7 @@ use driver::Policy;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Levels};
+use crate::run::Options;
 
 /// How much more there is than before the importer appeared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +50,10 @@ pub struct Expected {
     pub note: &'static str,
 }
 
-/// The expected result of `case`; `seed` is that of the run (see `Options`).
-pub fn expected(case: &Case, seed: u64) -> Expected {
-    let row = table::row(case, seed);
+/// The expected result of `case` in a run with `options`. Their mutations count for nothing here: a
+/// defect is what the expectation is to catch.
+pub fn expected(case: &Case, options: &Options) -> Expected {
+    let row = table::row(case, options);
     let mut expected = Expected {
         after: row.after.excess(case.levels),
         during: row.during.map(|cell| cell.excess(case.levels)),
@@ -60,7 +62,7 @@ pub fn expected(case: &Case, seed: u64) -> Expected {
         note: row.note,
         ..Expected::default()
     };
-    findings::fill(case, seed, &row, &mut expected);
+    findings::fill(case, options.seed, &row, &mut expected);
     expected
 }
 
@@ -98,11 +100,11 @@ const fn pages_of_vm(levels: Levels, touched: bool) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DEFAULT_SEED, ScenarioId, SubmissionMode};
+    use crate::{ScenarioId, SubmissionMode};
 
     fn after(scenario: ScenarioId, policy: Policy, levels: Levels) -> (i64, i64, i64) {
         let case = Case { scenario, policy, levels, submission: SubmissionMode::Execlists };
-        let Excess { vms, vmas, pages } = expected(&case, DEFAULT_SEED).after;
+        let Excess { vms, vmas, pages } = expected(&case, &Options::default()).after;
         (vms, vmas, pages)
     }
 
@@ -126,6 +128,13 @@ mod tests {
         let case = ScenarioId::XserverRestart;
         assert_eq!(after(case, Policy::None, Levels::Three), (10, 10, 50));
         assert_eq!(after(case, Policy::None, Levels::Four), (10, 10, 80));
+    }
+
+    #[test]
+    fn every_restart_leaks_once() {
+        let case: Case = "xserver-restart none 4 execlists".parse().unwrap();
+        let options = Options { restarts: 3, ..Options::default() };
+        assert_eq!(expected(&case, &options).after, Excess { vms: 3, vmas: 3, pages: 24 });
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Excess, column, pages_of_vm};
 use crate::case::{Case, Levels, SubmissionMode, engine_holds_last_context};
 use crate::id::ScenarioId;
 use crate::programs::churn::Survivors;
-use crate::programs::importer::RESTARTS;
+use crate::run::Options;
 
 /// One cell: how many address spaces and VMAs are left over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,8 @@ const fn only_none(cell: Cell) -> Cells {
 /// Nothing happens before the context dies, until handles have a close hook (4.9).
 const UNTIL_CLOSE_HOOK: Cells = [VMA, VMA, VMA, VMA, VMA, VMA, VMA, OK, OK, OK, OK];
 
-/// The expectation of `case`; `seed` decides the churn.
-pub(super) fn row(case: &Case, seed: u64) -> Row {
+/// The expectation of `case`; the options' seed decides the churn.
+pub(super) fn row(case: &Case, options: &Options) -> Row {
     let legacy = case.submission == SubmissionMode::Legacy;
     //  none  vendor v1  v2    v3    v4    v4r   4.9 4.14 4.18 6.1
     let (after, during, note): (Cells, Option<Cell>, &'static str) = match case.scenario {
@@ -74,7 +74,7 @@ pub(super) fn row(case: &Case, seed: u64) -> Row {
         | ScenarioId::VaReuseAfterClean
         | ScenarioId::Prime => (only_none(LEAK), Some(LEAK), ""),
         ScenarioId::XserverRestart => {
-            let restarts = i64::from(RESTARTS);
+            let restarts = i64::from(options.restarts);
             let during = match case.policy {
                 Policy::None => left(restarts, restarts),
                 _ => LEAK,
@@ -122,7 +122,7 @@ pub(super) fn row(case: &Case, seed: u64) -> Row {
         }
         ScenarioId::DeadVmEviction => (only_none(LEAK), Some(LEAK), EVICTION),
         ScenarioId::AndroidChurn => {
-            let (vms, vmas) = Survivors::of(seed);
+            let (vms, vmas) = Survivors::of(options.seed);
             (only_none(left(vms, vmas)), None, CHURN)
         }
     };

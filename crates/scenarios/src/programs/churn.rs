@@ -178,12 +178,12 @@ struct Buffer {
 }
 
 /// W.
-pub(crate) fn android_churn<P: Platform>(world: &mut World<'_, P>) -> Outcome {
+pub(crate) fn android_churn<P: Platform>(world: &mut World<'_, P>, seed: u64) -> Outcome {
     let compositor = world.driver.open()?;
     world.settled_checkpoint(label::BEFORE);
     let mut buffers: BTreeMap<u32, Buffer> = BTreeMap::new();
     let mut programs: BTreeMap<u32, ClientId> = BTreeMap::new();
-    let steps = script(world.seed);
+    let steps = script(seed);
     let middle = steps.len() / 2;
     for (i, step) in steps.into_iter().enumerate() {
         if i == middle {

@@ -9,8 +9,6 @@ use gen8_spec::engine::EngineId;
 use crate::report::label;
 use crate::world::{Outcome, PAGE, World};
 
-/// How often the X server restarts.
-pub(crate) const RESTARTS: u32 = 10;
 /// An object of which a small address space holds only one.
 const HALF_OF_SMALL_VM: u64 = 512 << 10;
 
@@ -70,14 +68,15 @@ pub(crate) fn flink_and_exit<P: Platform>(world: &mut World<'_, P>, close_handle
     Ok(())
 }
 
-/// C: the exporter is the kernel's console; its frame buffer is pinned in the GGTT for scan-out.
-pub(crate) fn xserver_restart<P: Platform>(world: &mut World<'_, P>) -> Outcome {
+/// C: the exporter is the kernel's console; its frame buffer is pinned in the GGTT for scan-out. The
+/// server is started and ended so many times.
+pub(crate) fn xserver_restart<P: Platform>(world: &mut World<'_, P>, restarts: u32) -> Outcome {
     let (_, name) = world.driver.fb_create(PAGE)?;
     let bystander = world.bystander()?;
     world.settled_checkpoint(label::BEFORE);
-    for run in 0..RESTARTS {
+    for run in 0..restarts {
         let (client, _) = importer(world, Import::Name(name))?;
-        if run + 1 == RESTARTS {
+        if run + 1 == restarts {
             world.checkpoint(label::DURING);
         }
         world.driver.close(client)?;

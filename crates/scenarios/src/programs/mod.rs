@@ -11,6 +11,7 @@ pub(crate) mod reuse;
 use driver::{Config, Hangcheck, Platform, PpgttMode, Submission};
 
 use crate::id::ScenarioId;
+use crate::run::Options;
 use crate::world::{Outcome, World};
 
 /// Bytes of an address space in which the second object of half a MiB must evict the first.
@@ -39,11 +40,15 @@ pub(crate) fn adjust(scenario: ScenarioId, config: &mut Config) {
 }
 
 /// Runs the scenario's program.
-pub(crate) fn program<P: Platform>(scenario: ScenarioId, world: &mut World<'_, P>) -> Outcome {
+pub(crate) fn program<P: Platform>(
+    scenario: ScenarioId,
+    options: &Options,
+    world: &mut World<'_, P>,
+) -> Outcome {
     match scenario {
         ScenarioId::FlinkAndExit => importer::flink_and_exit(world, true),
         ScenarioId::FlinkAndExitNoClose => importer::flink_and_exit(world, false),
-        ScenarioId::XserverRestart => importer::xserver_restart(world),
+        ScenarioId::XserverRestart => importer::xserver_restart(world, options.restarts),
         ScenarioId::FlinkAndClose => handles::flink_and_close(world),
         ScenarioId::CtxDestroyOwnObject => contexts::destroy_own_object(world),
         ScenarioId::BusyElsewhere => busy::busy_elsewhere(world),
@@ -63,6 +68,6 @@ pub(crate) fn program<P: Platform>(scenario: ScenarioId, world: &mut World<'_, P
         ScenarioId::VaReuseAfterClean => reuse::va_reuse_after_clean(world),
         ScenarioId::DeadVmEviction => importer::dead_vm_eviction(world),
         ScenarioId::Prime => importer::prime(world),
-        ScenarioId::AndroidChurn => churn::android_churn(world),
+        ScenarioId::AndroidChurn => churn::android_churn(world, options.seed),
     }
 }
