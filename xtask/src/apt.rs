@@ -69,12 +69,12 @@ impl PrivateApt {
         packages_in(&self.dir)
     }
 
-    /// `package` of `suite` and everything that it depends on, each as `NAME=VERSION`.
-    pub(crate) fn with_dependencies(&self, package: &str, suite: &str) -> Result<Vec<String>> {
+    /// `packages` of `suite` and everything that they depend on, each as `NAME=VERSION`.
+    pub(crate) fn with_dependencies(&self, packages: &[&str], suite: &str) -> Result<Vec<String>> {
         let mut install = self.command("apt-get");
         install.args(["-qq", "-y", "--no-install-recommends", "--print-uris"]);
         install.arg("-o").arg(format!("APT::Default-Release={suite}"));
-        install.args(["install", package]);
+        install.arg("install").args(packages);
         Ok(packages_named(&process::capture(&mut install)?))
     }
 

@@ -17,9 +17,10 @@ use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
 use super::qemu::Machine;
 use super::scratch::Scratch;
-use super::screen::{self, Screenshot};
+use super::screen::{self, Reading, Screenshot};
 use super::server::Server;
 use super::tools::Tools;
+use super::userland::UserLand;
 use super::verdict::{Asked, Verdict};
 use crate::{WrongUse, workspace};
 
@@ -73,9 +74,15 @@ pub(super) struct Guest {
     /// Write what its first monitor shows after the payload to this PNG file
     #[arg(long, value_name = "FILE", requires = "output", conflicts_with_all = ["drive", "interactive"])]
     pub(super) screenshot: Option<PathBuf>,
-    /// This text must be on the screenshot, in a row of fbcon's
+    /// This text must be on the screenshot, in a row of fbcon's; may be given again
     #[arg(long, value_name = "TEXT", requires = "screenshot", value_parser = screen::expectable)]
-    pub(super) expect_text: Option<String>,
+    pub(super) expect_text: Vec<String>,
+    /// The text is X's, in this font of the user land's (such as 6x13), at any place
+    #[arg(long, value_name = "FONT", requires = "expect_text", requires = "user_land")]
+    pub(super) text_font: Option<String>,
+    /// A disk with Debian's programs, in which the payload runs: x has X server, xterm, xclock, modetest
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "drive")]
+    pub(super) user_land: Option<UserLand>,
     /// Boot without the GPU: are kernel, initramfs and payload all right by themselves?
     #[arg(long, conflicts_with_all = ["sku", "intx", "stolen", "display", "output", "aperture_writes", "check"])]
     pub(super) no_gpu: bool,
@@ -134,7 +141,9 @@ impl Default for Guest {
             output: Vec::new(),
             aperture_writes: None,
             screenshot: None,
-            expect_text: None,
+            expect_text: Vec::new(),
+            text_font: None,
+            user_land: None,
             no_gpu: false,
             drive: None,
             expect_oops: None,
@@ -158,7 +167,16 @@ impl Guest {
 
     /// Whether it has the program of the checks, which also tells the console's font.
     pub(super) fn wants_program(&self) -> bool {
-        self.wants_checks() || self.expect_text.is_some()
+        self.wants_checks() || self.reading() == Reading::Console
+    }
+
+    /// How its screen is read.
+    fn reading(&self) -> Reading {
+        match (&self.expect_text[..], &self.text_font) {
+            ([], _) => Reading::Nothing,
+            (_, None) => Reading::Console,
+            (_, Some(_)) => Reading::X,
+        }
     }
 
     /// The checks to run.
@@ -217,11 +235,11 @@ impl Guest {
         let Some((file, socket)) = self.screenshot.as_deref().zip(control) else {
             return self.boot_at(kernel, tools, &site, console, watch);
         };
-        let mut screenshot = Screenshot::new(watch, socket, file)?;
+        let font = self.user_land.zip(self.text_font.as_deref());
+        let face = font.map(|(user_land, name)| user_land.face(name)).transpose()?;
+        let mut screenshot = Screenshot::new(watch, socket, file, &self.expect_text, face)?;
         let mut verdict = self.boot_at(kernel, tools, &site, console, &mut screenshot)?;
-        if let Some(sought) = screenshot.finish(self.expect_text.as_deref())? {
-            verdict.add_screen(sought);
-        }
+        verdict.add_screen(screenshot.finish()?);
         Ok(verdict)
     }
 
@@ -263,6 +281,7 @@ impl Guest {
             console: site.logs.join("console.log"),
             kernel_log: site.logs.join("kernel.log"),
         };
+        let disk = self.user_land.map(UserLand::disk).transpose()?;
         let command = tools.qemu.boot(&Machine {
             accel: tools.accel,
             memory: &self.mem,
@@ -272,6 +291,7 @@ impl Guest {
             append: &self.command_line(),
             gpu: site.gpu,
             iommu: self.drive.is_some(),
+            disk: disk.as_deref(),
             log: &places.log_socket,
             interactive: self.interactive,
         })?;
@@ -279,14 +299,15 @@ impl Guest {
     }
 
     fn pack(&self, kernel: &Kernel, tools: &Tools, checks: &[String]) -> Result<Vec<u8>> {
-        let (exec, read) = (self.exec.as_deref(), self.expect_text.is_some());
-        let still = self.screenshot.as_ref().map(|_| screen::payload(exec, read));
+        let exec = self.exec.as_deref();
+        let still = self.screenshot.as_ref().map(|_| screen::payload(exec, self.reading()));
         initramfs::pack(&Contents {
             busybox: &tools.busybox,
             release: &kernel.release,
             modules: kernel.modules.as_ref(),
             i915: self.has_i915(),
             more_modules: &self.module,
+            user_land: self.user_land.is_some(),
             checks: tools.checks.as_ref().map(|(program, _)| program.as_path()),
             wanted_checks: checks,
             overlay: self.overlay.as_deref(),

@@ -46,18 +46,41 @@ say_warnings() {
     while read -r line; do say "warning $line"; done </tmp/warnings
 }
 
+# A disk of programs becomes the payload's root: not to be written, but for what is empty at first.
+mount_user_land() {
+    # What of these the kernel has built in is no module.
+    for module in virtio_pci virtio_blk crc32c_generic ext4; do
+        modprobe "$module" 2>/dev/null
+    done
+    mkdir /userland
+    mount -t ext4 -o ro /dev/vda /userland || say "warning there is no disk to mount"
+    for directory in dev proc sys gen8emu lib/modules; do
+        mount -o rbind "/$directory" "/userland/$directory"
+    done
+    mount -o bind /tmp /userland/tmp
+    for directory in var run root; do
+        mount -t tmpfs -o mode=755 tmpfs "/userland/$directory"
+    done
+    export DISPLAY=:0
+}
+
 say "kernel $(uname -r)"
 [ -e /gen8emu/i915 ] && load_i915
+[ -e /gen8emu/user-land ] && mount_user_land
 cd /
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin:/usr/local/bin:/gen8emu/bin
 if [ -e /gen8emu/checks ]; then
     gen8-checks $(cat /gen8emu/checks) </dev/null
     say "checks $?"
 fi
-# The environment is for the user's programs only.
+# The environment is for the user's programs only, as is the user land.
 with_environment() {
     [ -e /gen8emu/environment ] && . /gen8emu/environment
-    "$@"
+    if [ -d /userland ]; then
+        chroot /userland "$@"
+    else
+        "$@"
+    fi
 }
 if [ -e /gen8emu/payload ]; then
     say "payload starts"

@@ -11,6 +11,7 @@ use super::cpio::Tree;
 use super::libraries::{self, Object};
 use super::module_index;
 use super::modules::{self, Modules};
+use super::userland;
 
 /// What goes in besides the fixed parts.
 pub(super) struct Contents<'a> {
@@ -23,6 +24,8 @@ pub(super) struct Contents<'a> {
     pub(super) i915: bool,
     /// Modules to pack besides i915.
     pub(super) more_modules: &'a [String],
+    /// Whether a disk with a user land is to be mounted.
+    pub(super) user_land: bool,
     /// The program gen8-checks.
     pub(super) checks: Option<&'a Path>,
     /// The checks that it is to run before the payload.
@@ -56,12 +59,18 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
     }
     if let Some(modules) = contents.modules {
         let i915 = contents.i915.then_some("i915");
-        let wanted = i915.into_iter().chain(contents.more_modules.iter().map(String::as_str));
+        let disk = contents.user_land.then(|| userland::modules(modules));
+        let more = contents.more_modules.iter().map(String::as_str);
+        let wanted = i915.into_iter().chain(disk.into_iter().flatten()).chain(more);
         pack_modules(&mut ours, contents.release, modules, wanted)?;
+    }
+    if contents.user_land {
+        ours.file("gen8emu/user-land", 0o644, Vec::new())?;
+        ours.file("gen8emu/bin/x-server", 0o755, userland::X_SERVER.into())?;
     }
     if let Some(checks) = contents.checks {
         let program = fs::read(checks).with_context(|| format!("reading {}", checks.display()))?;
-        ours.file("bin/gen8-checks", 0o755, program)?;
+        ours.file("gen8emu/bin/gen8-checks", 0o755, program)?;
     }
     if !contents.wanted_checks.is_empty() {
         ours.file("gen8emu/checks", 0o644, contents.wanted_checks.join(" ").into_bytes())?;
@@ -196,6 +205,7 @@ mod tests {
             modules: None,
             i915: false,
             more_modules: &[],
+            user_land: false,
             checks: Some(&busybox),
             wanted_checks: &["engines".to_owned(), "softpin".to_owned()],
             overlay: Some(&dir),
@@ -210,7 +220,8 @@ mod tests {
         assert!(text.contains("000081e8"), "permissions 0750 of a regular file");
         assert!(text.contains("etc/deep/link\0") && text.contains("/etc/tool"));
         assert!(text.contains("exit 3\n"));
-        assert!(text.contains("bin/gen8-checks\0") && text.contains("engines softpin"));
+        assert!(text.contains("gen8emu/bin/gen8-checks\0") && text.contains("engines softpin"));
+        assert!(!text.contains("user-land\0") && !text.contains("x-server\0"));
         fs::remove_dir_all(dir).unwrap();
     }
 
@@ -231,6 +242,7 @@ mod tests {
             modules: None,
             i915: false,
             more_modules: &[],
+            user_land: true,
             checks: None,
             wanted_checks: &[],
             overlay: Some(&dir),
@@ -242,6 +254,8 @@ mod tests {
         let text = String::from_utf8_lossy(&archive);
         assert!(text.contains("usr/bin/busybox\0") && !text.contains("\0bin/busybox\0"));
         assert!(text.contains("their shell"), "its shell stays");
+        assert!(text.contains("gen8emu/user-land\0"), "init is told to mount the disk");
+        assert!(text.contains("gen8emu/bin/x-server\0"), "X is started by what the disk lacks");
         fs::remove_dir_all(dir).unwrap();
     }
 }

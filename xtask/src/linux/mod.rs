@@ -28,6 +28,7 @@ mod server;
 mod soak;
 mod suite;
 mod tools;
+mod userland;
 mod verdict;
 
 use std::path::PathBuf;
@@ -73,7 +74,7 @@ pub(crate) struct LinuxArgs {
     #[arg(long, conflicts_with_all = ["Guest", "kernel", "kernel_image", "clients"])]
     all: bool,
     /// Run Debian's own GPU clients (package intel-gpu-tools) and print a table of them
-    #[arg(long, conflicts_with_all = ["exec", "overlay", "interactive", "no_gpu", "drive"])]
+    #[arg(long, conflicts_with_all = ["exec", "overlay", "interactive", "no_gpu", "drive", "user_land"])]
     clients: bool,
     #[command(flatten)]
     suite: SuiteArgs,

@@ -48,6 +48,11 @@ impl Modules {
         })
     }
 
+    /// Whether there is a file of this module.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name)
+    }
+
     /// The modules `names` and all that they need, what is needed ahead of who needs it. What the
     /// kernel has built in is left out.
     pub(super) fn closure<'a>(
@@ -143,8 +148,8 @@ fn parse_modules_dep(text: &str) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// A module's bytes without its compression.
-fn plain(path: &Path) -> Result<Vec<u8>> {
+/// A file's bytes without the compression that its name tells.
+pub(super) fn plain(path: &Path) -> Result<Vec<u8>> {
     let tool = match path.extension().and_then(OsStr::to_str) {
         Some("xz") => "xz",
         Some("zst") => "zstd",

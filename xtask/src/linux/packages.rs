@@ -16,7 +16,7 @@ pub(super) fn qemu() -> Result<PathBuf> {
         let stable = suite.strip_suffix("-backports");
         let suites: Vec<&str> = stable.into_iter().chain([suite]).collect();
         apt.update(mirror, &suites)?;
-        apt.download(&apt.with_dependencies("qemu-system-x86", suite)?)
+        apt.download(&apt.with_dependencies(&["qemu-system-x86"], suite)?)
     })
 }
 
@@ -36,8 +36,33 @@ pub(super) fn clients() -> Result<PathBuf> {
     let what = "intel-gpu-tools (18 MB)";
     unpacked("intel-gpu-tools", what, &["bookworm", "trixie"], |apt, mirror, suite| {
         apt.update(mirror, &[suite])?;
-        apt.download(&apt.with_dependencies("intel-gpu-tools", suite)?)
+        apt.download(&apt.with_dependencies(&["intel-gpu-tools"], suite)?)
     })
+}
+
+/// An X server that drives i915 with Mesa, some clients and their fonts, and all that these need.
+pub(super) fn user_land_x() -> Result<PathBuf> {
+    const PACKAGES: [&str; 9] = [
+        "xserver-xorg-core",
+        "xterm",
+        "x11-apps",
+        "xfonts-base",
+        "libdrm-tests",
+        "libgl1-mesa-dri",
+        "libegl1",
+        "libgbm1",
+        "busybox-static",
+    ];
+    // Of its 92 MB half are what Mesa's drivers are linked with: LLVM, ICU, Z3.
+    unpacked(
+        "user-land-x",
+        "the user land (92 MB)",
+        &["bookworm", "trixie"],
+        |apt, mirror, suite| {
+            apt.update(mirror, &[suite])?;
+            apt.download(&apt.with_dependencies(&PACKAGES, suite)?)
+        },
+    )
 }
 
 /// The newest kernel of the first suite that can be had, under the name `name`.

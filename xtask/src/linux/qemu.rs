@@ -36,6 +36,8 @@ pub(super) struct Machine<'a> {
     pub(super) gpu: Option<&'a Path>,
     /// Put the GPU behind an IOMMU that the guest can set up for it.
     pub(super) iommu: bool,
+    /// A disk that the guest can read.
+    pub(super) disk: Option<&'a Path>,
     /// Where we listen for the kernel's log.
     pub(super) log: &'a Path,
     pub(super) interactive: bool,
@@ -122,6 +124,12 @@ impl Qemu {
         let mut log = OsString::from("socket,id=log,server=off,path=");
         log.push(doubled_commas(machine.log)?);
         command.arg("-chardev").arg(log).args(["-serial", "chardev:log"]);
+        if let Some(disk) = machine.disk {
+            let image = doubled_commas(disk)?;
+            command.arg("-drive");
+            command.arg(format!("if=none,id=disk,format=raw,read-only=on,file={image}"));
+            command.args(["-device", "virtio-blk-pci,drive=disk"]);
+        }
         if let Some(socket) = machine.gpu {
             command.arg("-device").arg(gpu_device(socket)?);
         }

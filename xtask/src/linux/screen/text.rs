@@ -13,8 +13,9 @@ pub(super) const UNKNOWN: char = '\u{fffd}';
 
 /// A picture.
 pub(super) struct Picture {
-    width: usize,
-    pixels: Vec<[u8; 3]>,
+    pub(super) width: usize,
+    /// Row by row, each `width` long.
+    pub(super) pixels: Vec<[u8; 3]>,
 }
 
 impl Picture {
@@ -33,6 +34,11 @@ impl Picture {
         );
         let pixels = bytes[..info.buffer_size()].as_chunks().0.to_vec();
         Ok(Picture { width: info.width as usize, pixels })
+    }
+
+    /// How many rows of pixels it has.
+    pub(super) fn height(&self) -> usize {
+        self.pixels.len() / self.width.max(1)
     }
 
     /// The text on it, in rows from the top down, without blanks at their ends. A cell is read only
@@ -66,12 +72,12 @@ fn character(cell: &[[u8; 3]], font: &Font) -> char {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::font::tests::made_up;
     use super::*;
 
     /// Draws with the made-up font; `.` is black, `#` grey, `*` red.
-    fn picture(lines: &[&str]) -> Picture {
+    pub(in crate::linux::screen) fn picture(lines: &[&str]) -> Picture {
         let colour = |pixel| match pixel {
             '#' => [170; 3],
             '*' => [170, 0, 0],

@@ -45,11 +45,11 @@ impl Verdict {
         self.ok = self.faults.is_empty();
     }
 
-    /// What came of a text that had to be on the screen, once all else is judged.
-    pub(in crate::linux) fn add_screen(&mut self, sought: Sought) {
-        self.faults.extend(sought.fault.clone());
+    /// What came of the texts that had to be on the screen, once all else is judged.
+    pub(in crate::linux) fn add_screen(&mut self, sought: Vec<Sought>) {
+        self.faults.extend(sought.iter().filter_map(|sought| sought.fault.clone()));
         self.ok = self.faults.is_empty();
-        self.screen = Some(sought);
+        self.screen = sought;
     }
 
     fn faults_of_guest(&self, asked: &Asked) -> Vec<String> {
@@ -161,6 +161,7 @@ fn picked<const N: usize>(faults: [(bool, &str); N]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::screen::Place;
     use super::super::tests::{GOOD, read};
     use super::*;
 
@@ -262,14 +263,19 @@ mod tests {
     #[test]
     fn a_text_that_is_not_on_the_screen_is_a_fault() {
         let mut verdict = judge(GOOD, &asked());
-        let found = Sought { text: "x".into(), place: Some((3, 7)), fault: None };
-        verdict.add_screen(found.clone());
+        let found = Sought {
+            text: "x".into(),
+            place: Some(Place::Cell { row: 3, column: 7 }),
+            fault: None,
+        };
+        verdict.add_screen(vec![found.clone()]);
         assert!(verdict.ok, "{verdict:?}");
         assert!(verdict.text().contains("`x` in row 3, column 7"), "{}", verdict.text());
-        verdict.add_screen(Sought { place: None, fault: Some("no x".into()), ..found.clone() });
+        let missing = Sought { place: None, fault: Some("no x".into()), ..found.clone() };
+        verdict.add_screen(vec![found.clone(), missing]);
         assert_eq!((verdict.ok, &verdict.faults[..]), (false, &["no x".to_owned()][..]));
         let mut bad = judge("", &asked());
-        bad.add_screen(found);
+        bad.add_screen(vec![found]);
         assert!(!bad.ok, "other faults stay");
     }
 

@@ -67,9 +67,9 @@ pub(super) struct Verdict {
     pub(super) wedged: Option<bool>,
     /// Exit status of the payload.
     pub(super) payload_status: Option<u8>,
-    /// The text that had to be on the screen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) screen: Option<Sought>,
+    /// The texts that had to be on the screen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) screen: Vec<Sought>,
     /// Whether the guest got to its end.
     pub(super) finished: bool,
     /// What is not as it should be.

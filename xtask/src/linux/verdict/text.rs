@@ -50,8 +50,10 @@ impl Verdict {
         if let Some(status) = self.payload_status {
             text.fact("payload", &format!("exit status {status}"));
         }
-        if let Some(Sought { text: sought, place: Some((row, column)), .. }) = &self.screen {
-            text.fact("on the screen", &format!("`{sought}` in row {row}, column {column}"));
+        for Sought { text: sought, place, .. } in &self.screen {
+            if let Some(place) = place {
+                text.fact("on the screen", &format!("`{sought}` {place}"));
+            }
         }
         let verdict = match self.ok {
             true => "ok".into(),
