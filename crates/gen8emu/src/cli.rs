@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use driver::Policy;
 use gen8_spec::pci;
-use gen8_spec::registers::outputs::PORT_COUNT;
+use gen8_spec::registers::outputs::{PIPE_COUNT, PORT_COUNT};
 use gen8_spec::sku::{SKUS, Sku};
 use gpu_model::display::{Output, Port};
 use machine::MachineKind;
@@ -153,6 +153,13 @@ pub(crate) struct ServeArgs {
     /// Where programs ask what the device has seen (docs/control.md)
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
+    /// Show the screen to VNC viewers: a port of the loopback address, such as 5900, or IP:PORT. There is
+    /// no password (docs/screen.md)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) vnc: Option<viewer::Address>,
+    /// The pipe that viewers see, 0 to 2; without it the first that is on
+    #[arg(long, value_name = "N", requires = "vnc", value_parser = pipe)]
+    pub(crate) vnc_pipe: Option<usize>,
     /// Spend a CPU on shorter register accesses: never sleep while QEMU is connected
     #[arg(long)]
     pub(crate) poll: bool,
@@ -213,6 +220,12 @@ pub(crate) enum Display {
     On,
     /// It is not: stock i915 finds no pipes.
     FusedOff,
+}
+
+/// A pipe, by its number.
+fn pipe(text: &str) -> Result<usize, String> {
+    let pipe = text.parse().ok().filter(|&pipe| pipe < PIPE_COUNT);
+    pipe.ok_or_else(|| format!("there is no pipe '{text}': expected 0 to {}", PIPE_COUNT - 1))
 }
 
 /// Bytes of stolen memory, from MiB.
@@ -322,6 +335,9 @@ mod tests {
             ("run --jsno", "--jsno", vec!["--json"]),
             ("run --count 0", "0", vec!["1..=1000"]),
             ("run --count 2 --machine kvm", "--count", vec!["in-process"]),
+            ("serve --socket s --vnc here", "'here'", vec!["127.0.0.1:5900"]),
+            ("serve --socket s --vnc 1 --vnc-pipe 3", "'3'", vec!["0 to 2"]),
+            ("serve --socket s --vnc-pipe 1", "--vnc", vec!["<ADDRESS>"]),
             ("serve --socket s --output vga=1x1", "vga=1x1", vec!["hdmi=1024x768"]),
             ("serve --socket s --output hdmi=9x9", "9x9", vec!["640 to 2048"]),
             ("serve --socket s --output hdmi=edid:/dev/null", "/dev/null", vec!["no file"]),

@@ -31,6 +31,9 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     // The socket is removed when we end.
     let _control =
         arguments.control.as_deref().map(|path| control::listen(path, facts())).transpose()?;
+    if let Some(address) = arguments.vnc {
+        show(address, arguments, &server)?;
+    }
     let stop = server.stop_handle();
     thread::Builder::new()
         .name("signals".into())
@@ -42,6 +45,17 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     let device = arguments.sku.device_id;
     println!("GPU 8086:{device:04x} waits for QEMU at {}", arguments.socket.display());
     server.run()?;
+    Ok(())
+}
+
+/// Shows the screen to viewers at `address`.
+fn show(address: viewer::Address, arguments: &ServeArgs, server: &Server) -> Result<()> {
+    let settings = viewer::Settings { pipe: arguments.vnc_pipe, ..viewer::Settings::new(address) };
+    let shown = viewer::listen(Arc::clone(server.device()), &settings)?;
+    eprintln!("VNC viewers see the screen at {shown}");
+    if address.is_open() {
+        eprintln!("warning: whoever reaches {shown} sees the screen: there is no password (--vnc)");
+    }
     Ok(())
 }
 

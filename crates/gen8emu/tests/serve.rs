@@ -1,6 +1,7 @@
 //! `gen8emu serve` from outside: starts, tells where, ends when asked to.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -83,5 +84,30 @@ fn wrong_use_is_told_in_one_line() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(status), "{error}");
         assert!(error.contains(says) && error.lines().count() == 1, "{error}");
+    }
+}
+
+#[test]
+fn viewers_connect_where_the_server_says_and_an_open_address_is_warned_of() {
+    let path = fresh_path("vnc");
+    let text = path.to_str().unwrap();
+    for (address, warned) in [("0", false), ("0.0.0.0:0", true)] {
+        let arguments = ["--socket", text, "--output", "hdmi=1024x768", "--vnc", address];
+        let mut command = serve(&arguments);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let shown = line.trim_end().strip_prefix("VNC viewers see the screen at ").expect(&line);
+        let port = shown.rsplit(':').next().unwrap().parse().unwrap();
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut version = [0; 12];
+        client.read_exact(&mut version).unwrap();
+        assert_eq!(&version, b"RFB 003.008\n");
+        terminate(&child);
+        assert!(child.wait().unwrap().success());
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest.contains("there is no password"), warned, "{rest}");
     }
 }
