@@ -71,6 +71,9 @@ pub(super) struct Guest {
     /// Whether the guest waits for its writes to the aperture (default: posted with an output)
     #[arg(long, value_name = "awaited|posted")]
     pub(super) aperture_writes: Option<String>,
+    /// Show its screen to VNC viewers: a port of the loopback address, such as 5900, or IP:PORT
+    #[arg(long, value_name = "ADDRESS", requires = "output")]
+    pub(super) vnc: Option<String>,
     /// Write what its first monitor shows after the payload to this PNG file
     #[arg(long, value_name = "FILE", requires = "output", conflicts_with_all = ["drive", "interactive"])]
     pub(super) screenshot: Option<PathBuf>,
@@ -140,6 +143,7 @@ impl Default for Guest {
             display: Display::On,
             output: Vec::new(),
             aperture_writes: None,
+            vnc: None,
             screenshot: None,
             expect_text: Vec::new(),
             text_font: None,
@@ -226,7 +230,12 @@ impl Guest {
                 let log = logs.join("server.log");
                 let mut options = self.server_options();
                 options.extend(["--control".into(), control.display().to_string()]);
-                Some(Server::start(program, &socket, &options, &log, &scratch)?)
+                let server = Server::start(program, &socket, &options, &log, &scratch)?;
+                if self.vnc.is_some() {
+                    // It says where viewers connect, and who could.
+                    eprint!("{}", fs::read_to_string(&log).unwrap_or_default());
+                }
+                Some(server)
             }
         };
         let served = |path| server.is_some().then_some(path);

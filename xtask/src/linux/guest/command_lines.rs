@@ -19,6 +19,9 @@ impl Guest {
         for output in &self.output {
             option("--output", output.clone());
         }
+        if let Some(address) = &self.vnc {
+            option("--vnc", address.clone());
+        }
         if let Some(writes) = &self.aperture_writes {
             option("--aperture-writes", writes.clone());
         }
@@ -66,8 +69,10 @@ mod tests {
         assert_eq!(guest.server_options(), ["--stolen", "32", "--display", "fused-off"]);
         let output = vec!["hdmi=640x480".to_owned(), "hdmi=1920x1080".to_owned()];
         let aperture_writes = Some("awaited".to_owned());
-        let options = Guest { output, aperture_writes, ..Guest::default() }.server_options();
+        let vnc = Some("5900".to_owned());
+        let guest = Guest { output, vnc, aperture_writes, ..Guest::default() };
         let outputs = ["--output", "hdmi=640x480", "--output", "hdmi=1920x1080"];
-        assert_eq!(options, [&outputs[..], &["--aperture-writes", "awaited"]].concat());
+        let rest = ["--vnc", "5900", "--aperture-writes", "awaited"];
+        assert_eq!(guest.server_options(), [&outputs[..], &rest].concat());
     }
 }
