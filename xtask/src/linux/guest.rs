@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use super::boot::{self, Console, Options, Places, Watch};
 use super::checks::name_of;
 use super::drive;
+use super::host::Host;
 use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
 use super::qemu::Machine;
@@ -241,14 +242,18 @@ impl Guest {
         let served = |path| server.is_some().then_some(path);
         let (gpu, control) = (served(socket.as_path()), served(control.as_path()));
         let site = Site { scratch: &scratch, logs: &logs, gpu, control };
+        let mut host = Host::new(watch, control);
         let Some((file, socket)) = self.screenshot.as_deref().zip(control) else {
-            return self.boot_at(kernel, tools, &site, console, watch);
+            let mut verdict = self.boot_at(kernel, tools, &site, console, &mut host)?;
+            verdict.add_faults(host.finish());
+            return Ok(verdict);
         };
         let font = self.user_land.zip(self.text_font.as_deref());
         let face = font.map(|(user_land, name)| user_land.face(name)).transpose()?;
-        let mut screenshot = Screenshot::new(watch, socket, file, &self.expect_text, face)?;
+        let mut screenshot = Screenshot::new(&mut host, socket, file, &self.expect_text, face)?;
         let mut verdict = self.boot_at(kernel, tools, &site, console, &mut screenshot)?;
         verdict.add_screen(screenshot.finish()?);
+        verdict.add_faults(host.finish());
         Ok(verdict)
     }
 

@@ -15,6 +15,7 @@ mod elf;
 mod figures;
 mod grid;
 mod guest;
+mod host;
 mod initramfs;
 mod kernel;
 mod libraries;

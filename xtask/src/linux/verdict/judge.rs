@@ -47,9 +47,14 @@ impl Verdict {
 
     /// What came of the texts that had to be on the screen, once all else is judged.
     pub(in crate::linux) fn add_screen(&mut self, sought: Vec<Sought>) {
-        self.faults.extend(sought.iter().filter_map(|sought| sought.fault.clone()));
-        self.ok = self.faults.is_empty();
+        self.add_faults(sought.iter().filter_map(|sought| sought.fault.clone()));
         self.screen = sought;
+    }
+
+    /// What others found, once all else is judged.
+    pub(in crate::linux) fn add_faults(&mut self, faults: impl IntoIterator<Item = String>) {
+        self.faults.extend(faults);
+        self.ok = self.faults.is_empty();
     }
 
     fn faults_of_guest(&self, asked: &Asked) -> Vec<String> {
