@@ -127,6 +127,12 @@ pub(crate) fn tell(word: &str, value: &impl Serialize) {
     }
 }
 
+/// Asks the host for what no guest can do: a command for the control socket of the GPU's server
+/// (docs/control.md). Nothing comes back; what comes of it must be seen as any guest sees it.
+pub(crate) fn ask_host(command: &impl Serialize) {
+    tell("host", command);
+}
+
 /// Tells the host whether i915's reports of hung and reset engines are meant to be, from here on.
 pub(crate) fn expect_resets(expected: bool) {
     log(if expected { "expect reset" } else { "expect none" });

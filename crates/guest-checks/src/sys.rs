@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::uapi::Ioctl;
@@ -25,6 +26,35 @@ pub(crate) fn ioctl<T: Copy>(file: RawFd, request: Ioctl<T>, argument: &mut T) -
             return Err(error);
         }
     }
+}
+
+/// Waits until `file` can be read, at most `limit`; whether it can.
+pub(crate) fn wait_readable(file: RawFd, limit: Duration) -> Result<bool> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+        let mut poll = libc::pollfd { fd: file, events: libc::POLLIN, revents: 0 };
+        let left = i32::try_from(left).unwrap_or(i32::MAX);
+        // SAFETY: the kernel reads and writes the one entry at the address.
+        match unsafe { libc::poll(&raw mut poll, 1, left) } {
+            0 => return Ok(false),
+            1.. => return Ok(true),
+            _ => {}
+        }
+        let error = Error::last("poll");
+        if error.errno() != Some(libc::EINTR) {
+            return Err(error);
+        }
+    }
+}
+
+/// The clock by which the kernel stamps the events of a screen (`CLOCK_MONOTONIC`), in
+/// microseconds.
+pub(crate) fn monotonic_us() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one `timespec` at the address; this clock is always there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1000
 }
 
 /// A file descriptor that the kernel handed out in an ioctl's argument.

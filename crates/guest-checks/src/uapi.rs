@@ -30,12 +30,12 @@ impl<T> Ioctl<T> {
     }
 
     /// `_IOW('d', …)`
-    const fn write(number: u32, name: &'static str) -> Ioctl<T> {
+    pub(crate) const fn write(number: u32, name: &'static str) -> Ioctl<T> {
         Ioctl::new(1, number, name)
     }
 
     /// `_IOWR('d', …)`
-    const fn both(number: u32, name: &'static str) -> Ioctl<T> {
+    pub(crate) const fn both(number: u32, name: &'static str) -> Ioctl<T> {
         Ioctl::new(3, number, name)
     }
 

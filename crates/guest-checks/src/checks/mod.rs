@@ -10,6 +10,7 @@ mod flink_exit;
 mod flink_leak;
 mod gem;
 mod hang;
+mod kms;
 mod mmap_gtt;
 mod reload;
 mod share;
@@ -42,15 +43,18 @@ pub(crate) enum Group {
     Basic,
     /// Everything that batches can ask for, short of shaders.
     Gem,
+    /// Everything about screens.
+    Kms,
 }
 
 impl Group {
-    const ALL: [Group; 2] = [Group::Basic, Group::Gem];
+    const ALL: [Group; 3] = [Group::Basic, Group::Gem, Group::Kms];
 
     fn name(self) -> &'static str {
         match self {
             Group::Basic => "basic",
             Group::Gem => "gem",
+            Group::Kms => "kms",
         }
     }
 
@@ -249,6 +253,69 @@ pub(crate) const CHECKS: &[Check] = &[
         group: Some(Group::Gem),
         argument: Some(("ENGINES", 8)),
         run: gem::resets,
+    },
+    Check {
+        name: "flips",
+        shows: "blankings and page flips, each told once, at the mode's rate",
+        group: Some(Group::Kms),
+        argument: Some(("SECONDS", 4)),
+        run: kms::flips,
+    },
+    Check {
+        name: "modes",
+        shows: "one mode after the other, each at its own rate",
+        group: Some(Group::Kms),
+        argument: None,
+        run: kms::modes,
+    },
+    Check {
+        name: "two-outputs",
+        shows: "two screens at once, each with a mode and flips of its own",
+        group: Some(Group::Kms),
+        argument: None,
+        run: kms::two_outputs,
+    },
+    Check {
+        name: "cursor",
+        shows: "the cursor inside, across and beyond all edges is as if painted",
+        group: Some(Group::Kms),
+        argument: Some(("MOVES", 200)),
+        run: kms::cursor,
+    },
+    Check {
+        name: "sprite",
+        shows: "what the overlay plane shows is as if painted",
+        group: Some(Group::Kms),
+        argument: None,
+        run: kms::sprite,
+    },
+    Check {
+        name: "gamma",
+        shows: "a picture through a gamma ramp is the picture changed by it",
+        group: Some(Group::Kms),
+        argument: None,
+        run: kms::gamma,
+    },
+    Check {
+        name: "crc",
+        shows: "a picture's checksum is the same linear, tiled and panned, and tells one pixel",
+        group: Some(Group::Kms),
+        argument: None,
+        run: kms::crc,
+    },
+    Check {
+        name: "plug",
+        shows: "a monitor's plug is pulled and put in again, under the console and under a client",
+        group: Some(Group::Kms),
+        argument: Some(("ROUNDS", 3)),
+        run: kms::plug,
+    },
+    Check {
+        name: "screen-suspend",
+        shows: "a screen comes back after DPMS, runtime suspend and the machine's own sleep",
+        group: Some(Group::Kms),
+        argument: Some(("ROUNDS", 1)),
+        run: kms::screen_suspend,
     },
     Check {
         name: "hang",

@@ -35,8 +35,8 @@ impl Device {
         sys::ioctl(self.file.as_raw_fd(), request, argument)
     }
 
-    /// The file, to map objects from.
-    pub(super) fn file(&self) -> &File {
+    /// The file: objects are mapped from it, events read.
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 

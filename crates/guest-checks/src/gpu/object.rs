@@ -18,6 +18,9 @@ pub(crate) enum View {
     Aperture,
     /// The pages themselves, cached (`I915_MMAP_OFFSET_WB`).
     Cached,
+    /// The pages themselves, writes going past the caches (`I915_MMAP_OFFSET_WC`): what the display
+    /// reads.
+    Uncached,
 }
 
 /// A handle of one client on an object; dropping closes it.
@@ -29,7 +32,7 @@ pub(crate) struct Object {
 
 impl Object {
     /// A handle that the kernel has just given to `device`.
-    pub(super) fn owned(device: &Device, handle: u32, bytes: usize) -> Object {
+    pub(crate) fn owned(device: &Device, handle: u32, bytes: usize) -> Object {
         Object { device: device.clone(), handle, bytes }
     }
 
@@ -39,10 +42,16 @@ impl Object {
         Ok(Object::owned(device, create.handle, bytes))
     }
 
+    /// Its number, for interfaces other than the GPU's own.
+    pub(crate) fn handle(&self) -> u32 {
+        self.handle
+    }
+
     /// Maps it.
     pub(crate) fn map(&self, view: View) -> Result<Mapping> {
         let flags = match view {
             View::Aperture => 0,
+            View::Uncached => 1,
             View::Cached => 2,
         };
         let mut map = uapi::GemMmapOffset { handle: self.handle, flags, ..Default::default() };

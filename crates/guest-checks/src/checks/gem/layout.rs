@@ -4,7 +4,7 @@
 use crate::gpu::blt::{Layout, Surface};
 
 /// Where the byte `x` of row `y` is, from the beginning of a surface.
-pub(super) fn offset(surface: &Surface, x: i64, y: i64) -> i64 {
+pub(in crate::checks) fn offset(surface: &Surface, x: i64, y: i64) -> i64 {
     let pitch = i64::from(surface.pitch);
     match surface.layout {
         Layout::Linear => y * pitch + x,

@@ -7,7 +7,7 @@ mod beside_hang;
 mod blitter;
 mod errors;
 mod fences;
-mod layout;
+pub(in crate::checks) mod layout;
 mod mi_commands;
 mod power;
 mod random;
