@@ -5,6 +5,8 @@ mod context_census;
 mod contexts;
 mod engines;
 mod execbuf_bench;
+mod fb_import;
+mod fb_leak;
 mod flink_close;
 mod flink_exit;
 mod flink_leak;
@@ -16,6 +18,7 @@ mod reload;
 mod share;
 mod softpin;
 mod suspend;
+mod xserver_restart;
 
 use std::fmt::Write;
 
@@ -148,6 +151,27 @@ pub(crate) const CHECKS: &[Check] = &[
         group: None,
         argument: Some(("IMPORTERS", 2)),
         run: flink_leak::run,
+    },
+    Check {
+        name: "fb-import",
+        shows: "clients that copy the console's frame buffer and exit leave nothing (needs --output)",
+        group: None,
+        argument: Some(("CLIENTS", 4)),
+        run: fb_import::run,
+    },
+    Check {
+        name: "fb-leak",
+        shows: "nothing: clients that keep it, which the judges must tell (it fails, on purpose)",
+        group: None,
+        argument: Some(("CLIENTS", 1)),
+        run: fb_leak::run,
+    },
+    Check {
+        name: "xserver-restart",
+        shows: "X servers that start on the console's picture and end leave nothing (--user-land x)",
+        group: None,
+        argument: Some(("STARTS", 10)),
+        run: xserver_restart::run,
     },
     Check {
         name: "mi_commands",

@@ -1,10 +1,6 @@
 //! The client that makes the shared object and keeps it.
 
-use std::env;
-use std::process::{Command, Stdio};
-
-use super::IMPORTER;
-use super::importer::{Ends, Importer};
+use super::importer::{Ends, Importer, Source};
 use crate::error::{Error, Result, expect_dword};
 use crate::gpu::{Context, Device, Node, Object, Worker};
 use crate::sys::Mapping;
@@ -46,16 +42,7 @@ impl Exporter {
 
     /// Has another process use the object; looks at what its batch left there.
     pub(crate) fn import(&self, mark: u32, ends: Ends) -> Result<Importer> {
-        let program = env::current_exe()
-            .map_err(|error| Error::Call { call: "readlink of /proc/self/exe", error })?;
-        let child = Command::new(program)
-            .args([IMPORTER, &self.name.to_string(), &mark.to_string(), ends.word()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| Error::Call { call: "execve of an importer", error })?;
-        let mut importer = Importer::new(child, mark)?;
-        importer.wait_for_step()?;
+        let importer = Importer::start(Source::Name(self.name), mark, ends)?;
         self.shared.wait()?;
         expect_dword("what the importer's batch wrote", self.seen.read(0), mark)?;
         Ok(importer)

@@ -1,14 +1,17 @@
 //! The process that opens the shared object by name, uses it, and ends in one of several ways.
 
+use std::env;
 use std::io::{self, BufRead, BufReader, Lines, Write};
 use std::mem;
-use std::process::{Child, ChildStdin, ChildStdout, ExitCode};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
-use super::SHARED_AT;
+use super::{ConsoleCopy, IMPORTER, SHARED_AT};
 use crate::error::{Error, Result};
 use crate::gpu::{Batch, Device, Node};
 use crate::trace;
 
+/// In the place of a name: the object is that of the console's frame buffer.
+const CONSOLE: &str = "console";
 /// Where importers have their batch.
 const BATCH_AT: u64 = 0x20_0000;
 
@@ -24,7 +27,7 @@ pub(crate) enum Ends {
 }
 
 impl Ends {
-    pub(super) fn word(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Ends::Exit => "exit",
             Ends::Close => "close",
@@ -47,8 +50,36 @@ pub(crate) struct Importer {
     mark: u32,
 }
 
+/// What an importer imports.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// The object of this name.
+    Name(u32),
+    /// The object of the frame buffer that the console shows.
+    Console,
+}
+
 impl Importer {
-    pub(super) fn new(mut child: Child, mark: u32) -> Result<Importer> {
+    /// Starts one that marks its address space, and waits until it has used the object.
+    pub(crate) fn start(source: Source, mark: u32, ends: Ends) -> Result<Importer> {
+        let program = env::current_exe()
+            .map_err(|error| Error::Call { call: "readlink of /proc/self/exe", error })?;
+        let source = match source {
+            Source::Name(name) => name.to_string(),
+            Source::Console => CONSOLE.to_owned(),
+        };
+        let child = Command::new(program)
+            .args([IMPORTER, &source, &mark.to_string(), ends.word()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| Error::Call { call: "execve of an importer", error })?;
+        let mut importer = Importer::new(child, mark)?;
+        importer.wait_for_step()?;
+        Ok(importer)
+    }
+
+    fn new(mut child: Child, mark: u32) -> Result<Importer> {
         let orders = child.stdin.take();
         let steps = child.stdout.take().ok_or_else(|| Error::Wrong("no pipe".into()))?;
         Ok(Importer { child, orders, steps: BufReader::new(steps).lines(), mark })
@@ -62,7 +93,7 @@ impl Importer {
         self.wait_for_step()
     }
 
-    pub(super) fn wait_for_step(&mut self) -> Result<()> {
+    fn wait_for_step(&mut self) -> Result<()> {
         match self.steps.next() {
             Some(Ok(line)) if line == "done" => Ok(()),
             Some(Ok(line)) => Err(Error::Wrong(format!("importer {:#x}: {line}", self.mark))),
@@ -90,13 +121,17 @@ impl Drop for Importer {
     }
 }
 
-/// The importer's program: the object's name, the mark, how to end.
+/// The importer's program: what to import, the mark, how to end.
 pub(crate) fn run(words: &[String]) -> ExitCode {
     let result = match words {
-        [name, mark, ends] => match (name.parse(), mark.parse(), Ends::by_word(ends)) {
-            (Ok(name), Ok(mark), Some(ends)) => import(name, mark, ends),
-            _ => Err(Error::Wrong("wrong words for an importer".into())),
-        },
+        [source, mark, ends] => {
+            let name = (source != CONSOLE).then(|| source.parse()).transpose();
+            match (name, mark.parse(), Ends::by_word(ends)) {
+                (Ok(Some(name)), Ok(mark), Some(ends)) => import(name, mark, ends),
+                (Ok(None), Ok(mark), Some(ends)) => import_console(mark, ends),
+                _ => Err(Error::Wrong("wrong words for an importer".into())),
+            }
+        }
         _ => Err(Error::Wrong("too few words for an importer".into())),
     };
     match result {
@@ -136,6 +171,25 @@ fn import(name: u32, mark: u32, ends: Ends) -> Result<()> {
                 println!("done");
                 wait_for_order();
             }
+        }
+    }
+    Ok(())
+}
+
+/// As [`import`], with the console's frame buffer.
+fn import_console(mark: u32, ends: Ends) -> Result<()> {
+    let copy = ConsoleCopy::make(mark)?;
+    println!("done");
+    match ends {
+        Ends::Exit => mem::forget(copy),
+        Ends::Keep => {
+            wait_for_order();
+            drop(copy);
+        }
+        Ends::Close => {
+            let rest = copy.close_handle();
+            wait_for_order();
+            drop(rest);
         }
     }
     Ok(())

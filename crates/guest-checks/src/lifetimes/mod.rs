@@ -3,15 +3,20 @@
 //!
 //! Each check runs on a driver of its own: i915 gives the GPU up, the trace begins, i915 takes it
 //! again. So the trace covers the driver's whole life, and when i915 gives the GPU up once more,
-//! nothing at all may be left.
+//! nothing at all may be left. The console's frame buffer, which lives as long as its driver, has a
+//! watch of its own (`console_watch`) that begins and ends with a driver at work.
 
+mod console_copy;
+mod console_watch;
 mod exporter;
 mod importer;
 mod settled;
 mod traced_driver;
 
+pub(crate) use console_copy::ConsoleCopy;
+pub(crate) use console_watch::ConsoleWatch;
 pub(crate) use exporter::Exporter;
-pub(crate) use importer::{Ends, run as importer};
+pub(crate) use importer::{Ends, Importer, Source, run as importer};
 pub(crate) use settled::Expected;
 pub(crate) use traced_driver::TracedDriver;
 

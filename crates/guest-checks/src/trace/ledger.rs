@@ -32,7 +32,12 @@ impl Vm {
 
     /// Whether an object is bound at `offset`.
     pub(crate) fn is_bound_at(&self, offset: u64) -> bool {
-        self.bound.iter().any(|binding| binding.offset == offset)
+        self.bound_object(offset).is_some()
+    }
+
+    /// The object that is bound at `offset`.
+    pub(crate) fn bound_object(&self, offset: u64) -> Option<Pointer> {
+        self.bound.iter().find(|binding| binding.offset == offset).map(|binding| binding.object)
     }
 }
 
@@ -47,6 +52,11 @@ impl Balance {
     /// Whether all that began has ended.
     pub(crate) fn is_even(self) -> bool {
         self.began == self.ended
+    }
+
+    /// Since `earlier`.
+    fn since(self, earlier: Balance) -> Balance {
+        Balance { began: self.began - earlier.began, ended: self.ended - earlier.ended }
     }
 }
 
@@ -66,6 +76,15 @@ impl Balances {
     pub(crate) fn are_even(&self) -> bool {
         [self.vms, self.vmas, self.contexts].into_iter().all(Balance::is_even)
     }
+
+    /// What began and ended since `earlier`, a moment of the same trace.
+    pub(crate) fn since(&self, earlier: &Balances) -> Balances {
+        Balances {
+            vms: self.vms.since(earlier.vms),
+            vmas: self.vmas.since(earlier.vmas),
+            contexts: self.contexts.since(earlier.contexts),
+        }
+    }
 }
 
 impl fmt::Display for Balances {
@@ -79,9 +98,21 @@ impl fmt::Display for Balances {
     }
 }
 
+/// One of the times that the watched object was bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watched {
+    vm: usize,
+    pub(crate) binding: Binding,
+    pub(crate) bound_us: u64,
+    pub(crate) unbound_us: Option<u64>,
+}
+
 /// Everything since the trace began.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// The object of which each binding is kept.
+    watch: Option<Pointer>,
+    watched: Vec<Watched>,
     vms: Vec<Vm>,
     /// The address space that a pointer means now: the last one that was created there.
     by_pointer: HashMap<Pointer, usize>,
@@ -117,11 +148,13 @@ impl Ledger {
             Happened::Bound { vm, binding } => {
                 if self.vm(vm).bound.insert(binding) {
                     self.balances.vmas.began += 1;
+                    self.note_bound(vm, binding, time_us);
                 }
             }
             Happened::Unbound { vm, binding } => {
                 if self.vm(vm).bound.remove(&binding) {
                     self.balances.vmas.ended += 1;
+                    self.note_unbound(vm, binding, time_us);
                 } else {
                     self.strangers += 1;
                 }
@@ -147,6 +180,42 @@ impl Ledger {
     /// The address space of the context that was made after `mark` was announced.
     pub(crate) fn marked(&self, mark: u32) -> Option<&Vm> {
         self.by_mark.get(&mark).map(|&index| &self.vms[index])
+    }
+
+    /// From here on each binding of `object` is kept.
+    pub(crate) fn watch(&mut self, object: Pointer) {
+        self.watch = Some(object);
+        self.watched.clear();
+    }
+
+    /// The bindings of the watched object in address spaces that were made since the trace began
+    /// (the GGTT is none of them), from the binding number `from` on.
+    pub(crate) fn watched(&self, from: usize) -> impl Iterator<Item = (&Watched, &Vm)> {
+        let since = self.watched.iter().skip(from);
+        let all = since.map(|watched| (watched, &self.vms[watched.vm]));
+        all.filter(|(_, vm)| vm.created_us.is_some())
+    }
+
+    /// How many bindings of the watched object there were, in whatever address space.
+    pub(crate) fn watched_count(&self) -> usize {
+        self.watched.len()
+    }
+
+    fn note_bound(&mut self, vm: Pointer, binding: Binding, bound_us: u64) {
+        if self.watch == Some(binding.object) {
+            let vm = self.by_pointer[&vm];
+            self.watched.push(Watched { vm, binding, bound_us, unbound_us: None });
+        }
+    }
+
+    fn note_unbound(&mut self, vm: Pointer, binding: Binding, time_us: u64) {
+        let vm = self.by_pointer[&vm];
+        let is_it = |known: &&mut Watched| {
+            known.vm == vm && known.binding == binding && known.unbound_us.is_none()
+        };
+        if let Some(known) = self.watched.iter_mut().find(is_it) {
+            known.unbound_us = Some(time_us);
+        }
     }
 
     fn context(&mut self, thread: u32, context: Pointer, vm: Pointer) {
@@ -240,6 +309,33 @@ mod tests {
         let ledger = ledger(events);
         let marks: Vec<_> = ledger.vms.iter().map(|vm| (vm.pointer, vm.mark)).collect();
         assert_eq!(marks, [(21, None), (7, Some(100)), (23, None)]);
+    }
+
+    #[test]
+    fn bindings_of_the_watched_object_are_kept_but_for_those_in_the_ggtt() {
+        let mut ledger = ledger(announced(5, 100, 7, 8));
+        ledger.watch(B.object);
+        let other = Binding { object: 2, ..B };
+        let elsewhere = Binding { offset: 0x5000, ..B };
+        let events = [
+            Happened::VmCreated { vm: 20 },
+            Happened::Bound { vm: 20, binding: B },
+            Happened::Bound { vm: 20, binding: other },
+            Happened::Bound { vm: 30, binding: B }, // never created: the GGTT
+            Happened::Unbound { vm: 30, binding: B },
+            Happened::Bound { vm: 20, binding: elsewhere },
+            Happened::Unbound { vm: 20, binding: B },
+            Happened::Bound { vm: 20, binding: B },
+        ];
+        for (time_us, happened) in (50..).zip(events) {
+            ledger.take(Event { thread: 1, time_us, happened });
+        }
+        let times = |from| -> Vec<_> {
+            let all = ledger.watched(from);
+            all.map(|(one, vm)| (vm.pointer, one.bound_us, one.unbound_us)).collect()
+        };
+        assert_eq!(times(0), [(20, 51, Some(56)), (20, 55, None), (20, 57, None)]);
+        assert_eq!((times(3), ledger.watched_count()), (vec![(20, 57, None)], 4));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use self::event::Line;
-pub(crate) use self::ledger::{Balances, Ledger, Vm};
+pub(crate) use self::ledger::{Balance, Balances, Ledger, Vm};
 use crate::error::{Error, Result};
 use crate::files;
 

@@ -1,5 +1,6 @@
 //! The census for people.
 
+use super::super::columns::aligned;
 use super::device::Space;
 use super::{Balance, Fate, Row, Stage};
 
@@ -70,20 +71,6 @@ fn device_cells(space: Option<&Space>, fate: Fate) -> [String; 5] {
 
 fn seconds(micros: u64) -> String {
     format!("{:.3} s", micros as f64 / 1e6)
-}
-
-fn aligned(rows: &[[String; 9]]) -> Vec<String> {
-    let mut widths = [0; 9];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &[String; 9]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        format!("  {}", cells.collect::<Vec<_>>().join("  ")).trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]

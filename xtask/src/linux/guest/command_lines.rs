@@ -1,6 +1,7 @@
 //! What a guest's options become on the command lines of the GPU's server and of the kernel.
 
-use super::{Display, Guest};
+use super::super::restarts;
+use super::{Display, Guest, name_of};
 
 impl Guest {
     /// Options for `gen8emu serve`.
@@ -42,6 +43,10 @@ impl Guest {
         if self.intx {
             line.push_str(" pci=nomsi");
         }
+        // What the device finds in tables that were freed would be remains.
+        if self.check.iter().any(|check| restarts::CHECKS.contains(&name_of(check))) {
+            line.push_str(" init_on_free=1");
+        }
         if let Some(more) = &self.append {
             line.push(' ');
             line.push_str(more);
@@ -60,6 +65,14 @@ mod tests {
         let line = Guest { append, intx: true, ..Guest::default() }.command_line();
         assert!(line.starts_with("console=ttyS0 earlycon="));
         assert!(line.ends_with(" pci=nomsi i915.enable_hangcheck=0"));
+    }
+
+    #[test]
+    fn tables_are_cleared_when_they_are_freed_where_the_device_looks_for_mappings() {
+        let line =
+            |check: &str| Guest { check: vec![check.into()], ..Guest::default() }.command_line();
+        assert!(line("fb-import=3").contains("init_on_free=1"));
+        assert!(!line("engines").contains("init_on_free"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use gen8_spec::engine::EngineId;
 use gen8_spec::sku;
 
-use super::super::census;
 use super::super::screen::Sought;
+use super::super::{census, restarts};
 use super::{Outcome, Verdict, outcome};
 
 /// TAINT_DIE: the kernel has oopsed (`Documentation/admin-guide/tainted-kernels.rst`, bit 7).
@@ -38,6 +38,7 @@ impl Verdict {
         faults.extend(asked.checks.iter().filter_map(|name| self.fault_of_check(name)));
         faults.extend(self.fault_of_checks(asked));
         faults.extend(self.census.faults());
+        faults.extend(self.restarts.faults());
         if self.state.garbled > 0 {
             faults.push("a check's answer cannot be understood".into());
         }
@@ -111,7 +112,8 @@ impl Verdict {
             let missing = self.engines_without_batch().join(" ");
             return (!missing.is_empty()).then(|| format!("no batch ran on {missing}"));
         }
-        let one_sided = census::CHECKS.contains(&name) && !self.census.has(name);
+        let one_sided = census::CHECKS.contains(&name) && !self.census.has(name)
+            || restarts::CHECKS.contains(&name) && !self.restarts.has(name);
         one_sided.then(|| format!("the check {name} has no census: the device was not asked"))
     }
 
@@ -245,6 +247,14 @@ mod tests {
         let wanted = Asked { checks: vec!["flink-exit".into()], ..asked() };
         let faults = judge(&log, &wanted).faults;
         assert_eq!(faults, ["the check flink-exit has no census: the device was not asked"]);
+    }
+
+    #[test]
+    fn a_check_of_the_consoles_frame_buffer_needs_the_devices_side() {
+        let passed = "[ 5.3] gen8emu: check {\"check\":\"fb-import\",\"ok\":true}\n";
+        let wanted = Asked { checks: vec!["fb-import".into()], ..asked() };
+        let faults = judge(&format!("{GOOD}{passed}"), &wanted).faults;
+        assert_eq!(faults, ["the check fb-import has no census: the device was not asked"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use self::kernel_log::{Oopses, Stretches, is_late_update, is_reset, strip_level}
 pub(super) use self::kernel_log::{is_broken, is_graphics_trouble, time_stamp};
 use super::census::Census;
 use super::control::Accesses;
+use super::restarts::Restarts;
 use super::screen::Sought;
 
 /// Lines of late planes in a boot that a busy host explains; more are the GPU's.
@@ -51,6 +52,9 @@ pub(super) struct Verdict {
     pub(super) checks: Vec<CheckResult>,
     /// Address spaces by the kernel's own account and the device's.
     pub(super) census: Census,
+    /// Clients that came and went on the console's frame buffer.
+    #[serde(skip_serializing_if = "Restarts::is_empty")]
+    pub(super) restarts: Restarts,
     /// Lines of warning level and above from i915 and DRM.
     pub(super) i915_warnings: Vec<String>,
     /// i915's lines about hangs and resets that a check caused on purpose.
@@ -111,7 +115,8 @@ impl Verdict {
     /// For a guest whose GPU can be asked at the socket `control`.
     pub(super) fn asking(control: Option<PathBuf>) -> Verdict {
         let state = State { control: control.clone(), ..State::default() };
-        Verdict { census: Census::asking(control), state, ..Verdict::default() }
+        let restarts = Restarts::asking(control.clone());
+        Verdict { census: Census::asking(control), restarts, state, ..Verdict::default() }
     }
 
     /// Takes one line of the kernel's log.
@@ -158,6 +163,8 @@ impl Verdict {
             "checks" => self.state.checks_status = rest.parse().ok(),
             "vm" => self.census.vm(rest),
             "census" => self.census.settled(rest),
+            "console" => self.restarts.console(rest),
+            "cycle" => self.restarts.cycle(rest),
             "expect" => self.expect(time.unwrap_or_default(), rest),
             "payload" if rest == "starts" => {}
             "payload" => self.payload_status = rest.parse().ok(),

@@ -33,6 +33,7 @@ impl Verdict {
             text.fact("check", &format!("{:<18} {} {detail}", result.about(), result.word()));
         }
         text.lines.extend(self.census.text());
+        text.lines.extend(self.restarts.text());
         text.list("i915 warnings", &self.i915_warnings);
         if !self.late_updates.is_empty() {
             text.fact("late updates", &format!("{} lines", self.late_updates.len()));
