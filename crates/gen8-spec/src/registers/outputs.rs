@@ -2,6 +2,12 @@
 //! monitors, pipes with their timing and planes (i915 `i915_reg.h`, `display/`; PRM Vol 2c).
 
 use super::Rule;
+use super::planes::{
+    CSC_COEFF, CUR_FBC_CTL, CURBASE, CURPOS, CURSURFLIVE, DSPOFFSET, DSPSTRIDE, DSPSURF,
+    DSPSURFLIVE, GAMMA_MODE, LGC_PALETTE, PALETTE_STRIDE, PIPE_CRC_CTL, PIPE_CRC_RES_1,
+    PREC_PAL_DATA, PREC_PAL_INDEX, SPRKEYMAX, SPRKEYMSK, SPRKEYVAL, SPROFFSET, SPRPOS, SPRSIZE,
+    SPRSTRIDE, SPRSURF, SPRSURFLIVE,
+};
 
 /// Display ports that can have a monitor over HDMI: B, C and D.
 pub const PORT_COUNT: usize = 3;
@@ -173,50 +179,13 @@ pub const PIPECONF_STATE: u32 = 1 << 30;
 pub const PIPE_FRMCOUNT: u32 = 0x7_0040;
 /// PIPE_FLIPCOUNT of pipe A: flips of the primary plane.
 pub const PIPE_FLIPCOUNT: u32 = 0x7_0044;
-/// CURBASE of pipe A: GGTT address of the cursor. A write lets it take effect.
-pub const CURBASE: u32 = 0x7_0084;
-/// CURSURFLIVE of pipe A: the address that shows.
-pub const CURSURFLIVE: u32 = 0x7_00ac;
-/// DSPCNTR of pipe A: the primary plane's control.
-pub const DSPCNTR: u32 = 0x7_0180;
-/// [`DSPCNTR`]: enable.
-pub const PLANE_ENABLE: u32 = 1 << 31;
-/// [`DSPCNTR`]: shift of the format (29:26).
-pub const PLANE_FORMAT_SHIFT: u32 = 26;
-/// [`DSPCNTR`]: field of the format, after the shift.
-pub const PLANE_FORMAT_MASK: u32 = 0xf;
-/// Format: 16 bits, red highest (i915 `DISP_FORMAT_BGRX565`, as the others below).
-pub const FORMAT_BGRX565: u32 = 5;
-/// Format: 32 bits, red above green above blue in 23:0.
-pub const FORMAT_BGRX888: u32 = 6;
-/// Format: [`FORMAT_BGRX888`] with alpha.
-pub const FORMAT_BGRA888: u32 = 7;
-/// Format: 32 bits, blue above green above red in 29:0.
-pub const FORMAT_RGBX101010: u32 = 8;
-/// Format: 32 bits, red above green above blue in 29:0.
-pub const FORMAT_BGRX101010: u32 = 10;
-/// Format: 32 bits, blue above green above red in 23:0.
-pub const FORMAT_RGBX888: u32 = 14;
-/// Format: [`FORMAT_RGBX888`] with alpha.
-pub const FORMAT_RGBA888: u32 = 15;
-/// [`DSPCNTR`]: the surface is X-tiled, else linear.
-pub const PLANE_X_TILED: u32 = 1 << 10;
-/// DSPSTRIDE of pipe A: bytes from a row to the next.
-pub const DSPSTRIDE: u32 = 0x7_0188;
-/// [`DSPSTRIDE`]: the bits that count.
-pub const PLANE_STRIDE_MASK: u32 = 0xffc0;
-/// DSPOFFSET of pipe A: row above pixel at which the picture begins.
-pub const DSPOFFSET: u32 = 0x7_01a4;
-/// [`DSPOFFSET`]: field of each, after its shift.
-pub const PLANE_OFFSET_MASK: u32 = 0xfff;
-/// DSPSURF of pipe A: GGTT address of the primary plane. A write lets it take effect.
-pub const DSPSURF: u32 = 0x7_019c;
-/// DSPSURFLIVE of pipe A: the address that shows.
-pub const DSPSURFLIVE: u32 = 0x7_01ac;
-/// SPRSURF of pipe A: GGTT address of the sprite. A write lets it take effect.
-pub const SPRSURF: u32 = 0x7_029c;
-/// SPRSURFLIVE of pipe A: the address that shows.
-pub const SPRSURFLIVE: u32 = 0x7_02ac;
+
+/// VIDEO_DIP_CTL of transcoder A: which info frames are sent to the monitor.
+pub const VIDEO_DIP_CTL: u32 = 0x6_0200;
+/// [`VIDEO_DIP_CTL`]: the one that describes the picture.
+pub const VIDEO_DIP_ENABLE_AVI: u32 = 1 << 12;
+/// VIDEO_DIP_AVI_DATA of transcoder A: three bytes of head and one of ECC, then the info frame.
+pub const VIDEO_DIP_AVI_DATA: u32 = 0x6_0220;
 
 /// A pipe's bank of interrupts: a blanking begins (`GEN8_PIPE_VBLANK`).
 pub const PIPE_VBLANK: u32 = 1 << 0;
@@ -224,6 +193,16 @@ pub const PIPE_VBLANK: u32 = 1 << 0;
 pub const PIPE_PRIMARY_FLIP_DONE: u32 = 1 << 4;
 /// A pipe's bank: the sprite shows what was asked for (`GEN8_PIPE_SPRITE_FLIP_DONE`).
 pub const PIPE_SPRITE_FLIP_DONE: u32 = 1 << 5;
+/// A pipe's bank: the primary plane has no memory (`GEN8_PIPE_PRIMARY_FAULT`).
+pub const PIPE_PRIMARY_FAULT: u32 = 1 << 8;
+/// A pipe's bank: the sprite has no memory (`GEN8_PIPE_SPRITE_FAULT`).
+pub const PIPE_SPRITE_FAULT: u32 = 1 << 9;
+/// A pipe's bank: the cursor has no memory (`GEN8_PIPE_CURSOR_FAULT`).
+pub const PIPE_CURSOR_FAULT: u32 = 1 << 10;
+/// A pipe's bank: PIPE_CRC_RES has another frame's value (`GEN8_PIPE_CDCLK_CRC_DONE`).
+pub const PIPE_CRC_DONE: u32 = 1 << 28;
+/// A pipe's bank: there were no pixels to send (`GEN8_PIPE_FIFO_UNDERRUN`).
+pub const PIPE_FIFO_UNDERRUN: u32 = 1 << 31;
 
 /// PCH_RAWCLK_FREQ; only the low field counts.
 pub const PCH_RAWCLK_FREQ: u32 = 0xc_6204;
@@ -248,18 +227,18 @@ pub static RULES: &[Rule] = &[
     Rule::storage("DPFC_CONTROL", 0x4_3208).array(8, 4),
     Rule::storage("IPS_CTL", 0x4_3408),
     Rule::storage("CDCLK_FREQ", 0x4_6200),
-    Rule::storage("PIPE_CSC_A", 0x4_9010).array(16, 4),
+    Rule::storage("PIPE_CSC_A", CSC_COEFF).array(16, 4),
     Rule::storage("PIPE_CSC_B", 0x4_9110).array(16, 4),
     Rule::storage("PIPE_CSC_C", 0x4_9210).array(16, 4),
-    Rule::storage("LGC_PALETTE_A", 0x4_a000).array(256, 4),
+    Rule::storage("LGC_PALETTE_A", LGC_PALETTE).array(256, 4),
     Rule::storage("LGC_PALETTE_B", 0x4_a800).array(256, 4),
     Rule::storage("LGC_PALETTE_C", 0x4_b000).array(256, 4),
-    Rule::storage("PREC_PAL_INDEX", 0x4_a400).array(3, 0x800),
-    Rule::storage("PREC_PAL_DATA", 0x4_a404).array(3, 0x800),
+    Rule::storage("PREC_PAL_INDEX", PREC_PAL_INDEX).array(3, PALETTE_STRIDE),
+    Rule::storage("PREC_PAL_DATA", PREC_PAL_DATA).array(3, PALETTE_STRIDE),
     Rule::storage("PREC_PAL_GC_MAX_A", 0x4_a410).array(8, 4),
     Rule::storage("PREC_PAL_GC_MAX_B", 0x4_ac10).array(8, 4),
     Rule::storage("PREC_PAL_GC_MAX_C", 0x4_b410).array(8, 4),
-    Rule::storage("GAMMA_MODE", 0x4_a480).array(3, 0x800),
+    Rule::storage("GAMMA_MODE", GAMMA_MODE).array(3, PALETTE_STRIDE),
     // Transcoders.
     Rule::storage("HTOTAL", HTOTAL).array(3, PIPE_STRIDE),
     Rule::storage("HBLANK", 0x6_0004).array(3, PIPE_STRIDE),
@@ -273,8 +252,11 @@ pub static RULES: &[Rule] = &[
     Rule::storage("DATA_LINK_M_N_A", 0x6_0030).array(8, 4),
     Rule::storage("DATA_LINK_M_N_B", 0x6_1030).array(8, 4),
     Rule::storage("DATA_LINK_M_N_C", 0x6_2030).array(8, 4),
-    Rule::storage("PIPE_CRC_CTL", 0x6_0050).array(3, PIPE_STRIDE),
-    Rule::storage("VIDEO_DIP_A", 0x6_0200).array(88, 4),
+    Rule::storage("PIPE_CRC_CTL", PIPE_CRC_CTL).array(3, PIPE_STRIDE),
+    Rule::read_only("PIPE_CRC_RES_A", PIPE_CRC_RES_1, 0).array(5, 4),
+    Rule::read_only("PIPE_CRC_RES_B", PIPE_CRC_RES_1 + PIPE_STRIDE, 0).array(5, 4),
+    Rule::read_only("PIPE_CRC_RES_C", PIPE_CRC_RES_1 + 2 * PIPE_STRIDE, 0).array(5, 4),
+    Rule::storage("VIDEO_DIP_A", VIDEO_DIP_CTL).array(88, 4),
     Rule::storage("VIDEO_DIP_B", 0x6_1200).array(88, 4),
     Rule::storage("VIDEO_DIP_C", 0x6_2200).array(88, 4),
     Rule::storage("TRANS_MSA_MISC", 0x6_0410).array(3, PIPE_STRIDE),
@@ -292,8 +274,8 @@ pub static RULES: &[Rule] = &[
     Rule::read_only("PIPE_FRMCOUNT", PIPE_FRMCOUNT, 0).array(3, PIPE_STRIDE),
     Rule::storage("PIPE_FLIPCOUNT", PIPE_FLIPCOUNT).array(3, PIPE_STRIDE),
     Rule::storage("CURBASE", CURBASE).array(3, PIPE_STRIDE),
-    Rule::storage("CURPOS", 0x7_0088).array(3, PIPE_STRIDE),
-    Rule::storage("CUR_FBC_CTL", 0x7_00a0).array(3, PIPE_STRIDE),
+    Rule::storage("CURPOS", CURPOS).array(3, PIPE_STRIDE),
+    Rule::storage("CUR_FBC_CTL", CUR_FBC_CTL).array(3, PIPE_STRIDE),
     Rule::read_only("CURSURFLIVE", CURSURFLIVE, 0).array(3, PIPE_STRIDE),
     Rule::storage("DSPLINOFF", 0x7_0184).array(3, PIPE_STRIDE),
     Rule::storage("DSPSTRIDE", DSPSTRIDE).array(3, PIPE_STRIDE),
@@ -301,14 +283,14 @@ pub static RULES: &[Rule] = &[
     Rule::storage("DSPOFFSET", DSPOFFSET).array(3, PIPE_STRIDE),
     Rule::read_only("DSPSURFLIVE", DSPSURFLIVE, 0).array(3, PIPE_STRIDE),
     Rule::storage("SPRLINOFF", 0x7_0284).array(3, PIPE_STRIDE),
-    Rule::storage("SPRSTRIDE", 0x7_0288).array(3, PIPE_STRIDE),
-    Rule::storage("SPRPOS", 0x7_028c).array(3, PIPE_STRIDE),
-    Rule::storage("SPRSIZE", 0x7_0290).array(3, PIPE_STRIDE),
-    Rule::storage("SPRKEYVAL", 0x7_0294).array(3, PIPE_STRIDE),
-    Rule::storage("SPRKEYMSK", 0x7_0298).array(3, PIPE_STRIDE),
+    Rule::storage("SPRSTRIDE", SPRSTRIDE).array(3, PIPE_STRIDE),
+    Rule::storage("SPRPOS", SPRPOS).array(3, PIPE_STRIDE),
+    Rule::storage("SPRSIZE", SPRSIZE).array(3, PIPE_STRIDE),
+    Rule::storage("SPRKEYVAL", SPRKEYVAL).array(3, PIPE_STRIDE),
+    Rule::storage("SPRKEYMSK", SPRKEYMSK).array(3, PIPE_STRIDE),
     Rule::storage("SPRSURF", SPRSURF).array(3, PIPE_STRIDE),
-    Rule::storage("SPRKEYMAX", 0x7_02a0).array(3, PIPE_STRIDE),
-    Rule::storage("SPROFFSET", 0x7_02a4).array(3, PIPE_STRIDE),
+    Rule::storage("SPRKEYMAX", SPRKEYMAX).array(3, PIPE_STRIDE),
+    Rule::storage("SPROFFSET", SPROFFSET).array(3, PIPE_STRIDE),
     Rule::read_only("SPRSURFLIVE", SPRSURFLIVE, 0).array(3, PIPE_STRIDE),
     Rule::storage("SPRSCALE", 0x7_0304).array(3, PIPE_STRIDE),
     Rule::storage("SPRGAMC_A", 0x7_0400).array(20, 4),
