@@ -6,7 +6,7 @@ use gen8_spec::commands::mi;
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::ContextDescriptor;
 use gen8_spec::mmio::{self, ring as reg};
-use gen8_spec::registers::outputs;
+use gen8_spec::registers::{outputs, planes};
 use gen8_spec::{PAGE_SIZE, interrupts, pci, pte};
 use gpu_model::{Bar, EngineActivity};
 use ppgtt::{Levels, PhysicalMemory};
@@ -240,8 +240,8 @@ impl Guest {
             outputs::VTOTAL,
             outputs::VBLANK,
             outputs::PIPESRC,
-            outputs::DSPCNTR,
-            outputs::DSPSURF,
+            planes::DSPCNTR,
+            planes::DSPSURF,
             outputs::TRANS_DDI_FUNC_CTL,
             outputs::PORT_CLK_SEL,
             outputs::WRPLL_CTL1,

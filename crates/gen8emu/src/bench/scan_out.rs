@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use anyhow::{Context, Result, ensure};
 use gen8_spec::pte::encode_ggtt_pte;
-use gen8_spec::registers::outputs as regs;
+use gen8_spec::registers::{outputs as regs, planes};
 use gen8_spec::{PAGE_SIZE, pci};
 use gpu_model::display::{Output, Scanner, Screen};
 use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
@@ -64,10 +64,10 @@ impl Shown {
             }
         }
         let mut shown = Shown { gpu };
-        let format = regs::FORMAT_BGRX888 << regs::PLANE_FORMAT_SHIFT;
+        let format = planes::FORMAT_BGRX888 << planes::PLANE_FORMAT_SHIFT;
         shown.write(regs::PIPESRC, (WIDTH - 1) << regs::PIPESRC_WIDTH_SHIFT | (HEIGHT - 1));
-        shown.write(regs::DSPCNTR, regs::PLANE_ENABLE | regs::PLANE_X_TILED | format);
-        shown.write(regs::DSPSTRIDE, STRIDE);
+        shown.write(planes::DSPCNTR, planes::PLANE_ENABLE | planes::PLANE_X_TILED | format);
+        shown.write(planes::DSPSTRIDE, STRIDE);
         Ok(shown)
     }
 
@@ -79,7 +79,7 @@ impl Shown {
     fn screen(&mut self, surface: u64) -> Result<Screen> {
         // While the pipe is off, an address takes effect at once.
         self.write(regs::PIPECONF, 0);
-        self.write(regs::DSPSURF, (surface * PAGES * PAGE_SIZE) as u32);
+        self.write(planes::DSPSURF, (surface * PAGES * PAGE_SIZE) as u32);
         self.write(regs::PIPECONF, regs::PIPECONF_ENABLE);
         self.gpu.screen(0).context("the pipe sends nothing")
     }

@@ -2,7 +2,8 @@
 //!
 //! Without an output the block is storage, which is all that a driver asks of pipes without
 //! monitors. With outputs (`output`) there are ports (`ports`) with their DDC (`ddc`, `edid`, `gmbus`), and
-//! pipes (`pipe`) whose timing follows from the clocks (`clocks`) and from device time.
+//! pipes (`pipe`, `palette`) whose timing follows from the clocks (`clocks`) and from device time. What a
+//! pipe sends is `scan_out`'s part.
 
 mod clocks;
 mod ddc;
@@ -10,6 +11,7 @@ mod edid;
 mod gmbus;
 mod mode;
 mod output;
+mod palette;
 mod pipe;
 mod ports;
 mod scan_out;
@@ -25,8 +27,10 @@ use self::gmbus::Gmbus;
 use self::output::hot_plug_bit;
 pub(crate) use self::output::straps;
 pub use self::output::{Monitor, Output, OutputError, PlugError, Port};
+use self::palette::Palette;
 use self::pipe::Pipe;
-pub use self::scan_out::{Changes, Picture, Pixel, Scanner, Screen};
+use self::scan_out::Source;
+pub use self::scan_out::{Changes, Picture, Pixel, PlaneId, Scanner, Screen};
 pub use self::surface::Surface;
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
@@ -47,6 +51,7 @@ struct Connected {
     ddc: Vec<Ddc>,
     gmbus: Gmbus,
     pipes: [Pipe; out::PIPE_COUNT],
+    palettes: [Palette; out::PIPE_COUNT],
 }
 
 impl Display {
@@ -61,7 +66,8 @@ impl Display {
         let ports = outputs.iter().take(out::PORT_COUNT);
         let ddc = ports.map(|output| Ddc::new(output.monitor.clone())).collect();
         let pipes = array::from_fn(|index| Pipe::new(index as u32));
-        Self { file, connected: Some(Connected { ddc, gmbus: Gmbus::new(), pipes }) }
+        let palettes = array::from_fn(|index| Palette::new(index as u32));
+        Self { file, connected: Some(Connected { ddc, gmbus: Gmbus::new(), pipes, palettes }) }
     }
 
     /// The ports, and what is connected there now.
@@ -107,13 +113,16 @@ impl Display {
     }
 
     /// Register read at `now_ns` of device time; `None` when `offset` is not one of this block's.
-    /// A read of GMBUS data takes it away.
+    /// A read of GMBUS data takes it away, one of a palette may move its index.
     pub fn read(&mut self, offset: u32, now_ns: u64) -> Option<u32> {
         if let Some(connected) = &mut self.connected {
             if let Some(value) = connected.gmbus.read(offset, &mut connected.ddc) {
                 return Some(value);
             }
             if let Some(value) = connected.pipes.iter().find_map(|pipe| pipe.read(offset, now_ns)) {
+                return Some(value);
+            }
+            if let Some(value) = connected.palettes.iter_mut().find_map(|all| all.read(offset)) {
                 return Some(value);
             }
             if offset == out::TIMESTAMP_CTR_US {
@@ -135,6 +144,9 @@ impl Display {
         if let Some(connected) = &mut self.connected {
             connected.gmbus.written(offset, stored, &mut connected.ddc);
             ports::written(offset, before, stored, &mut self.file);
+            for palette in &mut connected.palettes {
+                palette.written(offset, stored);
+            }
             for pipe in &mut connected.pipes {
                 pipe.written(offset, &mut self.file, now_ns);
             }
@@ -164,8 +176,15 @@ impl Display {
 
     /// What a pipe sends; `None` while it is off.
     pub fn screen(&self, pipe: usize, ggtt: &Ggtt, memory: &GuestRam) -> Option<Screen> {
-        let connected = self.connected.as_ref().filter(|all| pipe < all.pipes.len());
-        connected.and_then(|_| Screen::of(pipe as u32, &self.file, ggtt, memory))
+        let connected = self.connected.as_ref()?;
+        Screen::of(&Source {
+            pipe: pipe as u32,
+            planes: connected.pipes.get(pipe)?.planes(),
+            file: &self.file,
+            palette: connected.palettes.get(pipe)?,
+            ggtt,
+            memory,
+        })
     }
 
     /// The memory of what a pipe's primary plane shows; `None` while either is off.

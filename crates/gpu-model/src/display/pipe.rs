@@ -3,9 +3,10 @@
 //! Nothing runs: from the time at which the pipe was enabled follow the line that is sent and the
 //! frames that were, whenever somebody asks.
 
-use gen8_spec::registers::outputs as regs;
+use gen8_spec::registers::{outputs as regs, planes};
 
 use super::clocks;
+use super::scan_out::{PlaneId, Planes};
 use crate::registers::RegisterFile;
 
 /// No monitor takes frames that are shorter; without one the pipe stands still.
@@ -16,6 +17,7 @@ const MS_NS: u64 = 1_000_000;
 /// A plane: where software writes its address, where the one that shows can be read, and what tells
 /// that it shows.
 struct Plane {
+    id: PlaneId,
     surface: u32,
     live: u32,
     done: u32,
@@ -23,10 +25,28 @@ struct Plane {
 
 /// The planes of pipe A.
 const PLANES: [Plane; 3] = [
-    Plane { surface: regs::DSPSURF, live: regs::DSPSURFLIVE, done: regs::PIPE_PRIMARY_FLIP_DONE },
-    Plane { surface: regs::SPRSURF, live: regs::SPRSURFLIVE, done: regs::PIPE_SPRITE_FLIP_DONE },
-    Plane { surface: regs::CURBASE, live: regs::CURSURFLIVE, done: 0 },
+    Plane {
+        id: PlaneId::Primary,
+        surface: planes::DSPSURF,
+        live: planes::DSPSURFLIVE,
+        done: regs::PIPE_PRIMARY_FLIP_DONE,
+    },
+    Plane {
+        id: PlaneId::Sprite,
+        surface: planes::SPRSURF,
+        live: planes::SPRSURFLIVE,
+        done: regs::PIPE_SPRITE_FLIP_DONE,
+    },
+    Plane { id: PlaneId::Cursor, surface: planes::CURBASE, live: planes::CURSURFLIVE, done: 0 },
 ];
+
+impl Plane {
+    /// Whether a write of `register` lets the plane take effect: its address does, and the place of a
+    /// cursor, which old drivers move by that alone.
+    fn is_armed_by(&self, register: u32) -> bool {
+        register == self.surface || self.id == PlaneId::Cursor && register == planes::CURPOS
+    }
+}
 
 /// How a pipe's frames go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +120,16 @@ impl Run {
 pub(super) struct Pipe {
     index: u32,
     run: Option<Run>,
-    /// Planes whose address takes effect with the next blanking, as in [`PLANES`].
+    /// Planes whose registers take effect with the next blanking, as in [`PLANES`].
     armed: [bool; PLANES.len()],
+    /// What took effect.
+    shown: Planes,
 }
 
 impl Pipe {
     /// A pipe that is off.
     pub(super) fn new(index: u32) -> Pipe {
-        Pipe { index, run: None, armed: [false; PLANES.len()] }
+        Pipe { index, run: None, armed: [false; PLANES.len()], shown: Planes::default() }
     }
 
     fn register(&self, offset: u32) -> u32 {
@@ -133,7 +155,7 @@ impl Pipe {
         if own == regs::PIPECONF {
             self.switch(file, now_ns);
         }
-        let written = PLANES.iter().zip(&mut self.armed).find(|(plane, _)| plane.surface == own);
+        let written = PLANES.iter().zip(&mut self.armed).find(|(plane, _)| plane.is_armed_by(own));
         if let Some((_, armed)) = written {
             *armed = true;
             if self.run.is_none() {
@@ -168,6 +190,7 @@ impl Pipe {
         let mut events = 0;
         for (plane, armed) in PLANES.iter().zip(self.armed) {
             if armed {
+                self.shown.take_effect(plane.id, self.index, file);
                 let surface = file.get(self.register(plane.surface));
                 file.set(self.register(plane.live), surface);
                 events |= plane.done;
@@ -192,6 +215,11 @@ impl Pipe {
         }
         run.blankings = begun;
         regs::PIPE_VBLANK | self.show(file)
+    }
+
+    /// The registers of the planes that show.
+    pub(super) fn planes(&self) -> &Planes {
+        &self.shown
     }
 
     /// When the next blanking begins, if the pipe runs.
@@ -278,15 +306,15 @@ mod tests {
     fn an_address_takes_effect_with_the_next_blanking_and_at_once_while_the_pipe_is_off() {
         let mut display = display();
         let first = display.next_blanking(1).unwrap();
-        display.write(on_b(regs::DSPSURF), 0x8_1000, START);
-        assert_eq!(display.read(on_b(regs::DSPSURFLIVE), START), Some(0));
+        display.write(on_b(planes::DSPSURF), 0x8_1000, START);
+        assert_eq!(display.read(on_b(planes::DSPSURFLIVE), START), Some(0));
         let events = display.advance_to(first)[1];
         assert_eq!(events, regs::PIPE_VBLANK | regs::PIPE_PRIMARY_FLIP_DONE);
-        assert_eq!(display.read(on_b(regs::DSPSURFLIVE), first), Some(0x8_1000));
+        assert_eq!(display.read(on_b(planes::DSPSURFLIVE), first), Some(0x8_1000));
         assert_eq!(display.read(on_b(regs::PIPE_FLIPCOUNT), first), Some(1));
         assert_eq!(display.advance_to(first + FRAME_NS)[1], regs::PIPE_VBLANK);
-        display.write(regs::DSPSURF, 0x4000, first);
-        assert_eq!(display.read(regs::DSPSURFLIVE, first), Some(0x4000));
+        display.write(planes::DSPSURF, 0x4000, first);
+        assert_eq!(display.read(planes::DSPSURFLIVE, first), Some(0x4000));
     }
 
     #[test]

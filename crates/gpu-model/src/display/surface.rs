@@ -1,6 +1,6 @@
 //! The memory behind a picture: not its pixels, but whose pages they are.
 
-use gen8_spec::registers::outputs as regs;
+use gen8_spec::registers::{outputs as regs, planes};
 use gen8_spec::tiling::Tiling;
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 
@@ -23,19 +23,20 @@ impl Surface {
     /// The surface of `pipe`; `None` while the pipe or its primary plane is off.
     pub(super) fn of(pipe: u32, file: &RegisterFile, ggtt: &Ggtt) -> Option<Surface> {
         let register = |offset: u32| file.get(offset + pipe * regs::PIPE_STRIDE);
-        let control = register(regs::DSPCNTR);
-        if register(regs::PIPECONF) & regs::PIPECONF_STATE == 0 || control & regs::PLANE_ENABLE == 0
+        let control = register(planes::DSPCNTR);
+        if register(regs::PIPECONF) & regs::PIPECONF_STATE == 0
+            || control & planes::PLANE_ENABLE == 0
         {
             return None;
         }
         let height = u64::from(register(regs::PIPESRC) & regs::PIPESRC_MASK) + 1;
-        let top = u64::from(register(regs::DSPOFFSET) >> 16 & regs::PLANE_OFFSET_MASK);
-        let rows = match control & regs::PLANE_X_TILED {
+        let top = u64::from(register(planes::DSPOFFSET) >> 16 & planes::PLANE_OFFSET_MASK);
+        let rows = match control & planes::PLANE_X_TILED {
             0 => top + height,
             _ => (top + height).next_multiple_of(Tiling::X.height()),
         };
-        let stride = u64::from(register(regs::DSPSTRIDE) & regs::PLANE_STRIDE_MASK);
-        let address = u64::from(register(regs::DSPSURFLIVE)) & !(PAGE_SIZE - 1);
+        let stride = u64::from(register(planes::DSPSTRIDE) & planes::PLANE_STRIDE_MASK);
+        let address = u64::from(register(planes::DSPSURFLIVE)) & !(PAGE_SIZE - 1);
         let bytes = rows * stride;
         let page = |index: u64| ggtt.translate(address + (index << PAGE_SHIFT)).ok();
         let pages = (0..bytes.div_ceil(PAGE_SIZE)).filter_map(page).collect();
@@ -55,9 +56,9 @@ mod tests {
         for (register, value) in [
             (regs::PIPECONF, regs::PIPECONF_ENABLE | regs::PIPECONF_STATE),
             (regs::PIPESRC, 299 << 16 | 19),
-            (regs::DSPCNTR, regs::PLANE_ENABLE),
-            (regs::DSPSTRIDE, 1536),
-            (regs::DSPSURFLIVE, 0x4_0000),
+            (planes::DSPCNTR, planes::PLANE_ENABLE),
+            (planes::DSPSTRIDE, 1536),
+            (planes::DSPSURFLIVE, 0x4_0000),
         ] {
             file.set(register, value);
         }
@@ -77,9 +78,9 @@ mod tests {
         assert_eq!(surface.pages[..2], [100 << PAGE_SHIFT, 99 << PAGE_SHIFT]);
         assert_eq!(pages(&file), 8);
         // Tiles are eight rows high.
-        file.set(regs::DSPCNTR, regs::PLANE_ENABLE | regs::PLANE_X_TILED);
+        file.set(planes::DSPCNTR, planes::PLANE_ENABLE | planes::PLANE_X_TILED);
         assert_eq!(pages(&file), 9);
-        file.set(regs::DSPOFFSET, 5 << 16);
+        file.set(planes::DSPOFFSET, 5 << 16);
         assert_eq!(pages(&file), 12);
     }
 
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn nothing_shows_while_pipe_or_plane_is_off() {
-        for register in [regs::PIPECONF, regs::DSPCNTR] {
+        for register in [regs::PIPECONF, planes::DSPCNTR] {
             let (mut file, ggtt) = shown();
             file.set(register, 0);
             assert_eq!(Surface::of(0, &file, &ggtt), None);
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn a_surface_beyond_the_ggtt_has_no_pages() {
         let (mut file, ggtt) = shown();
-        for register in [regs::PIPESRC, regs::DSPSTRIDE, regs::DSPOFFSET, regs::DSPSURFLIVE] {
+        for register in [regs::PIPESRC, planes::DSPSTRIDE, planes::DSPOFFSET, planes::DSPSURFLIVE] {
             file.set(register, u32::MAX);
         }
         let surface = Surface::of(0, &file, &ggtt).unwrap();

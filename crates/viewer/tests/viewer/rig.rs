@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gen8_spec::registers::outputs as regs;
+use gen8_spec::registers::{outputs as regs, planes};
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE, pci, pte};
 use gpu_model::display::Picture;
 use gpu_model::{Bar, Gpu, GpuConfig, GuestRam, InterruptMessage};
@@ -60,9 +60,8 @@ impl Rig {
             let pte = pte::encode_ggtt_pte(page * PAGE_SIZE);
             self.device.touch(|gpu| gpu.bar_write(Bar::Bar0, entry, 8, pte));
         }
-        let format = regs::FORMAT_BGRX888 << regs::PLANE_FORMAT_SHIFT;
-        self.write(regs::DSPCNTR, regs::PLANE_ENABLE | format);
-        self.write(regs::DSPSURF, (SURFACE << PAGE_SHIFT) as u32);
+        let format = planes::FORMAT_BGRX888 << planes::PLANE_FORMAT_SHIFT;
+        self.write(planes::DSPCNTR, planes::PLANE_ENABLE | format);
     }
 
     fn write(&self, register: u32, value: u32) {
@@ -72,7 +71,9 @@ impl Rig {
     /// The picture gets this size; a multiple of 16 wide.
     pub(crate) fn set_size(&self, (width, height): (u32, u32)) {
         self.write(regs::PIPESRC, (width - 1) << regs::PIPESRC_WIDTH_SHIFT | (height - 1));
-        self.write(regs::DSPSTRIDE, width * PIXEL);
+        self.write(planes::DSPSTRIDE, width * PIXEL);
+        // What was written of the plane takes effect with its address.
+        self.write(planes::DSPSURF, (SURFACE << PAGE_SHIFT) as u32);
     }
 
     /// The pipe goes on or off.

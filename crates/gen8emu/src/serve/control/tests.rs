@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use gen8_spec::pci::BAR0_GGTT_OFFSET;
 use gen8_spec::pte::{encode_ggtt_pte, encode_table};
-use gen8_spec::registers::outputs;
+use gen8_spec::registers::{outputs, planes};
 use serde_json::{Value, json};
 
 use super::*;
@@ -140,8 +140,8 @@ fn show_a_surface(bench: &Bench) {
         for (register, value) in [
             (outputs::PIPESRC, 15 << 16 | 8),
             (outputs::PIPECONF, outputs::PIPECONF_ENABLE),
-            (outputs::DSPCNTR, outputs::PLANE_ENABLE),
-            (outputs::DSPSTRIDE, 4096),
+            (planes::DSPCNTR, planes::PLANE_ENABLE),
+            (planes::DSPSTRIDE, 4096),
         ] {
             gpu.bar_write(Bar::Bar0, register.into(), 4, value.into());
         }

@@ -1,22 +1,38 @@
 //! Scan-out: the picture that a pipe sends.
 //!
 //! It is taken in two steps, so that the device is not held up: [`Screen`] notes what the registers
-//! say and which pages the GGTT maps, [`Scanner`] reads the pixels. Only the primary plane is
-//! drawn. Pixels that no memory holds are black, and so is everything where the plane is off.
+//! say and which pages the GGTT maps, [`Scanner`] reads the pixels.
+//!
+//! Planes are drawn one over the other as the pipe does: the primary plane, the sprite, the cursor;
+//! then gamma and color conversion apply to all of it. Planes are linear or X-tiled: this generation
+//! shows no other tiling. Colors have eight bits; what formats and palettes have beyond that is cut
+//! off or rounded. What a plane cannot fetch is black, and so is everything where no plane is. The
+//! picture is as large as PIPESRC says: what the panel fitter makes of it is not drawn.
 
+mod color;
+mod cursor;
 mod format;
+mod image;
 mod picture;
+mod planes;
+mod primary;
 mod scanner;
+mod sprite;
 mod surface;
+mod yuv;
 
-use gen8_spec::PAGE_SIZE;
 use gen8_spec::registers::outputs as regs;
 
-use self::format::Format;
+use self::color::Color;
+use self::cursor::Cursor;
+use self::image::Image;
 use self::picture::BLACK;
 pub use self::picture::{Changes, Picture, Pixel};
+pub use self::planes::PlaneId;
+pub(super) use self::planes::Planes;
 pub use self::scanner::Scanner;
-use self::surface::{Layout, Surface};
+use self::sprite::Sprite;
+use crate::display::palette::Palette;
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
 use crate::registers::RegisterFile;
@@ -26,25 +42,36 @@ use crate::registers::RegisterFile;
 pub struct Screen {
     width: u32,
     height: u32,
-    plane: Option<Plane>,
+    primary: Option<Image>,
+    sprite: Option<Sprite>,
+    cursor: Option<Cursor>,
+    color: Option<Color>,
     memory: GuestRam,
 }
 
-/// The primary plane.
-#[derive(Clone, Debug)]
-struct Plane {
-    format: Format,
-    surface: Surface,
+/// What the picture of a pipe depends on.
+pub(super) struct Source<'a> {
+    pub(super) pipe: u32,
+    pub(super) planes: &'a Planes,
+    pub(super) file: &'a RegisterFile,
+    pub(super) palette: &'a Palette,
+    pub(super) ggtt: &'a Ggtt,
+    pub(super) memory: &'a GuestRam,
+}
+
+/// Room to draw in, so that rows need none of their own.
+#[derive(Clone, Debug, Default)]
+struct Room {
+    /// A row of a plane.
+    pixels: Vec<Pixel>,
+    /// As it is in memory.
+    bytes: Vec<u8>,
 }
 
 impl Screen {
-    /// What `pipe` sends; `None` while it is off.
-    pub(super) fn of(
-        pipe: u32,
-        file: &RegisterFile,
-        ggtt: &Ggtt,
-        memory: &GuestRam,
-    ) -> Option<Screen> {
+    /// What a pipe sends; `None` while it is off.
+    pub(super) fn of(source: &Source<'_>) -> Option<Screen> {
+        let &Source { pipe, planes, file, palette, ggtt, memory } = source;
         let register = |offset: u32| file.get(offset + pipe * regs::PIPE_STRIDE);
         if register(regs::PIPECONF) & regs::PIPECONF_STATE == 0 {
             return None;
@@ -52,8 +79,17 @@ impl Screen {
         let size = register(regs::PIPESRC);
         let width = (size >> regs::PIPESRC_WIDTH_SHIFT & regs::PIPESRC_MASK) + 1;
         let height = (size & regs::PIPESRC_MASK) + 1;
-        let plane = Plane::of(register, (width, height), ggtt);
-        Some(Screen { width, height, plane, memory: memory.clone() })
+        let indices = || color::legacy_palette(pipe, file);
+        let primary = primary::image(&planes.primary, (width, height), ggtt);
+        Some(Screen {
+            width,
+            height,
+            primary: primary.map(|image| image.with_palette(indices)),
+            sprite: Sprite::of(&planes.sprite, ggtt),
+            cursor: Cursor::of(&planes.cursor, ggtt),
+            color: Color::of(pipe, planes.primary.control, file, palette),
+            memory: memory.clone(),
+        })
     }
 
     /// The picture, read once. Who looks again and again keeps a [`Scanner`].
@@ -63,43 +99,19 @@ impl Screen {
         scanner.into_picture()
     }
 
-    /// Makes `row` row `y` of the picture; the last byte of its pixels has no meaning. `bytes` is room
-    /// to read into.
-    fn compose(&self, y: u32, row: &mut [Pixel], bytes: &mut Vec<u8>) {
-        match &self.plane {
-            Some(plane) if plane.format.is_plain() => {
-                plane.surface.read_row(y, row.as_flattened_mut(), &self.memory);
-            }
-            Some(plane) => {
-                bytes.resize(row.len() * plane.format.bytes(), 0);
-                plane.surface.read_row(y, bytes, &self.memory);
-                plane.format.decode(bytes, row);
-            }
+    /// Makes `row` row `y` of the picture, but for what the pipe does to its colors; the last byte of
+    /// its pixels has no meaning.
+    fn compose(&self, y: u32, row: &mut [Pixel], room: &mut Room) {
+        match &self.primary {
+            Some(image) => image.read(y, row, &self.memory, &mut room.bytes),
             None => row.fill(BLACK),
         }
-    }
-}
-
-impl Plane {
-    /// The plane of a pipe with a picture of this size; `None` while it is off, or if it is drawn
-    /// in no way that the model knows.
-    fn of(register: impl Fn(u32) -> u32, size: (u32, u32), ggtt: &Ggtt) -> Option<Plane> {
-        let control = register(regs::DSPCNTR);
-        if control & regs::PLANE_ENABLE == 0 {
-            return None;
+        if let Some(sprite) = &self.sprite {
+            sprite.draw(y, row, &self.memory, room);
         }
-        let format = Format::of_primary(control)?;
-        let offset = register(regs::DSPOFFSET);
-        let (x, y) = (offset & regs::PLANE_OFFSET_MASK, offset >> 16 & regs::PLANE_OFFSET_MASK);
-        let bytes = format.bytes() as u64;
-        let layout = Layout {
-            address: u64::from(register(regs::DSPSURFLIVE)) & !(PAGE_SIZE - 1),
-            tiled: control & regs::PLANE_X_TILED != 0,
-            stride: u64::from(register(regs::DSPSTRIDE) & regs::PLANE_STRIDE_MASK),
-            origin: (u64::from(x) * bytes, y.into()),
-            size: (u64::from(size.0) * bytes, size.1.into()),
-        };
-        Some(Plane { format, surface: Surface::new(layout, ggtt) })
+        if let Some(cursor) = &self.cursor {
+            cursor.draw(y, row, &self.memory, room);
+        }
     }
 }
 

@@ -1,19 +1,23 @@
 //! The picture that was, and what is new in the one that is.
 
-use super::Screen;
+use super::color::Color;
 use super::picture::{BLACK, Changes, Picture, Pixel};
+use super::{Room, Screen};
 
 /// Keeps the last picture of a pipe, so that another look costs little: rows are composed anew from
 /// memory, and only those that differ are taken over and named.
 ///
-/// A picture is at most 4096 by 4096 pixels; the scanner holds one and a row.
+/// A picture has at most 4096 by 4096 pixels. A scanner holds one, or two where the pipe changes
+/// colors: those that were composed have to be known then as well.
 #[derive(Clone, Debug, Default)]
 pub struct Scanner {
     picture: Picture,
+    /// What becomes of the colors, and the picture before it.
+    color: Option<Color>,
+    composed: Vec<Pixel>,
     /// A row as it is composed.
     row: Vec<Pixel>,
-    /// A row of a plane as it is in memory.
-    bytes: Vec<u8>,
+    room: Room,
 }
 
 impl Scanner {
@@ -24,22 +28,57 @@ impl Scanner {
 
     /// Reads the pixels that `screen` shows now.
     pub fn update(&mut self, screen: &Screen) -> Changes {
-        let (width, height) = (screen.width, screen.height);
-        let resized = (self.picture.width, self.picture.height) != (width, height);
+        let resized = (self.picture.width, self.picture.height) != (screen.width, screen.height);
         if resized {
-            self.picture = Picture::black(width, height);
-            self.row = vec![BLACK; width as usize];
+            self.picture = Picture::black(screen.width, screen.height);
+            self.row = vec![BLACK; screen.width as usize];
         }
+        let anew = resized || self.color != screen.color;
         let mut changes = Changes { resized, rows: Vec::new() };
-        let rows = self.picture.pixels.chunks_exact_mut(width as usize);
+        match &screen.color {
+            None => {
+                self.composed = Vec::new();
+                self.compose(screen, anew, &mut changes);
+            }
+            Some(color) => self.compose_and_convert(screen, color, anew, &mut changes),
+        }
+        self.color.clone_from(&screen.color);
+        changes
+    }
+
+    /// Rows are shown as they are composed.
+    fn compose(&mut self, screen: &Screen, anew: bool, changes: &mut Changes) {
+        let rows = self.picture.pixels.chunks_exact_mut(self.row.len());
         for (y, kept) in (0..).zip(rows) {
-            screen.compose(y, &mut self.row, &mut self.bytes);
-            if resized || differs(kept, &self.row) {
+            screen.compose(y, &mut self.row, &mut self.room);
+            if anew || differs(kept, &self.row) {
                 take_over(kept, &self.row);
                 changes.note(y);
             }
         }
-        changes
+    }
+
+    /// Only of rows that are composed of other colors the colors are changed anew.
+    fn compose_and_convert(
+        &mut self,
+        screen: &Screen,
+        color: &Color,
+        anew: bool,
+        changes: &mut Changes,
+    ) {
+        self.composed.resize(self.picture.pixels.len(), BLACK);
+        let width = self.row.len();
+        let shown = self.picture.pixels.chunks_exact_mut(width);
+        let rows = self.composed.chunks_exact_mut(width).zip(shown);
+        for (y, (kept, shown)) in (0..).zip(rows) {
+            screen.compose(y, &mut self.row, &mut self.room);
+            if anew || differs(kept, &self.row) {
+                take_over(kept, &self.row);
+                shown.copy_from_slice(kept);
+                color.apply(shown);
+                changes.note(y);
+            }
+        }
     }
 
     /// The pipe sends nothing: the picture is black, and as large as before.
@@ -51,6 +90,8 @@ impl Scanner {
             }
         }
         self.picture.pixels.fill(BLACK);
+        // What was composed is not what shows, and has to be shown anew.
+        self.color = None;
         changes
     }
 

@@ -1,6 +1,9 @@
 //! A plane's surface: where its rows lie in memory.
 
-use gen8_spec::tiling::{TILE_BYTES, Tiling};
+use core::{iter, mem};
+
+use gen8_spec::registers::planes as regs;
+use gen8_spec::tiling::Tiling;
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 
 use crate::ggtt::Ggtt;
@@ -10,63 +13,102 @@ use crate::memory::GuestRam;
 /// and in rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// GGTT address.
+    /// GGTT address, at the start of a page.
     pub(super) address: u64,
     /// X-tiled, else linear. Planes of this generation show nothing else.
     pub(super) tiled: bool,
     /// Bytes from a row to the next.
-    pub(super) stride: u64,
+    pub(super) stride: u32,
     /// Where in the surface the plane begins.
-    pub(super) origin: (u64, u64),
-    /// What the plane shows of it.
-    pub(super) size: (u64, u64),
+    pub(super) origin: (u32, u32),
+    /// What the plane shows of it; not nothing.
+    pub(super) size: (u32, u32),
+}
+
+impl Layout {
+    /// Whether hardware can fetch rows that lie so.
+    fn is_legal(&self) -> bool {
+        let unit = match self.tiled {
+            true => Tiling::X.width() as u32,
+            false => regs::PLANE_STRIDE_UNIT,
+        };
+        (unit..=regs::PLANE_STRIDE_MAX).contains(&self.stride) && self.stride.is_multiple_of(unit)
+    }
+
+    /// Offset of the byte (x, y) of the plane, and how many follow it in memory as in the row.
+    fn locate(&self, x: u32, y: u32) -> (u64, u64) {
+        let (x, y) = (i64::from(self.origin.0 + x), i64::from(self.origin.1 + y));
+        let stride = i64::from(self.stride);
+        let (offset, run) = match self.tiled {
+            true => (Tiling::X.offset(stride, x, y), Tiling::X.run()),
+            false => (y * stride + x, PAGE_SIZE),
+        };
+        // A run ends where a multiple of it in memory does: rows of tiles are aligned as pages are.
+        let offset = offset.cast_unsigned();
+        (offset, run - offset % run)
+    }
 }
 
 /// A surface with the pages that the GGTT had for it.
 #[derive(Clone, Debug)]
 pub(super) struct Surface {
     layout: Layout,
+    /// The first page that the plane shows something of.
+    first: u64,
+    /// From it on; none if the registers make no sense.
     pages: Vec<Option<u64>>,
 }
 
 impl Surface {
     pub(super) fn new(layout: Layout, ggtt: &Ggtt) -> Surface {
-        let Layout { address, origin, size, .. } = layout;
-        // Rows up to the end of their tiles, and what the last one has beyond the stride.
-        let rows = (origin.1 + size.1).next_multiple_of(Tiling::X.height());
-        let beyond = (origin.0 + size.0) * Tiling::X.height();
-        let bytes = rows * layout.stride + beyond + TILE_BYTES;
-        let page = |index: u64| ggtt.translate(address + (index << PAGE_SHIFT)).ok();
-        Surface { layout, pages: (0..bytes >> PAGE_SHIFT).map(page).collect() }
+        if !layout.is_legal() {
+            return Surface::nowhere(layout);
+        }
+        let (width, height) = layout.size;
+        let first = layout.locate(0, 0).0 >> PAGE_SHIFT;
+        let last = layout.locate(width - 1, height - 1).0 >> PAGE_SHIFT;
+        let page = |index: u64| ggtt.translate(layout.address + (index << PAGE_SHIFT)).ok();
+        Surface { layout, first, pages: (first..=last).map(page).collect() }
     }
 
-    /// Reads row `y` of the plane, from its first byte on. What no memory holds is 0.
+    /// A surface that hardware cannot fetch.
+    pub(super) fn nowhere(layout: Layout) -> Surface {
+        Surface { layout, first: 0, pages: Vec::new() }
+    }
+
+    /// Whether no row of it has any memory.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.pages.is_empty()
+    }
+
+    /// The pieces of row `y`: offset in the surface, address in memory if the GGTT has a page for
+    /// it, and bytes.
+    fn pieces(&self, y: u32) -> impl Iterator<Item = (u64, Option<u64>, usize)> {
+        let width = self.layout.size.0;
+        let mut x = 0;
+        iter::from_fn(move || {
+            (x < width).then(|| {
+                let (offset, run) = self.layout.locate(x, y);
+                let len = run.min(u64::from(width - x));
+                x += len as u32;
+                let index = (offset >> PAGE_SHIFT).wrapping_sub(self.first);
+                let page = self.pages.get(index as usize).copied().flatten();
+                (offset, page.map(|page| page + offset % PAGE_SIZE), len as usize)
+            })
+        })
+    }
+
+    /// Reads row `y` of the plane. What no memory holds is 0.
     pub(super) fn read_row(&self, y: u32, row: &mut [u8], memory: &GuestRam) {
-        let (mut x, y) = (self.layout.origin.0, self.layout.origin.1 + u64::from(y));
         let mut rest = row;
-        while !rest.is_empty() {
-            let (offset, run) = self.locate(x, y);
-            let len = run.min(rest.len() as u64);
-            let (piece, behind) = rest.split_at_mut(len as usize);
-            let page = self.pages.get((offset >> PAGE_SHIFT) as usize).copied().flatten();
-            let address = page.map(|page| page + offset % PAGE_SIZE);
+        for (_, address, len) in self.pieces(y) {
+            let left = rest.len();
+            let (piece, behind) = mem::take(&mut rest).split_at_mut(len.min(left));
             if !address.is_some_and(|address| memory.read_bytes(address, piece)) {
                 piece.fill(0);
             }
-            x += len;
             rest = behind;
         }
-    }
-
-    /// Offset of the byte (x, y), and how many follow it in memory as in the row.
-    fn locate(&self, x: u64, y: u64) -> (u64, u64) {
-        let Layout { stride, tiled, .. } = self.layout;
-        if tiled {
-            let offset = Tiling::X.offset(stride as i64, x as i64, y as i64).cast_unsigned();
-            (offset, Tiling::X.run() - x % Tiling::X.run())
-        } else {
-            let offset = y * stride + x;
-            (offset, PAGE_SIZE - offset % PAGE_SIZE)
-        }
+        rest.fill(0);
     }
 }
