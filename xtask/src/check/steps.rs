@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::counts::Counts;
 use super::outside::Outside;
 use super::{Outcome, one, readme};
-use crate::linux::{self, Boots};
+use crate::linux::{self, Boots, Tally};
 use crate::{build, process, toolchain};
 
 /// Time in which the matrix must be through, on two cores.
@@ -21,7 +21,7 @@ pub(super) struct Step {
 }
 
 /// All steps, the quick ones first.
-pub(super) fn all() -> [Step; 11] {
+pub(super) fn all() -> [Step; 12] {
     [
         Step { name: "format", check: format },
         Step { name: "lints", check: lints },
@@ -33,6 +33,7 @@ pub(super) fn all() -> [Step; 11] {
         Step { name: "matrix, in process", check: matrix_in_process },
         Step { name: "matrix, on KVM", check: matrix_on_kvm },
         Step { name: "Linux 6.1 under QEMU", check: stock_linux },
+        Step { name: "X under QEMU", check: x },
         Step { name: "commands of README.md", check: readme::check },
     ]
 }
@@ -139,14 +140,23 @@ fn matrix_on_kvm() -> Result<Outcome> {
 /// Debian's kernel with its own i915, on the GPU: through the checks, and into the oops that
 /// docs/found.md tells of.
 fn stock_linux() -> Result<Outcome> {
-    Ok(match linux::cheap_boots()? {
+    linux::cheap_boots().map(judged)
+}
+
+/// X on that kernel, and what its clients write on the screen.
+fn x() -> Result<Outcome> {
+    linux::x_boot().map(judged)
+}
+
+fn judged(boots: Boots) -> Outcome {
+    match boots {
         Boots::Unavailable(why) => Outcome::Skipped(why),
-        Boots::Done { passed, failed, faults } => {
+        Boots::Done(Tally { passed, failed, faults }) => {
             let counts = Counts { passed, failed, skipped: 0 };
             match faults.is_empty() {
                 true => Outcome::Passed(counts),
                 false => Outcome::Failed(counts, faults.join("; ")),
             }
         }
-    })
+    }
 }

@@ -139,8 +139,14 @@ fn run_all(arguments: &LinuxArgs) -> Result<ExitCode> {
 pub(crate) enum Boots {
     /// They cannot be done here, and why.
     Unavailable(String),
-    /// How many guests and checks passed, how many failed, and what is wrong with those.
-    Done { passed: u32, failed: u32, faults: Vec<String> },
+    Done(Tally),
+}
+
+/// How many guests and checks passed, how many failed, and what is wrong with those.
+pub(crate) struct Tally {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+    pub(crate) faults: Vec<String>,
 }
 
 /// The folder of the lists of registers in Debian's package intel-gpu-tools; fetches the package.
@@ -153,36 +159,47 @@ pub(crate) fn cheap_boots() -> Result<Boots> {
     if let Some(why) = unavailable() {
         return Ok(Boots::Unavailable(why));
     }
-    let rows = grid::cheap();
-    let tools = Tools::get(&Wanted {
-        qemu: None,
-        accel: Accel::Auto,
-        program: None,
-        gpu: true,
-        checks: true,
-    })?;
-    let report = grid::run(&rows, &tools)?;
-    let (mut passed, mut failed) = report.counts();
-    let bad = report.guests.iter().filter(|guest| !guest.ok());
-    let faults = bad.map(|guest| format!("{}, {}: {}", guest.kernel, guest.variant, guest.word()));
-    let mut faults: Vec<String> = faults.collect();
+    let tools = own_tools()?;
+    let mut tally = grid::run(&grid::cheap(), &tools)?.tally();
     let (tests, wrong) = suite::check_sample(&tools)?;
-    passed += tests - u32::try_from(wrong.len())?;
-    failed += u32::try_from(wrong.len())?;
-    faults.extend(wrong);
-    Ok(Boots::Done { passed, failed, faults })
+    tally.passed += tests - u32::try_from(wrong.len())?;
+    tally.failed += u32::try_from(wrong.len())?;
+    tally.faults.extend(wrong);
+    Ok(Boots::Done(tally))
+}
+
+/// Boots X, which takes another 93 MB.
+pub(crate) fn x_boot() -> Result<Boots> {
+    let rows = grid::with_x();
+    if let Some(why) = lack(&rows) {
+        return Ok(Boots::Unavailable(why));
+    }
+    Ok(Boots::Done(grid::run(&rows, &own_tools()?)?.tally()))
 }
 
 /// Why no kernel can be booted here.
 pub(crate) fn unavailable() -> Option<String> {
-    fetch(&grid::cheap()).err().map(|error| format!("{error:#}"))
+    lack(&grid::cheap())
+}
+
+/// What cannot be had of that which `rows` need and which is not built here.
+fn lack(rows: &[grid::Row]) -> Option<String> {
+    fetch(rows).err().map(|error| format!("{error:#}"))
+}
+
+/// What is built or found here.
+fn own_tools() -> Result<Tools> {
+    Tools::get(&Wanted { qemu: None, accel: Accel::Auto, program: None, gpu: true, checks: true })
 }
 
 /// Gets what is not built here.
 fn fetch(rows: &[grid::Row]) -> Result<()> {
     Qemu::find(None)?;
     packages::busybox()?;
-    rows.iter().try_for_each(|row| kernel::debian(row.kernel).map(drop))
+    rows.iter().try_for_each(|row| {
+        kernel::debian(row.kernel)?;
+        row.guest.user_land.map_or(Ok(()), |user_land| user_land.disk().map(drop))
+    })
 }
 
 impl LinuxArgs {

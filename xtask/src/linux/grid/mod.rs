@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 
-pub(super) use self::rows::{Row, all, cheap};
+pub(super) use self::rows::{Row, all, cheap, with_x};
+use super::Tally;
 use super::boot::Console;
 use super::kernel;
 use super::tools::Tools;
@@ -99,11 +100,18 @@ impl Outcome {
 
 impl Report {
     /// How many passed, and how many failed, of the guests and of what their checks looked at.
-    pub(super) fn counts(&self) -> (u32, u32) {
+    pub(super) fn tally(&self) -> Tally {
         let verdicts = self.guests.iter().filter_map(|guest| guest.verdict.as_ref());
         let checks = verdicts.flat_map(|verdict| &verdict.checks).filter_map(|result| result.ok);
-        let all = self.guests.iter().map(Outcome::ok).chain(checks);
-        all.fold((0, 0), |(passed, failed), ok| (passed + u32::from(ok), failed + u32::from(!ok)))
+        let mut tally = Tally { passed: 0, failed: 0, faults: Vec::new() };
+        for ok in self.guests.iter().map(Outcome::ok).chain(checks) {
+            tally.passed += u32::from(ok);
+            tally.failed += u32::from(!ok);
+        }
+        for guest in self.guests.iter().filter(|guest| !guest.ok()) {
+            tally.faults.push(format!("{}, {}: {}", guest.kernel, guest.variant, guest.word()));
+        }
+        tally
     }
 
     /// As a page for docs/.

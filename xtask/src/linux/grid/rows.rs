@@ -1,6 +1,7 @@
 //! Which guests are booted.
 
 use super::super::guest::{self, Display, Guest};
+use super::super::userland::UserLand;
 
 /// Checks that every kernel must pass.
 const CHECKS: [&str; 10] = [
@@ -36,6 +37,15 @@ done
 echo \"the GPU does not sleep: $(cat runtime_status)\"; exit 1";
 /// What a guest with a monitor writes on fbcon, and what must then be on the screen.
 const WRITTEN: &str = "Text on fbcon, judged by its own font";
+/// Starts X and its clients.
+const X: &str = include_str!("x.sh");
+/// What xterm and xclock must then have drawn: a line of the terminal, and the day that the guest's
+/// clock was set to.
+const DRAWN: [&str; 2] = ["Drawn by X, scanned out by gen8emu", "Saturday, 03 February 2001"];
+/// In this font.
+const X_FONT: &str = "10x20";
+/// Kernels that X is tried on.
+const X_KERNELS: [&str; 2] = [BASELINE, "6.12"];
 /// Seconds for one guest: hangs and reloads take their time under TCG.
 const TIMEOUT: u64 = 900;
 
@@ -55,7 +65,7 @@ pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
     let newest = kernels.last().filter(|newest| **newest != BASELINE).map(|&newest| gem(newest));
     let gems = [gem(BASELINE)].into_iter().chain(newest);
     let screens = kernels.iter().map(|&kernel| screen(kernel));
-    let rest = fused.chain(screens).chain([driven(BASELINE)]);
+    let rest = fused.chain(screens).chain(X_KERNELS.map(x)).chain([driven(BASELINE)]);
     plain.chain(variants()).chain(gems).chain(rest).collect()
 }
 
@@ -63,6 +73,11 @@ pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
 pub(in crate::linux) fn cheap() -> Vec<Row> {
     let plain = row(BASELINE, "GT2", &CHEAP, |_| ());
     vec![plain, gem(BASELINE), fused_off(BASELINE), screen(BASELINE), driven(BASELINE)]
+}
+
+/// X alone: it needs more to be fetched than all the others.
+pub(in crate::linux) fn with_x() -> Vec<Row> {
+    vec![x(BASELINE)]
 }
 
 fn variants() -> [Row; 6] {
@@ -94,6 +109,19 @@ fn screen(kernel: &'static str) -> Row {
         guest.exec = Some(format!("echo '{WRITTEN}' >/dev/tty1"));
         guest.screenshot = Some(guest::logs(&super::logs(kernel, VARIANT)).join("screen.png"));
         guest.expect_text = vec![WRITTEN.into()];
+    })
+}
+
+/// X has a monitor, and its clients' text is on it.
+fn x(kernel: &'static str) -> Row {
+    const VARIANT: &str = "X on a monitor";
+    row(kernel, VARIANT, &["engines"], |guest| {
+        guest.user_land = Some(UserLand::X);
+        guest.output = vec!["hdmi=1024x768".into()];
+        guest.exec = Some(X.into());
+        guest.screenshot = Some(guest::logs(&super::logs(kernel, VARIANT)).join("screen.png"));
+        guest.expect_text = DRAWN.map(String::from).into();
+        guest.text_font = Some(X_FONT.into());
     })
 }
 
@@ -129,7 +157,7 @@ mod tests {
         for kernel in kernel::names() {
             let of_kernel = rows.iter().filter(|row| row.kernel == kernel);
             let fused = of_kernel.clone().filter(|row| row.guest.display == Display::FusedOff);
-            let screens = of_kernel.clone().filter(|row| !row.guest.expect_text.is_empty());
+            let screens = of_kernel.clone().filter(|row| row.variant == "text on a monitor");
             assert!(fused.count() == 1 && screens.count() == 1, "{kernel}");
             assert!(of_kernel.count() >= 3, "{kernel}");
         }

@@ -2,6 +2,7 @@
 # x-server start [--accel none|glamor] [ARGUMENT...]: starts X on a virtual terminal of its own and
 # returns when it answers; the arguments are the X server's (-background none). Without acceleration
 # unless told so: nothing executes 3D commands, and what glamor draws stays black.
+# x-server wait TITLE...: returns when windows of these titles are on the screen.
 # x-server stop: ends it and returns when it is gone.
 # Its log is /var/log/Xorg.0.log, what it prints /var/log/Xorg.out. DISPLAY is :0.
 state=/run/x-server
@@ -54,13 +55,23 @@ Section "Device"
 EndSection
 END
     : >$state/display
-    /usr/lib/xorg/Xorg :0 vt7 -config $state/xorg.conf -noreset -displayfd 3 "$@" \
+    /usr/lib/xorg/Xorg :0 vt7 -config $state/xorg.conf -logfile $log -noreset \
+        -displayfd 3 "$@" \
         </dev/null >/var/log/Xorg.out 2>&1 3>$state/display &
     echo $! >$state/pid
     if ! wait_until 120 settled || ! alive; then
         tail -n 20 $log >&2
         fail "X did not start; see $log"
     fi
+}
+
+# The picture of a window that is not there, or not shown, cannot be had.
+shown() { xwd -silent -name "$1" >/dev/null 2>&1; }
+
+wait_for() {
+    for title in "$@"; do
+        wait_until 60 shown "$title" || fail "there is no window '$title'"
+    done
 }
 
 stop() {
@@ -76,6 +87,7 @@ command=$1
 [ $# -gt 0 ] && shift
 case $command in
 start) start "$@" ;;
+wait) wait_for "$@" ;;
 stop) stop ;;
-*) fail "say start or stop" ;;
+*) fail "say start, wait or stop" ;;
 esac
