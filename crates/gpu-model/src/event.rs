@@ -3,6 +3,8 @@
 use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::EngineId;
 
+use crate::display::PlaneId;
+
 /// Something that happened in the device. Typed, so that checks need no log parsing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -36,6 +38,18 @@ pub enum Event {
     },
     /// A translation or access failed.
     Fault(crate::fault::GpuFault),
+    /// A plane took effect that shows something which no memory holds. Told once, with the blanking
+    /// that let it take effect.
+    PlaneFault {
+        /// Pipe, 0 to 2.
+        pipe: u32,
+        /// Which of its planes.
+        plane: PlaneId,
+        /// GGTT address of the first byte that has no memory, or that hardware cannot fetch.
+        address: u64,
+        /// Device time, nanoseconds.
+        now_ns: u64,
+    },
     /// A register that no block knows was accessed.
     UnknownRegister {
         /// Offset in BAR0.

@@ -19,10 +19,6 @@ use crate::pci::{Bar, InterruptMessage, PciFunction};
 use crate::power::{Load, Power};
 use crate::registers::RegisterFile;
 
-/// What a pipe's blanking can cause.
-const PIPE_EVENTS: u32 =
-    outputs::PIPE_VBLANK | outputs::PIPE_PRIMARY_FLIP_DONE | outputs::PIPE_SPRITE_FLIP_DONE;
-
 /// The whole state of the device, apart from guest memory and the observer: save it with
 /// [`Gpu::state`], go back to it with [`Gpu::restore`].
 #[derive(Clone, Debug)]
@@ -192,7 +188,8 @@ impl Gpu {
             EngineActivity::Busy | EngineActivity::Waiting => Load::Working,
         };
         let power = self.state.power.advance(passed, load);
-        let pipes = self.state.display.advance_to(self.state.now_ns);
+        let GpuState { display, ggtt, now_ns, .. } = &mut self.state;
+        let pipes = display.advance_to(*now_ns, ggtt, &self.memory, &mut self.events);
         if power != 0 || pipes.iter().any(|&events| events != 0) {
             self.state.interrupts.raise_pm(power);
             for (pipe, events) in pipes.into_iter().enumerate() {
@@ -206,7 +203,10 @@ impl Gpu {
     /// waits for. `None` if there is none.
     pub fn next_event_ns(&self) -> Option<u64> {
         let pipes = 0..outputs::PIPE_COUNT;
-        let heard = pipes.filter(|&pipe| self.state.interrupts.listens_to_pipe(pipe, PIPE_EVENTS));
+        let heard = pipes.filter(|&pipe| {
+            let events = self.state.display.next_events(pipe);
+            self.state.interrupts.listens_to_pipe(pipe, events)
+        });
         heard.filter_map(|pipe| self.state.display.next_blanking(pipe)).min()
     }
 

@@ -2,12 +2,14 @@
 //!
 //! Without an output the block is storage, which is all that a driver asks of pipes without
 //! monitors. With outputs (`output`) there are ports (`ports`) with their DDC (`ddc`, `edid`, `gmbus`), and
-//! pipes (`pipe`, `palette`) whose timing follows from the clocks (`clocks`) and from device time. What a
-//! pipe sends is `scan_out`'s part.
+//! pipes (`pipe`, `flips`, `palette`, `crc`) whose timing follows from the clocks (`clocks`) and from
+//! device time. What a pipe sends is `scan_out`'s part.
 
 mod clocks;
+mod crc;
 mod ddc;
 mod edid;
+mod flips;
 mod gmbus;
 mod mode;
 mod output;
@@ -27,11 +29,10 @@ use self::gmbus::Gmbus;
 use self::output::hot_plug_bit;
 pub(crate) use self::output::straps;
 pub use self::output::{Monitor, Output, OutputError, PlugError, Port};
-use self::palette::Palette;
-use self::pipe::Pipe;
-use self::scan_out::Source;
+use self::pipe::{Around, Pipe};
 pub use self::scan_out::{Changes, Picture, Pixel, PlaneId, Scanner, Screen};
 pub use self::surface::Surface;
+use crate::event::EventSink;
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
 use crate::registers::RegisterFile;
@@ -51,7 +52,6 @@ struct Connected {
     ddc: Vec<Ddc>,
     gmbus: Gmbus,
     pipes: [Pipe; out::PIPE_COUNT],
-    palettes: [Palette; out::PIPE_COUNT],
 }
 
 impl Display {
@@ -66,8 +66,7 @@ impl Display {
         let ports = outputs.iter().take(out::PORT_COUNT);
         let ddc = ports.map(|output| Ddc::new(output.monitor.clone())).collect();
         let pipes = array::from_fn(|index| Pipe::new(index as u32));
-        let palettes = array::from_fn(|index| Palette::new(index as u32));
-        Self { file, connected: Some(Connected { ddc, gmbus: Gmbus::new(), pipes, palettes }) }
+        Self { file, connected: Some(Connected { ddc, gmbus: Gmbus::new(), pipes }) }
     }
 
     /// The ports, and what is connected there now.
@@ -119,10 +118,9 @@ impl Display {
             if let Some(value) = connected.gmbus.read(offset, &mut connected.ddc) {
                 return Some(value);
             }
-            if let Some(value) = connected.pipes.iter().find_map(|pipe| pipe.read(offset, now_ns)) {
-                return Some(value);
-            }
-            if let Some(value) = connected.palettes.iter_mut().find_map(|all| all.read(offset)) {
+            if let Some(value) =
+                connected.pipes.iter_mut().find_map(|pipe| pipe.read(offset, now_ns))
+            {
                 return Some(value);
             }
             if offset == out::TIMESTAMP_CTR_US {
@@ -144,9 +142,6 @@ impl Display {
         if let Some(connected) = &mut self.connected {
             connected.gmbus.written(offset, stored, &mut connected.ddc);
             ports::written(offset, before, stored, &mut self.file);
-            for palette in &mut connected.palettes {
-                palette.written(offset, stored);
-            }
             for pipe in &mut connected.pipes {
                 pipe.written(offset, &mut self.file, now_ns);
             }
@@ -160,13 +155,24 @@ impl Display {
     }
 
     /// Time came to `now_ns`. Gives the interrupts that this causes in the banks of the pipes.
-    pub fn advance_to(&mut self, now_ns: u64) -> [u32; out::PIPE_COUNT] {
-        match &mut self.connected {
-            Some(connected) => {
-                connected.pipes.each_mut().map(|pipe| pipe.advance_to(now_ns, &mut self.file))
-            }
-            None => [0; out::PIPE_COUNT],
-        }
+    pub fn advance_to(
+        &mut self,
+        now_ns: u64,
+        ggtt: &Ggtt,
+        memory: &GuestRam,
+        events: &mut EventSink,
+    ) -> [u32; out::PIPE_COUNT] {
+        let Some(connected) = &mut self.connected else {
+            return [0; out::PIPE_COUNT];
+        };
+        let mut around = Around { file: &mut self.file, ggtt, memory, events };
+        connected.pipes.each_mut().map(|pipe| pipe.advance_to(now_ns, &mut around))
+    }
+
+    /// The interrupts that a pipe's next blanking may cause in its bank.
+    pub fn next_events(&self, pipe: usize) -> u32 {
+        let pipe = self.connected.as_ref().and_then(|all| all.pipes.get(pipe));
+        pipe.map_or(0, |pipe| pipe.next_events(&self.file))
     }
 
     /// When the next blanking of a pipe begins, in device time; `None` while it is off.
@@ -176,15 +182,7 @@ impl Display {
 
     /// What a pipe sends; `None` while it is off.
     pub fn screen(&self, pipe: usize, ggtt: &Ggtt, memory: &GuestRam) -> Option<Screen> {
-        let connected = self.connected.as_ref()?;
-        Screen::of(&Source {
-            pipe: pipe as u32,
-            planes: connected.pipes.get(pipe)?.planes(),
-            file: &self.file,
-            palette: connected.palettes.get(pipe)?,
-            ggtt,
-            memory,
-        })
+        self.connected.as_ref()?.pipes.get(pipe)?.screen(&self.file, ggtt, memory)
     }
 
     /// The memory of what a pipe's primary plane shows; `None` while either is off.
@@ -235,6 +233,8 @@ mod tests {
             display.write(offset, value, 0);
             assert_eq!(display.read(offset, 0), Some(value));
         }
-        assert_eq!(display.advance_to(1 << 40), [0; out::PIPE_COUNT]);
+        let (ggtt, memory) = (Ggtt::new(0), GuestRam::empty());
+        let raised = display.advance_to(1 << 40, &ggtt, &memory, &mut EventSink::default());
+        assert_eq!(raised, [0; out::PIPE_COUNT]);
     }
 }

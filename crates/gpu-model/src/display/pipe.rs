@@ -1,4 +1,4 @@
-//! A pipe: its timing in device time, and the planes that change with its blankings.
+//! A pipe: its timing in device time, and what its blankings do.
 //!
 //! Nothing runs: from the time at which the pipe was enabled follow the line that is sent and the
 //! frames that were, whenever somebody asks.
@@ -6,47 +6,19 @@
 use gen8_spec::registers::{outputs as regs, planes};
 
 use super::clocks;
-use super::scan_out::{PlaneId, Planes};
+use super::crc::Crc;
+use super::flips::Flips;
+use super::palette::Palette;
+use super::scan_out::{Screen, Source};
+use crate::event::{Event, EventSink};
+use crate::ggtt::Ggtt;
+use crate::memory::GuestRam;
 use crate::registers::RegisterFile;
 
 /// No monitor takes frames that are shorter; without one the pipe stands still.
 const SHORTEST_FRAME_NS: u64 = 1_000_000;
 /// Nanoseconds in a millisecond.
 const MS_NS: u64 = 1_000_000;
-
-/// A plane: where software writes its address, where the one that shows can be read, and what tells
-/// that it shows.
-struct Plane {
-    id: PlaneId,
-    surface: u32,
-    live: u32,
-    done: u32,
-}
-
-/// The planes of pipe A.
-const PLANES: [Plane; 3] = [
-    Plane {
-        id: PlaneId::Primary,
-        surface: planes::DSPSURF,
-        live: planes::DSPSURFLIVE,
-        done: regs::PIPE_PRIMARY_FLIP_DONE,
-    },
-    Plane {
-        id: PlaneId::Sprite,
-        surface: planes::SPRSURF,
-        live: planes::SPRSURFLIVE,
-        done: regs::PIPE_SPRITE_FLIP_DONE,
-    },
-    Plane { id: PlaneId::Cursor, surface: planes::CURBASE, live: planes::CURSURFLIVE, done: 0 },
-];
-
-impl Plane {
-    /// Whether a write of `register` lets the plane take effect: its address does, and the place of a
-    /// cursor, which old drivers move by that alone.
-    fn is_armed_by(&self, register: u32) -> bool {
-        register == self.surface || self.id == PlaneId::Cursor && register == planes::CURPOS
-    }
-}
 
 /// How a pipe's frames go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,24 +92,32 @@ impl Run {
 pub(super) struct Pipe {
     index: u32,
     run: Option<Run>,
-    /// Planes whose registers take effect with the next blanking, as in [`PLANES`].
-    armed: [bool; PLANES.len()],
-    /// What took effect.
-    shown: Planes,
+    flips: Flips,
+    palette: Palette,
+    /// While software asks for it.
+    crc: Option<Box<Crc>>,
+}
+
+/// What blankings work with, besides the pipe.
+pub(super) struct Around<'a> {
+    pub(super) file: &'a mut RegisterFile,
+    pub(super) ggtt: &'a Ggtt,
+    pub(super) memory: &'a GuestRam,
+    pub(super) events: &'a mut EventSink,
 }
 
 impl Pipe {
     /// A pipe that is off.
     pub(super) fn new(index: u32) -> Pipe {
-        Pipe { index, run: None, armed: [false; PLANES.len()], shown: Planes::default() }
+        Pipe { index, run: None, flips: Flips::new(index), palette: Palette::new(index), crc: None }
     }
 
     fn register(&self, offset: u32) -> u32 {
         offset + self.index * regs::PIPE_STRIDE
     }
 
-    /// Registers that follow time; `None` for those that are storage.
-    pub(super) fn read(&self, offset: u32, now_ns: u64) -> Option<u32> {
+    /// Registers that are more than storage; `None` for others.
+    pub(super) fn read(&mut self, offset: u32, now_ns: u64) -> Option<u32> {
         match offset.wrapping_sub(self.index * regs::PIPE_STRIDE) {
             regs::PIPEDSL => Some(self.run.map_or(0, |run| {
                 let lines = run.timing.lines;
@@ -145,7 +125,7 @@ impl Pipe {
                 ((run.line(now_ns) + behind) % lines) as u32
             })),
             regs::PIPE_FRMCOUNT => Some(self.run.map_or(0, |run| run.begun(now_ns) as u32)),
-            _ => None,
+            _ => self.palette.read(offset),
         }
     }
 
@@ -155,12 +135,9 @@ impl Pipe {
         if own == regs::PIPECONF {
             self.switch(file, now_ns);
         }
-        let written = PLANES.iter().zip(&mut self.armed).find(|(plane, _)| plane.is_armed_by(own));
-        if let Some((_, armed)) = written {
-            *armed = true;
-            if self.run.is_none() {
-                self.show(file);
-            }
+        self.palette.written(offset, file.get(offset));
+        if self.flips.written(own) && self.run.is_none() {
+            self.flips.show(file);
         }
     }
 
@@ -171,7 +148,7 @@ impl Pipe {
         let control = file.get(register) & !regs::PIPECONF_STATE;
         if control & regs::PIPECONF_ENABLE == 0 {
             self.run = None;
-            self.show(file);
+            self.flips.show(file);
             file.set(register, control);
             return;
         }
@@ -185,27 +162,8 @@ impl Pipe {
         file.set(register, control | regs::PIPECONF_STATE);
     }
 
-    /// Lets armed planes take effect; the events that tell it.
-    fn show(&mut self, file: &mut RegisterFile) -> u32 {
-        let mut events = 0;
-        for (plane, armed) in PLANES.iter().zip(self.armed) {
-            if armed {
-                self.shown.take_effect(plane.id, self.index, file);
-                let surface = file.get(self.register(plane.surface));
-                file.set(self.register(plane.live), surface);
-                events |= plane.done;
-            }
-        }
-        self.armed = [false; PLANES.len()];
-        if events & regs::PIPE_PRIMARY_FLIP_DONE != 0 {
-            let count = self.register(regs::PIPE_FLIPCOUNT);
-            file.set(count, file.get(count).wrapping_add(1));
-        }
-        events
-    }
-
     /// Time came to `now_ns`; the events of the blankings that began since.
-    pub(super) fn advance_to(&mut self, now_ns: u64, file: &mut RegisterFile) -> u32 {
+    pub(super) fn advance_to(&mut self, now_ns: u64, around: &mut Around<'_>) -> u32 {
         let Some(run) = &mut self.run else {
             return 0;
         };
@@ -214,12 +172,58 @@ impl Pipe {
             return 0;
         }
         run.blankings = begun;
-        regs::PIPE_VBLANK | self.show(file)
+        let crc = self.tell_crc(around);
+        let shown = self.flips.show(around.file);
+        regs::PIPE_VBLANK | crc | shown | self.check_planes(now_ns, around)
     }
 
-    /// The registers of the planes that show.
-    pub(super) fn planes(&self) -> &Planes {
-        &self.shown
+    /// The frame that ended gets its CRC, if software asks for it.
+    fn tell_crc(&mut self, around: &mut Around<'_>) -> u32 {
+        let control = around.file.get(self.register(planes::PIPE_CRC_CTL));
+        if control & planes::PIPE_CRC_ENABLE == 0 {
+            self.crc = None;
+            return 0;
+        }
+        let Some(screen) = self.screen(around.file, around.ggtt, around.memory) else {
+            return 0;
+        };
+        let value = self.crc.get_or_insert_default().of_frame(control, screen);
+        around.file.set(self.register(planes::PIPE_CRC_RES_1), value);
+        regs::PIPE_CRC_DONE
+    }
+
+    /// Planes that took effect are looked at once: whether there is memory behind them.
+    fn check_planes(&mut self, now_ns: u64, around: &mut Around<'_>) -> u32 {
+        if !self.flips.is_unchecked() {
+            return 0;
+        }
+        let screen = self.screen(around.file, around.ggtt, around.memory);
+        self.flips.check(|plane| {
+            let missing = screen.as_ref().and_then(|screen| screen.missing(plane));
+            if let Some(address) = missing {
+                let pipe = self.index;
+                around.events.emit(|| Event::PlaneFault { pipe, plane, address, now_ns });
+            }
+            missing.is_some()
+        })
+    }
+
+    /// What the pipe sends; `None` while it is off.
+    pub(super) fn screen(
+        &self,
+        file: &RegisterFile,
+        ggtt: &Ggtt,
+        memory: &GuestRam,
+    ) -> Option<Screen> {
+        let (pipe, planes, palette) = (self.index, self.flips.shown(), &self.palette);
+        Screen::of(&Source { pipe, planes, file, palette, ggtt, memory })
+    }
+
+    /// The events that the next blanking may cause.
+    pub(super) fn next_events(&self, file: &RegisterFile) -> u32 {
+        let control = file.get(self.register(planes::PIPE_CRC_CTL));
+        let crc = if control & planes::PIPE_CRC_ENABLE == 0 { 0 } else { regs::PIPE_CRC_DONE };
+        regs::PIPE_VBLANK | crc | self.flips.next_events()
     }
 
     /// When the next blanking begins, if the pipe runs.
@@ -254,6 +258,11 @@ mod tests {
         }
         display.write(on_b(regs::PIPECONF), regs::PIPECONF_ENABLE, START);
         display
+    }
+
+    fn advance(display: &mut Display, now_ns: u64) -> [u32; 3] {
+        let (ggtt, memory) = (Ggtt::new(0), GuestRam::empty());
+        display.advance_to(now_ns, &ggtt, &memory, &mut EventSink::default())
     }
 
     fn on_b(register: u32) -> u32 {
@@ -294,11 +303,11 @@ mod tests {
         let mut display = display();
         let first = display.next_blanking(1).unwrap();
         assert!(first.abs_diff(START + FRAME_NS * 768 / LINES) <= 2);
-        assert_eq!(display.advance_to(first - 1), [0; 3]);
-        assert_eq!(display.advance_to(first), [0, regs::PIPE_VBLANK, 0]);
-        assert_eq!(display.advance_to(first + 1), [0; 3]);
+        assert_eq!(advance(&mut display, first - 1), [0; 3]);
+        assert_eq!(advance(&mut display, first), [0, regs::PIPE_VBLANK, 0]);
+        assert_eq!(advance(&mut display, first + 1), [0; 3]);
         assert_eq!(display.next_blanking(1), Some(first + FRAME_NS));
-        assert_eq!(display.advance_to(first + 10 * FRAME_NS), [0, regs::PIPE_VBLANK, 0]);
+        assert_eq!(advance(&mut display, first + 10 * FRAME_NS), [0, regs::PIPE_VBLANK, 0]);
         assert_eq!(display.next_blanking(1), Some(first + 11 * FRAME_NS));
     }
 
@@ -308,11 +317,11 @@ mod tests {
         let first = display.next_blanking(1).unwrap();
         display.write(on_b(planes::DSPSURF), 0x8_1000, START);
         assert_eq!(display.read(on_b(planes::DSPSURFLIVE), START), Some(0));
-        let events = display.advance_to(first)[1];
+        let events = advance(&mut display, first)[1];
         assert_eq!(events, regs::PIPE_VBLANK | regs::PIPE_PRIMARY_FLIP_DONE);
         assert_eq!(display.read(on_b(planes::DSPSURFLIVE), first), Some(0x8_1000));
         assert_eq!(display.read(on_b(regs::PIPE_FLIPCOUNT), first), Some(1));
-        assert_eq!(display.advance_to(first + FRAME_NS)[1], regs::PIPE_VBLANK);
+        assert_eq!(advance(&mut display, first + FRAME_NS)[1], regs::PIPE_VBLANK);
         display.write(planes::DSPSURF, 0x4000, first);
         assert_eq!(display.read(planes::DSPSURFLIVE, first), Some(0x4000));
     }
@@ -321,7 +330,7 @@ mod tests {
     fn a_pipe_that_nothing_drives_or_that_is_driven_too_fast_stands_still() {
         let mut stray = Display::new(&["hdmi=1024x768".parse().unwrap()]);
         stray.write(on_b(regs::PIPECONF), regs::PIPECONF_ENABLE, START);
-        assert_eq!((stray.next_blanking(1), stray.advance_to(u64::MAX)), (None, [0; 3]));
+        assert_eq!((stray.next_blanking(1), advance(&mut stray, u64::MAX)), (None, [0; 3]));
         let mut fast = display();
         fast.write(on_b(regs::PIPECONF), 0, START);
         fast.write(on_b(regs::VTOTAL), 9 << 16, START);

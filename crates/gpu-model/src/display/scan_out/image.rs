@@ -81,4 +81,9 @@ impl Image {
             row.reverse();
         }
     }
+
+    /// GGTT address of the first byte that is shown and that no memory holds.
+    pub(super) fn missing(&self, memory: &GuestRam) -> Option<u64> {
+        self.surface.missing(memory)
+    }
 }

@@ -99,6 +99,27 @@ impl Screen {
         scanner.into_picture()
     }
 
+    /// The screen with nothing on it but one plane, whose colors stay as they are.
+    pub(super) fn only(mut self, plane: PlaneId) -> Screen {
+        let keep = |id: PlaneId| id == plane;
+        self.primary = self.primary.filter(|_| keep(PlaneId::Primary));
+        self.sprite = self.sprite.filter(|_| keep(PlaneId::Sprite));
+        self.cursor = self.cursor.filter(|_| keep(PlaneId::Cursor));
+        self.color = None;
+        self
+    }
+
+    /// GGTT address of the first byte that a plane shows and that no memory holds, or that hardware
+    /// cannot fetch.
+    pub(super) fn missing(&self, plane: PlaneId) -> Option<u64> {
+        let image = match plane {
+            PlaneId::Primary => self.primary.as_ref(),
+            PlaneId::Sprite => self.sprite.as_ref().map(|sprite| &sprite.image),
+            PlaneId::Cursor => self.cursor.as_ref().map(|cursor| &cursor.image),
+        };
+        image.and_then(|image| image.missing(&self.memory))
+    }
+
     /// Makes `row` row `y` of the picture, but for what the pipe does to its colors; the last byte of
     /// its pixels has no meaning.
     fn compose(&self, y: u32, row: &mut [Pixel], room: &mut Room) {

@@ -111,4 +111,17 @@ impl Surface {
         }
         rest.fill(0);
     }
+
+    /// GGTT address of the first byte that is shown and that no memory holds.
+    pub(super) fn missing(&self, memory: &GuestRam) -> Option<u64> {
+        // All rows of a tile have their pages in common.
+        let tile = Tiling::X.height() as u32;
+        let top = self.layout.origin.1;
+        let new = |y: u32| !self.layout.tiled || y == 0 || (top + y).is_multiple_of(tile);
+        let rows = (0..self.layout.size.1).filter(|&y| new(y));
+        let pieces = rows.flat_map(|y| self.pieces(y));
+        let held = |address: u64| memory.read_bytes(address, &mut [0]);
+        let mut missing = pieces.filter(|&(_, address, _)| !address.is_some_and(held));
+        missing.next().map(|(offset, ..)| self.layout.address + offset)
+    }
 }
