@@ -44,8 +44,6 @@ const X: &str = include_str!("x.sh");
 const DRAWN: [&str; 2] = ["Drawn by X, scanned out by gen8emu", "Saturday, 03 February 2001"];
 /// In this font.
 const X_FONT: &str = "10x20";
-/// Kernels that X is tried on.
-const X_KERNELS: [&str; 2] = [BASELINE, "6.12"];
 /// Seconds for one guest: hangs and reloads take their time under TCG.
 const TIMEOUT: u64 = 900;
 
@@ -65,7 +63,8 @@ pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
     let newest = kernels.last().filter(|newest| **newest != BASELINE).map(|&newest| gem(newest));
     let gems = [gem(BASELINE)].into_iter().chain(newest);
     let screens = kernels.iter().map(|&kernel| screen(kernel));
-    let rest = fused.chain(screens).chain(X_KERNELS.map(x)).chain([driven(BASELINE)]);
+    let xs = kernels.iter().map(|&kernel| x(kernel));
+    let rest = fused.chain(screens).chain(xs).chain([driven(BASELINE)]);
     plain.chain(variants()).chain(gems).chain(rest).collect()
 }
 
@@ -152,13 +151,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kernel_is_booted_with_a_monitor_and_without_display_and_each_row_once() {
+    fn every_kernel_is_booted_with_a_monitor_with_x_and_without_display_and_each_row_once() {
         let rows = all(&kernel::names());
         for kernel in kernel::names() {
             let of_kernel = rows.iter().filter(|row| row.kernel == kernel);
             let fused = of_kernel.clone().filter(|row| row.guest.display == Display::FusedOff);
             let screens = of_kernel.clone().filter(|row| row.variant == "text on a monitor");
-            assert!(fused.count() == 1 && screens.count() == 1, "{kernel}");
+            let xs = of_kernel.clone().filter(|row| row.guest.user_land.is_some());
+            assert!(fused.count() == 1 && screens.count() == 1 && xs.count() == 1, "{kernel}");
             assert!(of_kernel.count() >= 3, "{kernel}");
         }
         for row in &rows {

@@ -33,7 +33,7 @@ const FONTS: &str = "usr/share/fonts/X11/misc";
 /// A user land that a guest can have.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(super) enum UserLand {
-    /// X server, xterm, xclock, modetest, Mesa (92 MB to fetch).
+    /// X server, xterm, xclock, modetest, Mesa (93 MB to fetch).
     X,
 }
 
@@ -66,4 +66,70 @@ pub(super) fn modules(modules: &Modules) -> impl Iterator<Item = &str> {
 /// The directory of fonts below a root.
 fn fonts(root: &Path) -> PathBuf {
     root.join(FONTS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::{Command, Output};
+
+    use super::*;
+    use crate::linux::scratch::Scratch;
+
+    /// Says that it answers and ends when it is told to, or after a minute.
+    const SERVER: &str = "#!/bin/sh\ntrap 'exit 0' TERM\necho 0 >&3\ntries=600\n\
+                          while [ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done\n";
+
+    /// The script with this program in the X server's place, and nothing of it outside `scratch`.
+    fn x_server(scratch: &Scratch, server: &str) -> PathBuf {
+        let (program, script) = (scratch.join("Xorg"), scratch.join("x-server"));
+        fs::write(&program, server).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let place = |path: &Path| path.display().to_string();
+        let text = X_SERVER
+            .replace("/usr/lib/xorg/Xorg", &place(&program))
+            .replace("/run/x-server", &place(&scratch.join("state")))
+            .replace("/var/", &place(&scratch.join("var/")));
+        fs::write(&script, text).unwrap();
+        script
+    }
+
+    fn run(script: &Path, words: &[&str]) -> Output {
+        Command::new("sh").arg(script).args(words).output().unwrap()
+    }
+
+    fn refused(script: &Path, words: &[&str], why: &str) {
+        let output = run(script, words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(why), "{words:?}: {said}");
+    }
+
+    #[test]
+    fn x_starts_once_and_is_gone_after_its_stop() {
+        let scratch = Scratch::for_test("x-server");
+        let script = x_server(&scratch, SERVER);
+        refused(&script, &["stop"], "not running");
+        for accel in ["none", "glamor"] {
+            assert!(run(&script, &["start", "--accel", accel, "-retro"]).status.success());
+            refused(&script, &["start"], "running already");
+            let configuration = fs::read_to_string(scratch.join("state/xorg.conf")).unwrap();
+            assert!(configuration.contains(&format!("\"AccelMethod\" \"{accel}\"")));
+            let pid = fs::read_to_string(scratch.join("state/pid")).unwrap();
+            assert!(Path::new("/proc").join(pid.trim()).join("exe").exists());
+            assert!(run(&script, &["stop"]).status.success());
+            assert!(!Path::new("/proc").join(pid.trim()).join("exe").exists());
+        }
+    }
+
+    #[test]
+    fn an_x_that_does_not_start_is_told_with_its_log() {
+        let scratch = Scratch::for_test("x-server-bad");
+        let dies = "#!/bin/sh\nwhile [ \"$1\" != -logfile ]; do shift; done\n\
+                    echo no screens found >$2\nexit 1\n";
+        let script = x_server(&scratch, dies);
+        refused(&script, &["start"], "no screens found");
+        refused(&script, &["start", "--accel", "uxa"], "none and glamor");
+        refused(&script, &[], "say start");
+    }
 }
