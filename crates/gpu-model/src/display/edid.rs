@@ -9,7 +9,31 @@ const CHECKSUM: usize = BLOCK - 1;
 /// Bytes of a descriptor.
 const DESCRIPTOR: usize = 18;
 
-/// The EDID of a monitor with one mode.
+/// Established timings that monitors of their size and above take: width, height, byte of a base block, bit.
+/// 720x400 has 70 Hz, 640x480 and 800x600 have 60 and 75 Hz, 1024x768 has 60 Hz.
+const ESTABLISHED: [(u32, u32, usize, u8); 6] = [
+    (720, 400, 35, 1 << 7),
+    (640, 480, 35, 1 << 5),
+    (640, 480, 35, 1 << 2),
+    (800, 600, 35, 1 << 0),
+    (800, 600, 36, 1 << 6),
+    (1024, 768, 36, 1 << 3),
+];
+/// Standard timings at 60 Hz that monitors of their size and above take: width, height, and the shape's
+/// code in bits 7:6 of the second byte.
+const STANDARD: [(u32, u32, u8); 3] = [(1280, 1024, 2), (1440, 900, 0), (1600, 1200, 1)];
+/// Bytes of a base block for standard timings: two each.
+const STANDARD_TIMINGS: usize = 38;
+/// A size whose standard timing is also television's, for which drivers reduce the colors' range: it has a
+/// descriptor of its own.
+const WIDE: (u32, u32) = (1280, 720);
+
+/// Whether a monitor of `mode` takes another picture of this size.
+fn takes(mode: &Mode, width: u32, height: u32) -> bool {
+    width <= mode.width && height <= mode.height && (width, height) != (mode.width, mode.height)
+}
+
+/// The EDID of a monitor that prefers this mode, and takes the usual smaller ones.
 pub(super) fn of_mode(mode: &Mode) -> [u8; 2 * BLOCK] {
     let mut edid = [0; 2 * BLOCK];
     let (base, extension) = edid.split_at_mut(BLOCK);
@@ -34,9 +58,7 @@ fn fill_base(mode: &Mode, block: &mut [u8]) {
     put(block, 20, &[0x80, centimetres[0], centimetres[1], 120, 0x0a]);
     // The colors of sRGB.
     put(block, 25, &[0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54]);
-    // No established timings, no standard timings.
-    put(block, 35, &[0, 0, 0]);
-    put(block, 38, &[1; 16]);
+    put_smaller_timings(mode, block);
     put(block, 54, &detailed_timing(mode));
     put(block, 72, &text(0xfc, b"gen8emu\n     "));
     // Limits: 50 to 75 Hz, 10 to 120 kHz, up to 300 MHz.
@@ -45,10 +67,28 @@ fn fill_base(mode: &Mode, block: &mut [u8]) {
         90,
         &[0, 0, 0, 0xfd, 0, 50, 75, 10, 120, 30, 0, 0x0a, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20],
     );
-    put(block, 108, &text(0x10, &[0; 13]));
+    let wide = Mode::of_size(WIDE.0, WIDE.1).filter(|_| takes(mode, WIDE.0, WIDE.1));
+    let last = wide.map_or_else(|| text(0x10, &[0; 13]), |mode| detailed_timing(&mode));
+    put(block, 108, &last);
     // One extension.
     put(block, 126, &[1]);
     put_checksum(block);
+}
+
+/// Established and standard timings.
+fn put_smaller_timings(mode: &Mode, block: &mut [u8]) {
+    let smaller = ESTABLISHED.iter().filter(|&&(width, height, ..)| takes(mode, width, height));
+    for &(_, _, byte, bit) in smaller {
+        if let Some(timings) = block.get_mut(byte) {
+            *timings |= bit;
+        }
+    }
+    // Places that are not taken hold ones.
+    put(block, STANDARD_TIMINGS, &[1; 16]);
+    let smaller = STANDARD.iter().filter(|&&(width, height, _)| takes(mode, width, height));
+    for (place, &(width, _, shape)) in smaller.enumerate() {
+        put(block, STANDARD_TIMINGS + 2 * place, &[(width / 8 - 31) as u8, shape << 6]);
+    }
 }
 
 /// CTA-861: 3rd revision, nothing besides the block that makes a monitor one of HDMI: its address is
@@ -133,5 +173,23 @@ mod tests {
         assert_eq!(u32::from(timing[0]) | u32::from(timing[1]) << 8, mode.clock_khz / 10);
         assert_eq!((wide(2, 4, 4), wide(5, 7, 4)), (1920, 1080));
         assert_eq!((wide(3, 4, 0), wide(6, 7, 0)), (mode.line - 1920, mode.lines - 1080));
+    }
+
+    /// Established timings, standard timings, and whether there is a second detailed one.
+    fn others(width: u32, height: u32) -> ([u8; 3], Vec<[u8; 2]>, bool) {
+        let edid = of_mode(&Mode::of_size(width, height).unwrap());
+        let standard = edid[38..54].chunks(2).map(|timing| [timing[0], timing[1]]);
+        let standard = standard.filter(|timing| *timing != [1, 1]).collect();
+        (edid[35..38].try_into().unwrap(), standard, edid[108..110] != [0, 0])
+    }
+
+    #[test]
+    fn a_monitor_takes_the_usual_modes_that_are_smaller_than_its_own() {
+        assert_eq!(others(640, 480), ([0, 0, 0], vec![], false));
+        assert_eq!(others(1024, 768), ([0xa5, 0x40, 0], vec![], false));
+        assert_eq!(others(1280, 720), ([0xa5, 0x40, 0], vec![], false));
+        assert_eq!(others(1280, 1024), ([0xa5, 0x48, 0], vec![], true));
+        assert_eq!(others(1920, 1080).1, [[0x81, 0x80], [0x95, 0]]);
+        assert_eq!(others(1920, 1200).1, [[0x81, 0x80], [0x95, 0], [0xa9, 0x40]]);
     }
 }
