@@ -92,7 +92,12 @@ impl Device {
         let result = work(&mut shared.gpu);
         // The time that passed may have caused one.
         let interrupt = shared.gpu.has_interrupt();
+        // A blanking may have waited for this look alone.
+        let wake = shared.oversleeps() && std::mem::take(&mut shared.asleep);
         drop(shared);
+        if wake {
+            self.wake.notify_one();
+        }
         if interrupt {
             self.deliver();
         }

@@ -2,7 +2,7 @@
 //!
 //! Without an output the block is storage, which is all that a driver asks of pipes without
 //! monitors. With outputs (`output`) there are ports (`ports`) with their DDC (`ddc`, `edid`, `gmbus`), and
-//! pipes (`pipe`, `flips`, `palette`, `crc`) whose timing follows from the clocks (`clocks`) and from
+//! pipes (`pipe`, `frames`, `flips`, `palette`, `crc`) whose timing follows from the clocks (`clocks`) and from
 //! device time. What a pipe sends is `scan_out`'s part.
 
 mod clocks;
@@ -10,6 +10,7 @@ mod crc;
 mod ddc;
 mod edid;
 mod flips;
+mod frames;
 mod gmbus;
 mod mode;
 mod output;

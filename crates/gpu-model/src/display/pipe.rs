@@ -1,13 +1,13 @@
 //! A pipe: its timing in device time, and what its blankings do.
 //!
 //! Nothing runs: from the time at which the pipe was enabled follow the line that is sent and the
-//! frames that were, whenever somebody asks.
+//! frames that were, whenever somebody asks (`frames`).
 
 use gen8_spec::registers::{outputs as regs, planes};
 
-use super::clocks;
 use super::crc::Crc;
 use super::flips::Flips;
+use super::frames::{Frames, Timing};
 use super::palette::Palette;
 use super::scan_out::{Screen, Source};
 use crate::event::{Event, EventSink};
@@ -15,83 +15,11 @@ use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
 use crate::registers::RegisterFile;
 
-/// No monitor takes frames that are shorter; without one the pipe stands still.
-const SHORTEST_FRAME_NS: u64 = 1_000_000;
-/// Nanoseconds in a millisecond.
-const MS_NS: u64 = 1_000_000;
-
-/// How a pipe's frames go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Timing {
-    frame_ns: u64,
-    /// Lines of a frame.
-    lines: u64,
-    /// First line of the blanking.
-    blank_start: u64,
-}
-
-impl Timing {
-    /// What the registers of a pipe ask for; `None` if nothing drives it, or too fast.
-    fn of(pipe: u32, file: &RegisterFile) -> Option<Timing> {
-        let register = |offset: u32| file.get(offset + pipe * regs::PIPE_STRIDE);
-        let total = |offset: u32| u64::from(register(offset) >> 16 & 0x1fff) + 1;
-        let khz = clocks::pixel_khz(pipe, file)?;
-        let (pixels, lines) = (total(regs::HTOTAL), total(regs::VTOTAL));
-        let frame_ns = pixels * lines * MS_NS / khz;
-        let blank_start = u64::from(register(regs::VBLANK) & 0x1fff) + 1;
-        (frame_ns >= SHORTEST_FRAME_NS).then_some(Timing {
-            frame_ns,
-            lines,
-            blank_start: blank_start.min(lines - 1),
-        })
-    }
-
-    /// From a blanking's beginning to the first line of the picture.
-    fn lead_ns(&self) -> u64 {
-        self.frame_ns * (self.lines - self.blank_start) / self.lines
-    }
-}
-
-/// A pipe that sends frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Run {
-    timing: Timing,
-    /// When it sent its first line.
-    since_ns: u64,
-    /// Blankings that were noticed.
-    blankings: u64,
-}
-
-impl Run {
-    /// Time since a blanking that may lie before the first line.
-    fn elapsed(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.since_ns).saturating_add(self.timing.lead_ns())
-    }
-
-    /// Blankings that have begun.
-    fn begun(&self, now_ns: u64) -> u64 {
-        self.elapsed(now_ns) / self.timing.frame_ns
-    }
-
-    /// The line that is sent.
-    fn line(&self, now_ns: u64) -> u64 {
-        let timing = &self.timing;
-        let past = self.elapsed(now_ns) % timing.frame_ns;
-        (timing.blank_start + past * timing.lines / timing.frame_ns) % timing.lines
-    }
-
-    /// When the first blanking begins that was not noticed.
-    fn next_blanking(&self) -> u64 {
-        let end = self.timing.frame_ns.saturating_mul(self.blankings + 1);
-        self.since_ns.saturating_add(end - self.timing.lead_ns())
-    }
-}
-
 /// A pipe with its transcoder.
 #[derive(Clone, Debug)]
 pub(super) struct Pipe {
     index: u32,
-    run: Option<Run>,
+    run: Option<Frames>,
     flips: Flips,
     palette: Palette,
     /// While software asks for it.
@@ -119,12 +47,17 @@ impl Pipe {
     /// Registers that are more than storage; `None` for others.
     pub(super) fn read(&mut self, offset: u32, now_ns: u64) -> Option<u32> {
         match offset.wrapping_sub(self.index * regs::PIPE_STRIDE) {
-            regs::PIPEDSL => Some(self.run.map_or(0, |run| {
-                let lines = run.timing.lines;
+            regs::PIPEDSL => Some(self.run.as_mut().map_or(0, |run| {
+                let (line, lines) = (run.line(now_ns), run.lines());
+                run.looked(now_ns);
                 let behind = lines.saturating_sub(regs::PIPEDSL_HDMI_OFFSET);
-                ((run.line(now_ns) + behind) % lines) as u32
+                ((line + behind) % lines) as u32
             })),
-            regs::PIPE_FRMCOUNT => Some(self.run.map_or(0, |run| run.begun(now_ns) as u32)),
+            regs::PIPE_FRMCOUNT => Some(self.run.as_mut().map_or(0, |run| {
+                let begun = run.begun(now_ns);
+                run.counted();
+                begun as u32
+            })),
             _ => self.palette.read(offset),
         }
     }
@@ -136,8 +69,13 @@ impl Pipe {
             self.switch(file, now_ns);
         }
         self.palette.written(offset, file.get(offset));
-        if self.flips.written(own) && self.run.is_none() {
-            self.flips.show(file);
+        if self.flips.written(own) {
+            match &mut self.run {
+                Some(run) => run.written(now_ns),
+                None => {
+                    self.flips.show(file);
+                }
+            }
         }
     }
 
@@ -153,11 +91,7 @@ impl Pipe {
             return;
         }
         if self.run.is_none() {
-            self.run = Timing::of(self.index, file).map(|timing| Run {
-                timing,
-                since_ns: now_ns,
-                blankings: 0,
-            });
+            self.run = Timing::of(self.index, file).map(|timing| Frames::begin(timing, now_ns));
         }
         file.set(register, control | regs::PIPECONF_STATE);
     }
@@ -167,11 +101,9 @@ impl Pipe {
         let Some(run) = &mut self.run else {
             return 0;
         };
-        let begun = run.begun(now_ns);
-        if begun == run.blankings {
+        if !run.advance_to(now_ns) {
             return 0;
         }
-        run.blankings = begun;
         let crc = self.tell_crc(around);
         let shown = self.flips.show(around.file);
         regs::PIPE_VBLANK | crc | shown | self.check_planes(now_ns, around)
@@ -228,7 +160,7 @@ impl Pipe {
 
     /// When the next blanking begins, if the pipe runs.
     pub(super) fn next_blanking(&self) -> Option<u64> {
-        self.run.as_ref().map(Run::next_blanking)
+        self.run.as_ref().map(Frames::next_blanking)
     }
 }
 
@@ -281,8 +213,10 @@ mod tests {
 
     #[test]
     fn lines_and_frames_are_counted_by_one_clock() {
-        let mut display = display();
-        let mut at = |line: u64| {
+        let display = display();
+        let at = |line: u64| {
+            // Who looked before does not count.
+            let mut display = display.clone();
             // In the middle of a line, so that rounding does not count.
             let now = START + FRAME_NS * (2 * line + 1) / (2 * LINES);
             let read = |display: &mut Display, register| display.read(on_b(register), now).unwrap();

@@ -1,0 +1,395 @@
+//! When a pipe sends what: its frames in device time, and blankings that wait for software.
+//!
+//! Planes change with a blanking, all of them at once. A driver that writes several registers for one
+//! picture must not be overtaken by a blanking, so it looks at the scan line first: i915 waits if the line is
+//! one of the last 100 µs before the blanking, and else writes (`intel_pipe_update_start`), after which it
+//! compares the frame counts before and after (`intel_pipe_update_end`). On hardware the writes take a few
+//! microseconds. Here a single read takes half of the 100 µs, and a host that is busy with other things stops
+//! the guest's CPU for milliseconds in the middle.
+//!
+//! So a blanking waits for who writes. A driver says where it begins by a look at the scan line and at the frame
+//! count behind it, and where it ends by the same two: in between, the pipe stands still on the last line that
+//! lets a driver write, for a frame at most, or two if it has seen writes. Afterwards it is where it would have been: the next
+//! blanking is due when it always was, so no time is lost. (Looks between two frame counts are another thing:
+//! that is how the time of a blanking is asked for, `drm_update_vblank_count`.)
+
+use gen8_spec::registers::outputs as regs;
+
+use super::clocks;
+use crate::registers::RegisterFile;
+
+/// No monitor takes frames that are shorter; without one the pipe stands still.
+const SHORTEST_FRAME_NS: u64 = 1_000_000;
+/// Nanoseconds in a millisecond.
+const MS_NS: u64 = 1_000_000;
+/// So long before a blanking a driver writes nothing any more (i915 `VBLANK_EVASION_TIME_US`).
+const EVASION_NS: u64 = 100_000;
+
+/// How a pipe's frames go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Timing {
+    frame_ns: u64,
+    /// Lines of a frame.
+    lines: u64,
+    /// First line of the blanking.
+    blank_start: u64,
+}
+
+impl Timing {
+    /// What the registers of a pipe ask for; `None` if nothing drives it, or too fast.
+    pub(super) fn of(pipe: u32, file: &RegisterFile) -> Option<Timing> {
+        let register = |offset: u32| file.get(offset + pipe * regs::PIPE_STRIDE);
+        let total = |offset: u32| u64::from(register(offset) >> 16 & 0x1fff) + 1;
+        let khz = clocks::pixel_khz(pipe, file)?;
+        let (pixels, lines) = (total(regs::HTOTAL), total(regs::VTOTAL));
+        let frame_ns = pixels * lines * MS_NS / khz;
+        let blank_start = u64::from(register(regs::VBLANK) & 0x1fff) + 1;
+        (frame_ns >= SHORTEST_FRAME_NS).then_some(Timing {
+            frame_ns,
+            lines,
+            blank_start: blank_start.min(lines - 1),
+        })
+    }
+
+    /// How long so many lines take.
+    fn lines_ns(&self, lines: u64) -> u64 {
+        self.frame_ns * lines / self.lines
+    }
+
+    /// From a blanking's beginning to the first line of the picture.
+    fn lead_ns(&self) -> u64 {
+        self.lines_ns(self.lines - self.blank_start)
+    }
+
+    /// Lines before a blanking in which a driver writes nothing. It may count one less by its idea of the
+    /// clock.
+    fn evaded_lines(&self) -> u64 {
+        (EVASION_NS * self.lines).div_ceil(self.frame_ns) + 1
+    }
+
+    /// Where a blanking waits: the last line in which a driver begins to write, whatever it rounds. `None`
+    /// if no line is early enough.
+    fn last_free_line(&self) -> Option<u64> {
+        self.blank_start.checked_sub(self.evaded_lines() + 1)
+    }
+}
+
+/// What software does with scan line and frame count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Talk {
+    Nothing,
+    /// It read the frame count: it wants to know when the last blanking was.
+    Asks,
+    /// It read the scan line behind that.
+    Times,
+    /// It read the scan line to begin with: it may want to write.
+    Looked,
+    /// It read the frame count behind that: it may write.
+    Writes,
+    /// It read the scan line again: the frame count is the end.
+    Ends,
+}
+
+/// A blanking that waits for who writes planes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hold {
+    /// Which one.
+    blanking: u64,
+    until_ns: u64,
+    /// The line on which the pipe stands.
+    line: u64,
+}
+
+/// A pipe that sends frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frames {
+    timing: Timing,
+    /// When it sent its first line.
+    since_ns: u64,
+    /// Blankings that were noticed.
+    noticed: u64,
+    talk: Talk,
+    hold: Option<Hold>,
+}
+
+impl Frames {
+    /// Frames from now on.
+    pub(super) fn begin(timing: Timing, now_ns: u64) -> Frames {
+        Frames { timing, since_ns: now_ns, noticed: 0, talk: Talk::Nothing, hold: None }
+    }
+
+    /// Lines of a frame.
+    pub(super) fn lines(&self) -> u64 {
+        self.timing.lines
+    }
+
+    /// Time since a blanking that may lie before the first line.
+    fn elapsed(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.since_ns).saturating_add(self.timing.lead_ns())
+    }
+
+    /// When a blanking is due; the first is number 1.
+    fn due_ns(&self, blanking: u64) -> u64 {
+        let end = self.timing.frame_ns.saturating_mul(blanking);
+        self.since_ns.saturating_add(end - self.timing.lead_ns())
+    }
+
+    /// The hold that keeps the pipe where it is.
+    fn stands(&self, now_ns: u64) -> Option<Hold> {
+        self.hold.filter(|hold| {
+            let evaded = self.timing.lines_ns(self.timing.evaded_lines());
+            now_ns < hold.until_ns && now_ns >= self.due_ns(hold.blanking).saturating_sub(evaded)
+        })
+    }
+
+    /// Blankings that have begun.
+    pub(super) fn begun(&self, now_ns: u64) -> u64 {
+        match self.stands(now_ns) {
+            Some(hold) => hold.blanking - 1,
+            None => self.elapsed(now_ns) / self.timing.frame_ns,
+        }
+    }
+
+    /// The line that is sent.
+    pub(super) fn line(&self, now_ns: u64) -> u64 {
+        let timing = &self.timing;
+        if let Some(hold) = self.stands(now_ns) {
+            return hold.line;
+        }
+        let past = self.elapsed(now_ns) % timing.frame_ns;
+        (timing.blank_start + past * timing.lines / timing.frame_ns) % timing.lines
+    }
+
+    /// Software has read [`Frames::line`].
+    pub(super) fn looked(&mut self, now_ns: u64) {
+        self.talk = match self.talk {
+            Talk::Asks | Talk::Times => Talk::Times,
+            Talk::Nothing | Talk::Looked => {
+                self.hold(now_ns, self.timing.frame_ns);
+                Talk::Looked
+            }
+            Talk::Writes | Talk::Ends => Talk::Ends,
+        };
+    }
+
+    /// Software has read [`Frames::begun`].
+    pub(super) fn counted(&mut self) {
+        self.talk = match self.talk {
+            Talk::Nothing | Talk::Asks => Talk::Asks,
+            Talk::Looked => Talk::Writes,
+            Talk::Times | Talk::Writes | Talk::Ends => {
+                self.hold = None;
+                Talk::Nothing
+            }
+        };
+    }
+
+    /// Software has written where a plane is.
+    pub(super) fn written(&mut self, now_ns: u64) {
+        if self.talk == Talk::Writes {
+            self.hold(now_ns, 2 * self.timing.frame_ns);
+        }
+    }
+
+    /// Lets the next blanking wait so long, from now on or from when it is due, unless a driver writes nothing
+    /// in this line.
+    fn hold(&mut self, now_ns: u64, patience_ns: u64) {
+        let Some(last) = self.timing.last_free_line() else { return };
+        let (line, blanking) = (self.line(now_ns), self.begun(now_ns) + 1);
+        // By a driver's idea of the clock one more line may be free.
+        let free = line <= last + 1 || line >= self.timing.blank_start;
+        if free || self.hold.is_some() {
+            let until_ns = now_ns.min(self.due_ns(blanking)).saturating_add(patience_ns);
+            let line = if line == last + 1 { line } else { last };
+            self.hold = Some(Hold { blanking, until_ns, line });
+        }
+    }
+
+    /// Time came to `now_ns`; whether a blanking began since.
+    pub(super) fn advance_to(&mut self, now_ns: u64) -> bool {
+        let begun = self.begun(now_ns);
+        let news = begun != self.noticed;
+        if news {
+            self.noticed = begun;
+            self.hold = self.hold.filter(|hold| hold.blanking > begun);
+            // What was asked across the blanking is asked still; who wanted to write does it behind it.
+            if self.hold.is_none() && !matches!(self.talk, Talk::Asks | Talk::Times) {
+                self.talk = Talk::Nothing;
+            }
+        }
+        news
+    }
+
+    /// When the first blanking begins that was not noticed.
+    pub(super) fn next_blanking(&self) -> u64 {
+        let next = self.noticed + 1;
+        let hold = self.hold.filter(|hold| hold.blanking == next);
+        hold.map_or(0, |hold| hold.until_ns).max(self.due_ns(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// 1024x768 at 60 Hz.
+    const TIMING: Timing = Timing { frame_ns: 16_666_666, lines: 806, blank_start: 768 };
+    const LINE_NS: u64 = TIMING.frame_ns / TIMING.lines;
+    /// When the pipe is enabled.
+    const START: u64 = 1_000_000_000;
+
+    /// Frames, and when the fifth blanking is due.
+    fn frames() -> (Frames, u64) {
+        let mut frames = Frames::begin(TIMING, START);
+        let due = frames.due_ns(5);
+        frames.advance_to(due - 10 * LINE_NS);
+        (frames, due)
+    }
+
+    /// A driver looks and counts, as i915 does before and after it writes.
+    fn look_and_count(frames: &mut Frames, now: u64) {
+        frames.looked(now);
+        frames.counted();
+    }
+
+    #[test]
+    fn a_blanking_waits_for_who_writes() {
+        let (mut frames, due) = frames();
+        look_and_count(&mut frames, due - 10 * LINE_NS);
+        frames.written(due - 9 * LINE_NS);
+        let late = due + 3_000_000;
+        assert!(!frames.advance_to(late), "it waits");
+        assert_eq!((frames.begun(late), frames.line(late)), (4, 761));
+        frames.looked(late);
+        assert_eq!(frames.begun(late), 4);
+        frames.counted();
+        assert_eq!(frames.next_blanking(), due, "it is late");
+        assert!(frames.advance_to(late));
+        assert_eq!(frames.begun(late), 5);
+        // Where it would have been.
+        assert_eq!(frames.line(late), (768 + 3_000_000 * 806 / TIMING.frame_ns) % 806);
+        assert_eq!(frames.next_blanking(), due + TIMING.frame_ns);
+    }
+
+    #[test]
+    fn a_blanking_waits_a_frame_for_a_look_and_two_for_writes() {
+        let look = |writes: bool| {
+            let (mut frames, due) = frames();
+            look_and_count(&mut frames, due - 10 * LINE_NS);
+            if writes {
+                frames.written(due + LINE_NS);
+            }
+            let end = frames.next_blanking();
+            assert!(!frames.advance_to(end - 1) && frames.advance_to(end));
+            end - due
+        };
+        assert_eq!(look(false), TIMING.frame_ns - 10 * LINE_NS);
+        assert_eq!(look(true), 2 * TIMING.frame_ns);
+    }
+
+    #[test]
+    fn who_looks_again_and_again_gets_one_frame() {
+        let (mut frames, due) = frames();
+        for at in (due - 10 * LINE_NS..due + TIMING.frame_ns).step_by(LINE_NS as usize) {
+            frames.looked(at);
+        }
+        assert_eq!(frames.next_blanking(), due + TIMING.frame_ns);
+    }
+
+    #[test]
+    fn who_asks_when_the_last_blanking_was_holds_nothing() {
+        let (mut frames, due) = frames();
+        let now = due - 10 * LINE_NS;
+        frames.counted();
+        look_and_count(&mut frames, now);
+        assert_eq!(frames.next_blanking(), due);
+        look_and_count(&mut frames, now);
+        assert!(frames.next_blanking() > due, "this one may write");
+    }
+
+    #[test]
+    fn who_asks_across_a_blanking_is_not_taken_for_who_writes() {
+        let (mut frames, due) = frames();
+        frames.counted();
+        frames.advance_to(due);
+        look_and_count(&mut frames, due + LINE_NS);
+        assert_eq!(frames.hold, None);
+    }
+
+    #[test]
+    fn who_looks_when_nothing_can_be_written_any_more_holds_nothing() {
+        // i915 counts the last 100 µs in lines of 20.68 µs, rounded up: five. It may write in line 762.
+        for (lines_before, waits) in [(8, true), (7, true), (6, true), (5, false), (1, false)] {
+            let (mut frames, due) = frames();
+            let now = due - lines_before * LINE_NS + LINE_NS / 2;
+            assert_eq!(frames.line(now), 768 - lines_before);
+            look_and_count(&mut frames, now);
+            assert_eq!(frames.advance_to(due), !waits, "{lines_before} lines before");
+        }
+    }
+
+    #[test]
+    fn a_picture_without_early_lines_is_sent_without_regard() {
+        let timing = Timing { blank_start: 6, ..TIMING };
+        let mut frames = Frames::begin(timing, START);
+        look_and_count(&mut frames, START);
+        assert!(frames.advance_to(frames.due_ns(1)));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        Look,
+        Write,
+        Count,
+        Advance,
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<(Act, u64)>> {
+        let act = prop::sample::select(vec![Act::Look, Act::Write, Act::Count, Act::Advance]);
+        let pause = prop_oneof![0..200_000_u64, 0..40_000_000_u64];
+        prop::collection::vec((act, pause), 1..300)
+    }
+
+    proptest! {
+        #[test]
+        fn frames_keep_their_time_whatever_software_does(acts in acts()) {
+            let mut frames = Frames::begin(TIMING, START);
+            let (mut now, mut before) = (START, 0);
+            for (act, pause) in acts {
+                now += pause;
+                frames.advance_to(now);
+                match act {
+                    Act::Look => frames.looked(now),
+                    Act::Write => frames.written(now),
+                    Act::Count => frames.counted(),
+                    Act::Advance => {}
+                }
+                let due = frames.elapsed(now) / TIMING.frame_ns;
+                let begun = frames.begun(now);
+                prop_assert!(begun >= before && begun <= due && due <= begun + 2);
+                let line = frames.line(now);
+                prop_assert!(line < TIMING.lines && (begun == due || line == 761 || line == 762));
+                before = begun;
+            }
+        }
+
+        #[test]
+        fn who_writes_within_a_frame_is_not_overtaken(
+            at in 0..5 * TIMING.frame_ns,
+            takes in 0..TIMING.frame_ns - 1,
+        ) {
+            let mut frames = Frames::begin(TIMING, START);
+            let now = START + at;
+            frames.advance_to(now);
+            prop_assume!(!(763..768).contains(&frames.line(now)));
+            let before = frames.begun(now);
+            look_and_count(&mut frames, now);
+            frames.advance_to(now + takes);
+            frames.written(now + takes);
+            frames.advance_to(now + 2 * takes);
+            prop_assert_eq!(frames.begun(now + 2 * takes), before);
+        }
+    }
+}
