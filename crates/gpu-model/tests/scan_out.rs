@@ -339,17 +339,17 @@ fn the_first_byte_without_memory_is_named_wherever_it_is() {
     sending.blank();
     let row = u64::from(surface(SECOND + 2)) + 4;
     assert_eq!(sending.take_faults(), [(PlaneId::Primary, row)]);
-    // The last row alone is in the page that is missing.
-    sending.map(SECOND + 2, encode_ggtt_pte(0));
-    sending.map(CURSOR + 4, 0);
+    // Linear: rows 13 to 15 are in the second page.
+    sending.map(SECOND + 1, 0);
     sending.write(&[
-        (plane::CURCNTR, plane::CURSOR_64_ARGB),
-        (plane::CUR_FBC_CTL, 0),
-        (plane::CURBASE, surface(CURSOR + 1)),
+        (plane::DSPCNTR, plane::PLANE_ENABLE | BGRX888),
+        (plane::DSPSTRIDE, 320),
+        (plane::DSPOFFSET, 0),
+        (plane::DSPSURF, surface(SECOND)),
     ]);
     sending.blank();
-    let last = u64::from(surface(CURSOR + 4));
-    assert_eq!(sending.take_faults(), [(PlaneId::Cursor, last)]);
+    let row = u64::from(surface(SECOND)) + 13 * 320;
+    assert_eq!(sending.take_faults(), [(PlaneId::Primary, row)]);
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Pipe {
         let control = file.get(register) & !regs::PIPECONF_STATE;
         if control & regs::PIPECONF_ENABLE == 0 {
             self.run = None;
+            self.crc = None;
             self.flips.show(file);
             file.set(register, control);
             return;
