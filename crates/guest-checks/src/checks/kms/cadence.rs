@@ -45,17 +45,19 @@ pub(super) fn measure(
     stalls: &[Stall],
     margin_us: i64,
 ) -> Result<Cadence> {
-    let (Some(first), Some(last)) = (beats.first(), beats.last()) else {
-        return Err(Error::Wrong("no event came".into()));
+    let first = beats.first().ok_or_else(|| Error::Wrong("no event came".into()))?;
+    let since = |beat: &Beat| f64::from(beat.event.sequence.wrapping_sub(first.event.sequence));
+    let time = |beat: &Beat| (beat.event.time_us() - first.event.time_us()) as f64;
+    // Medians: when the host halts the device for a moment, the kernel stamps one event wrongly.
+    let apart = beats.len() / 2;
+    let pairs = beats.iter().zip(&beats[apart..]);
+    let slope = |(a, b): (&Beat, &Beat)| (time(b) - time(a)) / (since(b) - since(a));
+    let period = median(pairs.map(slope).filter(|slope| slope.is_finite()));
+    let Some(period) = period.filter(|period| *period > 0.0) else {
+        return Err(Error::Wrong(format!("{} events make no beat", beats.len())));
     };
-    let since = |beat: &Beat| beat.event.sequence.wrapping_sub(first.event.sequence);
-    let time = |beat: &Beat| beat.event.time_us() - first.event.time_us();
-    let (frames, span) = (since(last), time(last));
-    if frames == 0 || span <= 0 {
-        return Err(Error::Wrong(format!("{frames} blankings in {span} us")));
-    }
-    let period = span as f64 / f64::from(frames);
-    let off = |beat: &Beat| (time(beat) as f64 - f64::from(since(beat)) * period).abs();
+    let off = |beat: &Beat| time(beat) - since(beat) * period;
+    let origin = median(beats.iter().map(off)).unwrap_or_default();
     let (mut missed, mut late) = (0, 0);
     for pair in beats.windows(2) {
         let (before, beat) = (&pair[0], &pair[1]);
@@ -75,9 +77,16 @@ pub(super) fn measure(
             false => missed += skipped,
         }
     }
-    let jitter_us = beats.iter().map(off).fold(0.0, f64::max);
+    let jitter_us = beats.iter().map(|beat| (off(beat) - origin).abs()).fold(0.0, f64::max);
     let cadence = Cadence { events: beats.len(), hertz: 1e6 / period, missed, late, jitter_us };
     cadence.judge(mode)
+}
+
+/// The one in the middle.
+fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = numbers.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
 }
 
 impl Cadence {
@@ -135,6 +144,17 @@ mod tests {
         assert!((cadence.hertz - 60.0).abs() < 0.01 && cadence.jitter_us < 1.0, "{cadence}");
         let fast = ModeInfo { clock: 66_000, ..mode() };
         assert!(measure(&even, &fast, &[], MARGIN).is_err(), "1.5 % off");
+    }
+
+    #[test]
+    fn one_wrong_time_is_jitter_and_does_not_change_the_rate() {
+        for wrong in [0, 15, 29] {
+            let mut even = beats(&(100..130).collect::<Vec<_>>(), 1000);
+            even[wrong].event.tv_usec += 26_000;
+            let cadence = measure(&even, &mode(), &[], MARGIN).unwrap();
+            assert!((cadence.hertz - 60.0).abs() < 0.01, "{cadence}");
+            assert!((25_900.0..26_100.0).contains(&cadence.jitter_us), "{cadence}");
+        }
     }
 
     #[test]
