@@ -97,6 +97,12 @@ impl Card {
         Ok(crtc)
     }
 
+    /// Switches a pipe off.
+    pub(super) fn darken(&self, crtc: u32) -> Result<()> {
+        let mut set = uapi::Crtc { crtc_id: crtc, ..Default::default() };
+        self.device.ioctl(uapi::SETCRTC, &mut set)
+    }
+
     /// The planes that can be on pipe `pipe` (its number).
     pub(super) fn planes(&self, pipe: u32) -> Result<Vec<u32>> {
         let mut count = uapi::PlaneRes::default();

@@ -27,6 +27,11 @@ const STANDARD: [Timing; 5] = [
     (108_000, [1280, 1328, 1440, 1688], [1024, 1025, 1028, 1066]),
 ];
 
+/// A mode that every monitor takes: 640x480.
+pub(super) fn smallest() -> ModeInfo {
+    mode(STANDARD[0])
+}
+
 /// Every mode of the first monitor's list (the first few) and of the standard, and the first again.
 pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
     super::on_screen(reporter, |card, reporter| {

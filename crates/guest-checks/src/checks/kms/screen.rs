@@ -106,8 +106,13 @@ impl Screen {
 
     /// Darkens it.
     pub(super) fn off(&self, card: &Card) -> Result<()> {
-        let mut set = uapi::Crtc { crtc_id: self.crtc, ..Default::default() };
-        card.device.ioctl(uapi::SETCRTC, &mut set)
+        card.darken(self.crtc)
+    }
+
+    /// Darkens all others.
+    pub(super) fn others_off(&self, card: &Card) -> Result<()> {
+        let others = card.crtcs.iter().filter(|&&crtc| crtc != self.crtc);
+        others.copied().try_for_each(|crtc| card.darken(crtc))
     }
 }
 

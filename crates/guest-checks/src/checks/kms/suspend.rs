@@ -83,6 +83,7 @@ fn runtime(card: &Card, screen: &Screen) -> Result<()> {
     let status: PathBuf = power.join("runtime_status");
     let _delay = Setting::set(&power.join("autosuspend_delay_ms"), "10")?;
     let _control = Setting::set(&power.join("control"), "auto")?;
+    screen.others_off(card)?;
     thread::sleep(AWAKE);
     if files::read(&status)? != "active" {
         return Err(Error::Wrong("the GPU sleeps while a screen is lit".into()));

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::beats::{self, Cadences};
-use super::card::Card;
+use super::card::{Card, Connector};
+use super::crc::Checksum;
 use super::flips::report;
+use super::modes;
+use super::picture::{FrameBuffer, Picture};
 use super::screen::Screen;
 use crate::error::{Error, Result};
 use crate::report::Reporter;
@@ -28,8 +31,23 @@ pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
         two.off(card)?;
         let alone = beats::flips(card, &[&one], LENGTH).and_then(beats::alone);
         report(reporter, "first alone", &one, alone);
+        reporter.result(Some("pictures"), pictures(card, [first, second]));
         Ok(())
     })
+}
+
+/// The same picture has the same checksum on both, another one on one of them has another there only.
+fn pictures(card: &Card, monitors: [&Connector; 2]) -> Result<String> {
+    let one = Screen::light(card, monitors[0], 0, modes::smallest())?;
+    let two = Screen::light(card, monitors[1], 1, modes::smallest())?;
+    let sum = Checksum::of(&one)?;
+    sum.expect("the second screen, the same picture", &two)?;
+    let (width, height) = two.mode.size();
+    let other = FrameBuffer::linear(card, &Picture::pattern(width, height, 9))?;
+    two.set(card, &other, (0, 0))?;
+    sum.expect_another("the second screen, another picture", &two)?;
+    sum.expect("the first screen, the same picture still", &one)?;
+    Ok(format!("{sum} on both, then on the first alone"))
 }
 
 /// Watches both at the same time; a result for each.
