@@ -12,6 +12,8 @@ use super::uapi;
 use crate::error::{Error, Result};
 use crate::sys;
 
+/// A screen that drops blankings does so every time; one whose host was busy for a moment, once.
+const TRIES: u32 = 3;
 /// How long nothing may come when all that was asked for has come.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -77,14 +79,33 @@ pub(super) fn alone(cadences: Cadences) -> Result<Cadence> {
     cadences.into_iter().next().unwrap_or_else(|| Err(Error::Wrong("there is no screen".into())))
 }
 
-/// Asks (`ask` takes the screen's and the request's number) and waits; every request has one event,
-/// and no other comes.
+/// Watches until all beats are good, at most [`TRIES`] times.
 fn beats(
     card: &Card,
     screens: &[&Screen],
     length: Duration,
     kind: &Kind,
     ask: impl Fn(usize, u64) -> Result<()>,
+) -> Result<Cadences> {
+    let mut tries = 1;
+    loop {
+        let mut cadences = watch(card, screens, length, kind, &ask)?;
+        if tries == TRIES || cadences.iter().all(Result::is_ok) {
+            cadences.iter_mut().flatten().for_each(|cadence| cadence.tries = tries);
+            return Ok(cadences);
+        }
+        tries += 1;
+    }
+}
+
+/// Asks (`ask` takes the screen's and the request's number) and waits; every request has one event,
+/// and no other comes.
+fn watch(
+    card: &Card,
+    screens: &[&Screen],
+    length: Duration,
+    kind: &Kind,
+    ask: &impl Fn(usize, u64) -> Result<()>,
 ) -> Result<Cadences> {
     let (start, pulse) = (Instant::now(), Pulse::start());
     let mut beats: Vec<Vec<Beat>> = screens.iter().map(|_| Vec::new()).collect();

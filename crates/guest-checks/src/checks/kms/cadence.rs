@@ -26,14 +26,17 @@ pub(super) struct Cadence {
     pub(super) late: u32,
     /// The most that an event's time was off an even beat, in microseconds.
     pub(super) jitter_us: f64,
+    /// How often it was watched until it was so.
+    pub(super) tries: u32,
 }
 
 /// In words.
 impl std::fmt::Display for Cadence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Cadence { events, hertz, missed, late, jitter_us } = self;
+        let Cadence { events, hertz, missed, late, jitter_us, tries } = self;
         write!(f, "{events} events at {hertz:.3} Hz, {missed} missed, ")?;
-        write!(f, "{late} that the guest was late for, jitter at most {jitter_us:.0} us")
+        write!(f, "{late} that the guest was late for, jitter at most {jitter_us:.0} us")?;
+        if *tries > 1 { write!(f, ", at try {tries}") } else { Ok(()) }
     }
 }
 
@@ -78,7 +81,8 @@ pub(super) fn measure(
         }
     }
     let jitter_us = beats.iter().map(|beat| (off(beat) - origin).abs()).fold(0.0, f64::max);
-    let cadence = Cadence { events: beats.len(), hertz: 1e6 / period, missed, late, jitter_us };
+    let cadence =
+        Cadence { events: beats.len(), hertz: 1e6 / period, missed, late, jitter_us, tries: 1 };
     cadence.judge(mode)
 }
 

@@ -126,8 +126,9 @@ fn under_a_client(plug: &Plug, connector: u32, size: (usize, usize)) -> Result<S
     if card.connector(connector)?.is_connected() {
         return Err(Error::Wrong("a monitor is found after the plug was pulled".into()));
     }
-    beats::flips(&card, &[&screen], WATCHED).and_then(beats::alone)?;
+    let flips = beats::flips(&card, &[&screen], WATCHED).and_then(beats::alone);
     let put = plug.put(size)?;
+    flips?;
     let after = card.connector(connector)?;
     let mode = best(&after)?;
     if mode.size() != size {
