@@ -21,6 +21,20 @@ const CHEAP: [&str; 8] =
     ["engines", "softpin", "mmap_gtt", "share", "flink-exit", "flink-close", "contexts", "suspend"];
 /// What batches can ask for.
 const GEM: [&str; 1] = ["gem"];
+/// Everything about screens.
+const KMS: [&str; 1] = ["kms"];
+/// The same, with fewer repetitions.
+const CHEAP_KMS: [&str; 9] = [
+    "flips=2",
+    "modes",
+    "two-outputs",
+    "cursor",
+    "sprite",
+    "gamma",
+    "crc",
+    "plug=1",
+    "screen-suspend",
+];
 /// The kernel on which the variants are tried.
 const BASELINE: &str = "6.1";
 /// Where i915 after 5.10 dies when a GPU without display goes to sleep; see docs/found.md.
@@ -62,7 +76,7 @@ pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
     let fused = kernels.iter().map(|&kernel| fused_off(kernel));
     let newest = kernels.last().filter(|newest| **newest != BASELINE).map(|&newest| gem(newest));
     let gems = [gem(BASELINE)].into_iter().chain(newest);
-    let screens = kernels.iter().map(|&kernel| screen(kernel));
+    let screens = kernels.iter().flat_map(|&kernel| [screen(kernel), kms(kernel, &KMS)]);
     let xs = kernels.iter().map(|&kernel| x(kernel));
     let rest = fused.chain(screens).chain(xs).chain([driven(BASELINE)]);
     plain.chain(variants()).chain(gems).chain(rest).collect()
@@ -71,7 +85,9 @@ pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
 /// What `cargo xtask test` has the time for.
 pub(in crate::linux) fn cheap() -> Vec<Row> {
     let plain = row(BASELINE, "GT2", &CHEAP, |_| ());
-    vec![plain, gem(BASELINE), fused_off(BASELINE), screen(BASELINE), driven(BASELINE)]
+    let screens = [screen(BASELINE), kms(BASELINE, &CHEAP_KMS)];
+    let rest = [plain, gem(BASELINE), fused_off(BASELINE), driven(BASELINE)];
+    rest.into_iter().chain(screens).collect()
 }
 
 /// X alone: it needs more to be fetched than all the others.
@@ -108,6 +124,13 @@ fn screen(kernel: &'static str) -> Row {
         guest.exec = Some(format!("echo '{WRITTEN}' >/dev/tty1"));
         guest.screenshot = Some(guest::logs(&super::logs(kernel, VARIANT)).join("screen.png"));
         guest.expect_text = vec![WRITTEN.into()];
+    })
+}
+
+/// Two monitors, with modes of their own, and the checks of screens.
+fn kms(kernel: &'static str, checks: &[&str]) -> Row {
+    row(kernel, "checks on two monitors", checks, |guest| {
+        guest.output = vec!["hdmi=1280x720".into(), "hdmi=1024x768".into()];
     })
 }
 
@@ -158,7 +181,9 @@ mod tests {
             let fused = of_kernel.clone().filter(|row| row.guest.display == Display::FusedOff);
             let screens = of_kernel.clone().filter(|row| row.variant == "text on a monitor");
             let xs = of_kernel.clone().filter(|row| row.guest.user_land.is_some());
+            let kms = of_kernel.clone().filter(|row| row.guest.check == KMS);
             assert!(fused.count() == 1 && screens.count() == 1 && xs.count() == 1, "{kernel}");
+            assert!(kms.count() == 1, "{kernel}");
             assert!(of_kernel.count() >= 3, "{kernel}");
         }
         for row in &rows {
