@@ -192,9 +192,7 @@ impl Gpu {
         let pipes = display.advance_to(*now_ns, ggtt, &self.memory, &mut self.events);
         if power != 0 || pipes.iter().any(|&events| events != 0) {
             self.state.interrupts.raise_pm(power);
-            for (pipe, events) in pipes.into_iter().enumerate() {
-                self.state.interrupts.raise_pipe(pipe, events);
-            }
+            self.state.interrupts.raise_pipes(pipes);
             self.update_interrupt_output();
         }
     }

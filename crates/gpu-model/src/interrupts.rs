@@ -146,9 +146,9 @@ impl Interrupts {
         }
     }
 
-    /// Raises `bits` of a pipe's bank.
-    pub fn raise_pipe(&mut self, pipe: usize, bits: u32) {
-        if let Some(bank) = self.banks.get_mut(PIPE_BANK + pipe).filter(|_| pipe < PIPE_COUNT) {
+    /// Raises bits in the banks of all pipes.
+    pub fn raise_pipes(&mut self, bits: [u32; PIPE_COUNT]) {
+        for (bank, bits) in self.banks.iter_mut().skip(PIPE_BANK).zip(bits) {
             bank.raise(bits);
         }
     }
@@ -323,7 +323,7 @@ mod tests {
         interrupts.write(bank + regs::IMR, !1);
         assert!(interrupts.listens_to_pipe(1, 1));
         assert!(!interrupts.listens_to_pipe(1, 2) && !interrupts.listens_to_pipe(0, 1));
-        interrupts.raise_pipe(1, 3);
+        interrupts.raise_pipes([0, 3, 0]);
         assert_eq!(interrupts.read(bank + regs::IIR), Some(1));
         assert_eq!(interrupts.read(regs::MASTER), Some(regs::MASTER_PIPE_A << 1));
     }

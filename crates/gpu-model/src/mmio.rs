@@ -159,6 +159,8 @@ impl Gpu {
         if !self.poke(offset, value) {
             self.events.emit(|| Event::UnknownRegister { offset, written: Some(value) });
         }
+        let flips = self.state.display.take_events();
+        self.state.interrupts.raise_pipes(flips);
         self.update_interrupt_output();
     }
 

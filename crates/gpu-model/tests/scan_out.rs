@@ -231,6 +231,38 @@ fn a_cursor_moves_by_its_place_alone_and_all_else_waits_for_an_address() {
 }
 
 #[test]
+fn asynchronous_flips_are_done_at_once_from_the_blanking_on_that_lets_them() {
+    let mut sending = Sending::new();
+    let iir = interrupts::pipe_bank(0) + interrupts::IIR;
+    sending.show(0);
+    sending.blank();
+    let asynchronous = plane::PLANE_ENABLE | BGRX888 | plane::PLANE_ASYNC_FLIP;
+    // The first one still waits.
+    sending.write(&[(plane::DSPCNTR, asynchronous), (plane::DSPSURF, surface(SECOND))]);
+    assert_eq!(sending.read(iir), 0);
+    assert_eq!(sending.read(plane::DSPSURFLIVE), surface(0));
+    assert_ne!(sending.blank() & regs::PIPE_PRIMARY_FLIP_DONE, 0);
+    for page in [0, SECOND, 0] {
+        sending.write(&[(plane::DSPSURF, surface(page))]);
+        assert_eq!(sending.read(iir), regs::PIPE_PRIMARY_FLIP_DONE);
+        assert_eq!(sending.read(plane::DSPSURFLIVE), surface(page));
+        sending.write(&[(iir, u32::MAX)]);
+        assert_eq!(sending.read(iir), 0, "once");
+    }
+    // Other planes wait, and the blanking has nothing more to tell.
+    show(&mut sending, PlaneId::Sprite, SECOND);
+    assert_eq!(sending.read(plane::SPRSURFLIVE), 0);
+    let events = sending.blank();
+    assert_eq!(events & regs::PIPE_PRIMARY_FLIP_DONE, 0);
+    assert_ne!(events & regs::PIPE_SPRITE_FLIP_DONE, 0);
+    // Without the bit the next one waits again.
+    sending.write(&[(plane::DSPCNTR, plane::PLANE_ENABLE | BGRX888)]);
+    sending.write(&[(plane::DSPSURF, surface(SECOND)), (iir, u32::MAX)]);
+    sending.write(&[(plane::DSPSURF, surface(0))]);
+    assert_eq!(sending.read(plane::DSPSURFLIVE), surface(SECOND));
+}
+
+#[test]
 fn every_pixel_and_the_size_count_in_a_crc() {
     let mut sending = Sending::new();
     sending.show(0);

@@ -70,6 +70,8 @@ pub const PLANE_CSC_ENABLE: u32 = 1 << 24;
 pub const PLANE_ROTATE_180: u32 = 1 << 15;
 /// A plane's control: the surface is X-tiled, else linear.
 pub const PLANE_X_TILED: u32 = 1 << 10;
+/// [`DSPCNTR`]: addresses take effect at once, no longer with a blanking (i915 `DISP_ASYNC_FLIP`).
+pub const PLANE_ASYNC_FLIP: u32 = 1 << 9;
 /// DSPSTRIDE of pipe A: bytes from a row to the next.
 pub const DSPSTRIDE: u32 = 0x7_0188;
 /// [`DSPSTRIDE`]: the bits that count.

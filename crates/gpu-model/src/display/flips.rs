@@ -59,6 +59,16 @@ enum Progress {
     Shown,
 }
 
+/// When a plane takes effect that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// With the next blanking.
+    Blanking,
+    /// At once: the primary plane that shows has asynchronous flips. That bit itself, as everything of a
+    /// plane, takes effect with a blanking.
+    AtOnce,
+}
+
 /// The planes of a pipe.
 #[derive(Clone, Debug)]
 pub(super) struct Flips {
@@ -79,34 +89,37 @@ impl Flips {
         &self.shown
     }
 
-    /// A register was written; whether that lets a plane take effect. `own` is its offset as if the
-    /// pipe were A.
-    pub(super) fn written(&mut self, own: u32) -> bool {
+    /// A register was written, `own` if the pipe were A; what that does to a plane.
+    pub(super) fn written(&mut self, own: u32) -> Option<When> {
         let mut planes = PLANES.iter().zip(&mut self.progress);
-        let Some((_, progress)) = planes.find(|(plane, _)| plane.is_armed_by(own)) else {
-            return false;
-        };
+        let (plane, progress) = planes.find(|(plane, _)| plane.is_armed_by(own))?;
         *progress = Progress::Armed;
-        true
+        let at_once = plane.id == PlaneId::Primary && self.shown.is_asynchronous();
+        Some(if at_once { When::AtOnce } else { When::Blanking })
     }
 
     /// Lets armed planes take effect; the events that tell it.
     pub(super) fn show(&mut self, file: &mut RegisterFile) -> u32 {
+        PLANES.iter().fold(0, |events, plane| events | self.show_plane(plane.id, file))
+    }
+
+    /// Lets a plane take effect if it is armed; the events that tell it.
+    pub(super) fn show_plane(&mut self, id: PlaneId, file: &mut RegisterFile) -> u32 {
         let on_pipe = |register: u32| register + self.pipe * outputs::PIPE_STRIDE;
-        let mut events = 0;
-        for (plane, progress) in PLANES.iter().zip(&mut self.progress) {
-            if *progress == Progress::Armed {
-                *progress = Progress::Unchecked;
-                self.shown.take_effect(plane.id, self.pipe, file);
-                file.set(on_pipe(plane.live), file.get(on_pipe(plane.surface)));
-                events |= plane.done;
-            }
-        }
-        if events & outputs::PIPE_PRIMARY_FLIP_DONE != 0 {
+        let mut planes = PLANES.iter().zip(&mut self.progress);
+        let armed =
+            planes.find(|(plane, progress)| plane.id == id && **progress == Progress::Armed);
+        let Some((plane, progress)) = armed else {
+            return 0;
+        };
+        *progress = Progress::Unchecked;
+        self.shown.take_effect(id, self.pipe, file);
+        file.set(on_pipe(plane.live), file.get(on_pipe(plane.surface)));
+        if id == PlaneId::Primary {
             let count = on_pipe(outputs::PIPE_FLIPCOUNT);
             file.set(count, file.get(count).wrapping_add(1));
         }
-        events
+        plane.done
     }
 
     /// Whether a plane took effect since it was last asked whether it has memory.

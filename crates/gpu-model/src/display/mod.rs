@@ -170,6 +170,12 @@ impl Display {
         connected.pipes.each_mut().map(|pipe| pipe.advance_to(now_ns, &mut around))
     }
 
+    /// Interrupts in the banks of the pipes that writes caused, not blankings. Each is given once.
+    pub fn take_events(&mut self) -> [u32; out::PIPE_COUNT] {
+        let pipes = self.connected.as_mut().map(|connected| &mut connected.pipes);
+        pipes.map_or([0; out::PIPE_COUNT], |pipes| pipes.each_mut().map(Pipe::take_events))
+    }
+
     /// The interrupts that a pipe's next blanking may cause in its bank.
     pub fn next_events(&self, pipe: usize) -> u32 {
         let pipe = self.connected.as_ref().and_then(|all| all.pipes.get(pipe));

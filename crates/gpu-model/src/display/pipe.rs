@@ -3,13 +3,15 @@
 //! Nothing runs: from the time at which the pipe was enabled follow the line that is sent and the
 //! frames that were, whenever somebody asks (`frames`).
 
+use core::mem;
+
 use gen8_spec::registers::{outputs as regs, planes};
 
 use super::crc::Crc;
-use super::flips::Flips;
+use super::flips::{Flips, When};
 use super::frames::{Frames, Timing};
 use super::palette::Palette;
-use super::scan_out::{Screen, Source};
+use super::scan_out::{PlaneId, Screen, Source};
 use crate::event::{Event, EventSink};
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
@@ -22,6 +24,8 @@ pub(super) struct Pipe {
     run: Option<Frames>,
     flips: Flips,
     palette: Palette,
+    /// Events of flips that waited for no blanking.
+    at_once: u32,
     /// While software asks for it.
     crc: Option<Box<Crc>>,
 }
@@ -37,7 +41,14 @@ pub(super) struct Around<'a> {
 impl Pipe {
     /// A pipe that is off.
     pub(super) fn new(index: u32) -> Pipe {
-        Pipe { index, run: None, flips: Flips::new(index), palette: Palette::new(index), crc: None }
+        Pipe {
+            index,
+            run: None,
+            flips: Flips::new(index),
+            palette: Palette::new(index),
+            at_once: 0,
+            crc: None,
+        }
     }
 
     fn register(&self, offset: u32) -> u32 {
@@ -69,14 +80,21 @@ impl Pipe {
             self.switch(file, now_ns);
         }
         self.palette.written(offset, file.get(offset));
-        if self.flips.written(own) {
-            match &mut self.run {
-                Some(run) => run.written(now_ns),
-                None => {
-                    self.flips.show(file);
-                }
+        match (self.flips.written(own), &mut self.run) {
+            (None, _) => {}
+            (Some(_), None) => {
+                self.flips.show(file);
             }
+            (Some(When::AtOnce), Some(_)) => {
+                self.at_once |= self.flips.show_plane(PlaneId::Primary, file);
+            }
+            (Some(When::Blanking), Some(run)) => run.written(now_ns),
         }
+    }
+
+    /// Events that a write caused, not a blanking. Each is given once.
+    pub(super) fn take_events(&mut self) -> u32 {
+        mem::take(&mut self.at_once)
     }
 
     /// PIPECONF was written: its state follows the request at once. Timing is what it was when

@@ -65,6 +65,12 @@ pub(super) struct Cursor {
 }
 
 impl Planes {
+    /// Whether addresses of the primary plane take effect at once.
+    pub(in crate::display) fn is_asynchronous(&self) -> bool {
+        let on = regs::PLANE_ENABLE | regs::PLANE_ASYNC_FLIP;
+        self.primary.control & on == on
+    }
+
     /// Takes over what software wrote for `plane` of `pipe`.
     pub(in crate::display) fn take_effect(
         &mut self,
