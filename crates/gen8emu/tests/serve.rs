@@ -1,7 +1,7 @@
 //! `gen8emu serve` from outside: starts, tells where, ends when asked to.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -110,4 +110,16 @@ fn viewers_connect_where_the_server_says_and_an_open_address_is_warned_of() {
         said.read_to_string(&mut rest).unwrap();
         assert_eq!(rest.contains("there is no password"), warned, "{rest}");
     }
+}
+
+#[test]
+fn an_address_of_viewers_that_is_taken_is_told_in_one_line_and_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let path = fresh_path("taken");
+    let output = serve(&["--socket", path.to_str().unwrap(), "--vnc", &address]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains(&address) && error.lines().count() == 1, "{error}");
+    assert_eq!(error.matches("os error").count(), 1, "{error}");
 }

@@ -44,7 +44,7 @@ impl Settings {
 #[derive(Debug, Error)]
 pub enum ListenError {
     /// The address cannot be had.
-    #[error("cannot listen for viewers on {address}: {source}")]
+    #[error("cannot listen for viewers on {address}")]
     Bind {
         /// Where it should be.
         address: Address,
@@ -52,7 +52,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The operating system gives no thread.
-    #[error("cannot start the viewers' thread: {0}")]
+    #[error("cannot start the viewers' thread")]
     Thread(#[source] io::Error),
 }
 
