@@ -9,7 +9,7 @@
 //!
 //! So a blanking waits for who writes. A driver says where it begins by a look at the scan line and at the frame
 //! count behind it, and where it ends by the same two: in between, the pipe stands still on the last line that
-//! lets a driver write, for a frame at most, or two if it has seen writes. Afterwards it is where it would have been: the next
+//! lets a driver write, for three frames at most. Afterwards it is where it would have been: the next
 //! blanking is due when it always was, so no time is lost. (Looks between two frame counts are another thing:
 //! that is how the time of a blanking is asked for, `drm_update_vblank_count`.)
 
@@ -88,6 +88,8 @@ enum Talk {
     Writes,
     /// It read the scan line again: the frame count is the end.
     Ends,
+    /// It flipped asynchronously, which needs no look before; i915 looks and counts behind it nevertheless.
+    Flips,
 }
 
 /// A blanking that waits for who writes planes.
@@ -169,25 +171,30 @@ impl Frames {
                 Talk::Looked
             }
             Talk::Writes | Talk::Ends => Talk::Ends,
+            Talk::Flips => Talk::Flips,
         };
     }
 
     /// Software has read [`Frames::begun`].
-    pub(super) fn counted(&mut self) {
+    pub(super) fn counted(&mut self, now_ns: u64) {
         self.talk = match self.talk {
             Talk::Nothing | Talk::Asks => Talk::Asks,
-            Talk::Looked => Talk::Writes,
-            Talk::Times | Talk::Writes | Talk::Ends => {
+            Talk::Looked => {
+                self.hold(now_ns, 3 * self.timing.frame_ns);
+                Talk::Writes
+            }
+            Talk::Times | Talk::Flips => Talk::Nothing,
+            Talk::Writes | Talk::Ends => {
                 self.hold = None;
                 Talk::Nothing
             }
         };
     }
 
-    /// Software has written where a plane is.
-    pub(super) fn written(&mut self, now_ns: u64) {
-        if self.talk == Talk::Writes {
-            self.hold(now_ns, 2 * self.timing.frame_ns);
+    /// A plane was flipped asynchronously.
+    pub(super) fn flipped(&mut self) {
+        if self.talk == Talk::Nothing {
+            self.talk = Talk::Flips;
         }
     }
 
@@ -251,20 +258,19 @@ mod tests {
     /// A driver looks and counts, as i915 does before and after it writes.
     fn look_and_count(frames: &mut Frames, now: u64) {
         frames.looked(now);
-        frames.counted();
+        frames.counted(now);
     }
 
     #[test]
     fn a_blanking_waits_for_who_writes() {
         let (mut frames, due) = frames();
         look_and_count(&mut frames, due - 10 * LINE_NS);
-        frames.written(due - 9 * LINE_NS);
         let late = due + 3_000_000;
         assert!(!frames.advance_to(late), "it waits");
         assert_eq!((frames.begun(late), frames.line(late)), (4, 761));
         frames.looked(late);
         assert_eq!(frames.begun(late), 4);
-        frames.counted();
+        frames.counted(late);
         assert_eq!(frames.next_blanking(), due, "it is late");
         assert!(frames.advance_to(late));
         assert_eq!(frames.begun(late), 5);
@@ -274,19 +280,28 @@ mod tests {
     }
 
     #[test]
-    fn a_blanking_waits_a_frame_for_a_look_and_two_for_writes() {
-        let look = |writes: bool| {
+    fn a_blanking_waits_a_frame_for_a_look_and_three_for_who_may_write() {
+        for (counts, waits) in [(false, 1), (true, 3)] {
             let (mut frames, due) = frames();
-            look_and_count(&mut frames, due - 10 * LINE_NS);
-            if writes {
-                frames.written(due + LINE_NS);
+            let now = due - 10 * LINE_NS;
+            frames.looked(now);
+            if counts {
+                frames.counted(now);
             }
             let end = frames.next_blanking();
+            assert_eq!(end - now, waits * TIMING.frame_ns);
             assert!(!frames.advance_to(end - 1) && frames.advance_to(end));
-            end - due
-        };
-        assert_eq!(look(false), TIMING.frame_ns - 10 * LINE_NS);
-        assert_eq!(look(true), 2 * TIMING.frame_ns);
+        }
+    }
+
+    #[test]
+    fn a_look_behind_an_asynchronous_flip_holds_nothing() {
+        let (mut frames, due) = frames();
+        frames.flipped();
+        look_and_count(&mut frames, due - 10 * LINE_NS);
+        assert_eq!(frames.next_blanking(), due);
+        look_and_count(&mut frames, due - 10 * LINE_NS);
+        assert!(frames.next_blanking() > due, "the next look is another's");
     }
 
     #[test]
@@ -302,7 +317,7 @@ mod tests {
     fn who_asks_when_the_last_blanking_was_holds_nothing() {
         let (mut frames, due) = frames();
         let now = due - 10 * LINE_NS;
-        frames.counted();
+        frames.counted(now);
         look_and_count(&mut frames, now);
         assert_eq!(frames.next_blanking(), due);
         look_and_count(&mut frames, now);
@@ -312,7 +327,7 @@ mod tests {
     #[test]
     fn who_asks_across_a_blanking_is_not_taken_for_who_writes() {
         let (mut frames, due) = frames();
-        frames.counted();
+        frames.counted(due - LINE_NS);
         frames.advance_to(due);
         look_and_count(&mut frames, due + LINE_NS);
         assert_eq!(frames.hold, None);
@@ -341,13 +356,13 @@ mod tests {
     #[derive(Clone, Copy, Debug)]
     enum Act {
         Look,
-        Write,
+        Flip,
         Count,
         Advance,
     }
 
     fn acts() -> impl Strategy<Value = Vec<(Act, u64)>> {
-        let act = prop::sample::select(vec![Act::Look, Act::Write, Act::Count, Act::Advance]);
+        let act = prop::sample::select(vec![Act::Look, Act::Flip, Act::Count, Act::Advance]);
         let pause = prop_oneof![0..200_000_u64, 0..40_000_000_u64];
         prop::collection::vec((act, pause), 1..300)
     }
@@ -362,13 +377,13 @@ mod tests {
                 frames.advance_to(now);
                 match act {
                     Act::Look => frames.looked(now),
-                    Act::Write => frames.written(now),
-                    Act::Count => frames.counted(),
+                    Act::Flip => frames.flipped(),
+                    Act::Count => frames.counted(now),
                     Act::Advance => {}
                 }
                 let due = frames.elapsed(now) / TIMING.frame_ns;
                 let begun = frames.begun(now);
-                prop_assert!(begun >= before && begun <= due && due <= begun + 2);
+                prop_assert!(begun >= before && begun <= due && due <= begun + 3);
                 let line = frames.line(now);
                 prop_assert!(line < TIMING.lines && (begun == due || line == 761 || line == 762));
                 before = begun;
@@ -376,9 +391,9 @@ mod tests {
         }
 
         #[test]
-        fn who_writes_within_a_frame_is_not_overtaken(
+        fn who_writes_within_three_frames_is_not_overtaken(
             at in 0..5 * TIMING.frame_ns,
-            takes in 0..TIMING.frame_ns - 1,
+            takes in 0..3 * TIMING.frame_ns,
         ) {
             let mut frames = Frames::begin(TIMING, START);
             let now = START + at;
@@ -386,10 +401,9 @@ mod tests {
             prop_assume!(!(763..768).contains(&frames.line(now)));
             let before = frames.begun(now);
             look_and_count(&mut frames, now);
+            frames.advance_to(now + takes / 2);
             frames.advance_to(now + takes);
-            frames.written(now + takes);
-            frames.advance_to(now + 2 * takes);
-            prop_assert_eq!(frames.begun(now + 2 * takes), before);
+            prop_assert_eq!(frames.begun(now + takes), before);
         }
     }
 }

@@ -66,7 +66,7 @@ impl Pipe {
             })),
             regs::PIPE_FRMCOUNT => Some(self.run.as_mut().map_or(0, |run| {
                 let begun = run.begun(now_ns);
-                run.counted();
+                run.counted(now_ns);
                 begun as u32
             })),
             _ => self.palette.read(offset),
@@ -81,14 +81,14 @@ impl Pipe {
         }
         self.palette.written(offset, file.get(offset));
         match (self.flips.written(own), &mut self.run) {
-            (None, _) => {}
+            (None, _) | (Some(When::Blanking), Some(_)) => {}
             (Some(_), None) => {
                 self.flips.show(file);
             }
-            (Some(When::AtOnce), Some(_)) => {
+            (Some(When::AtOnce), Some(run)) => {
+                run.flipped();
                 self.at_once |= self.flips.show_plane(PlaneId::Primary, file);
             }
-            (Some(When::Blanking), Some(run)) => run.written(now_ns),
         }
     }
 
