@@ -53,7 +53,7 @@ impl GpuState {
             .collect();
         let display = Display::new(outputs);
         let mut interrupts = Interrupts::new();
-        interrupts.set_pch_levels(display.live());
+        interrupts.set_pch_levels(display.pch_levels());
         Self {
             pci: PciFunction::new(config),
             ggtt: Ggtt::new(config.gmch_ctrl),
@@ -283,8 +283,9 @@ impl Gpu {
     ///
     /// There is no such port, or it has a monitor.
     pub fn plug(&mut self, port: Port, monitor: Monitor) -> Result<(), PlugError> {
-        let events = self.state.display.plug(port, monitor)?;
-        self.ports_changed(events);
+        self.state.display.change(port, Some(monitor))?;
+        self.hear_of_the_pch();
+        self.update_interrupt_output();
         Ok(())
     }
 
@@ -294,15 +295,18 @@ impl Gpu {
     ///
     /// There is no such port, or it has no monitor.
     pub fn unplug(&mut self, port: Port) -> Result<(), PlugError> {
-        let events = self.state.display.unplug(port)?;
-        self.ports_changed(events);
+        self.state.display.change(port, None)?;
+        self.hear_of_the_pch();
+        self.update_interrupt_output();
         Ok(())
     }
 
-    fn ports_changed(&mut self, events: u32) {
-        self.state.interrupts.set_pch_levels(self.state.display.live());
-        self.state.interrupts.raise_pch(events);
-        self.update_interrupt_output();
+    /// Takes over to the PCH's bank of interrupts what changed at the ports.
+    pub(crate) fn hear_of_the_pch(&mut self) {
+        if let Some(news) = self.state.display.take_pch_news() {
+            self.state.interrupts.set_pch_levels(news.levels);
+            self.state.interrupts.raise_pch(news.events);
+        }
     }
 
     /// Function-level reset: everything is as after power-on, except guest memory, time, the monitors and

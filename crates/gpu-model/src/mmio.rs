@@ -4,6 +4,7 @@ use gen8_spec::mmio::{self as regs, ring};
 use gen8_spec::{PAGE_SIZE, pci};
 
 use crate::aperture::Aperture;
+use crate::display;
 use crate::event::Event;
 use crate::fences::Fences;
 use crate::fuses;
@@ -148,10 +149,15 @@ impl Gpu {
 
     fn read_register(&mut self, offset: u32) -> u32 {
         self.check_forcewake(offset, false);
-        self.peek(offset).unwrap_or_else(|| {
+        let Some(value) = self.peek(offset) else {
             self.events.emit(|| Event::UnknownRegister { offset, written: None });
-            0
-        })
+            return 0;
+        };
+        if display::reading_matters(offset) {
+            self.hear_of_the_pch();
+            self.update_interrupt_output();
+        }
+        value
     }
 
     fn write_register(&mut self, offset: u32, value: u32) {
@@ -161,6 +167,7 @@ impl Gpu {
         }
         let flips = self.state.display.take_events();
         self.state.interrupts.raise_pipes(flips);
+        self.hear_of_the_pch();
         self.update_interrupt_output();
     }
 

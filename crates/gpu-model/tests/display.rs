@@ -1,6 +1,6 @@
 //! The display as machine and driver see it: straps, levels, and interrupts by device time.
 
-use gen8_spec::registers::{Rule, display, outputs as regs};
+use gen8_spec::registers::{Rule, display, gpio, outputs as regs};
 use gen8_spec::{interrupts, mmio, pci};
 use gpu_model::display::{Monitor, Output, PlugError, Port};
 use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
@@ -125,6 +125,35 @@ fn nobody_is_interrupted_who_looks_out_for_no_pulses() {
 }
 
 #[test]
+fn gmbus_and_aux_interrupt_where_software_wants_it() {
+    let mut gpu = with_two_ports();
+    let mut events = |writes: &[(u32, u32)], reads: &[u32]| {
+        for &(register, value) in writes {
+            write(&mut gpu, register, value);
+        }
+        for &register in reads {
+            read(&mut gpu, register);
+        }
+        let iir = read(&mut gpu, IIR);
+        write(&mut gpu, IIR, iir);
+        (iir, read(&mut gpu, ISR) & !(7 << 21))
+    };
+    let cycle = regs::GMBUS_SW_RDY | regs::GMBUS_CYCLE_WAIT | 4 << regs::GMBUS_COUNT_SHIFT | 0xa1;
+    let gmbus = regs::PCH_GMBUS;
+    let ready = [(regs::GMBUS0, regs::GMBUS_PIN_B), (regs::GMBUS1, cycle)];
+    assert_eq!(events(&ready, &[]), (0, 0), "nothing is enabled");
+    assert_eq!(events(&[(regs::GMBUS4, regs::GMBUS_HW_RDY_EN)], &[]), (gmbus, gmbus));
+    assert_eq!(events(&[], &[regs::GMBUS2]), (0, gmbus), "once");
+    assert_eq!(events(&[], &[regs::GMBUS3]), (0, 0), "the data are taken");
+    assert_eq!(events(&[(regs::GMBUS4, regs::GMBUS_HW_WAIT_EN)], &[]), (gmbus, gmbus));
+    assert_eq!(events(&[(regs::GMBUS4, 0)], &[]), (0, 0));
+    let aux = regs::AUX_CH_CTL + regs::AUX_STRIDE;
+    assert_eq!(events(&[(aux, regs::AUX_SEND_BUSY)], &[]), (0, 0));
+    let told = regs::AUX_SEND_BUSY | regs::AUX_INTERRUPT;
+    assert_eq!(events(&[(aux, told)], &[]), (regs::PCH_AUX_B << 1, 0));
+}
+
+#[test]
 fn a_narrow_write_beside_a_pulse_leaves_it() {
     let mut gpu = with_two_ports();
     write(&mut gpu, regs::SHOTPLUG_CTL, 0x10_1010);
@@ -226,9 +255,12 @@ fn a_snapshot_goes_on_with_the_same_frames() {
 /// A register of the display.
 fn register() -> impl Strategy<Value = u32> {
     let rules: Vec<&Rule> = [regs::RULES, display::RULES].into_iter().flatten().collect();
-    let important = [regs::PIPECONF, regs::VTOTAL, regs::VBLANK, regs::WRPLL_CTL1, regs::GMBUS1];
+    let timing = [regs::PIPECONF, regs::VTOTAL, regs::VBLANK, regs::WRPLL_CTL1];
+    let wires = [regs::GMBUS0, regs::GMBUS1, regs::GMBUS3, regs::GMBUS4, regs::GMBUS5];
+    let pins = gpio::PORT_PINS.map(|pin| gpio::GPIO_CTL + 4 * pin);
+    let important = [&timing[..], &wires, &pins, &[regs::SHOTPLUG_CTL, regs::AUX_CH_CTL]].concat();
     prop_oneof![
-        prop::sample::select(important.to_vec()),
+        prop::sample::select(important),
         (prop::sample::select(rules), any::<prop::sample::Index>())
             .prop_map(|(rule, at)| rule.offset + rule.stride * at.index(rule.count as usize) as u32),
     ]

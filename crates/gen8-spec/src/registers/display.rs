@@ -56,7 +56,7 @@ pub static RULES: &[Rule] = &[
         .clearing(super::outputs::SHOTPLUG_STATUS),
     Rule::storage("PCH_PORT_HOTPLUG2", 0xc_403c),
     Rule::event_bits("SERR_INT", 0xc_4040),
-    Rule::storage("GPIO_CTL", 0xc_5010).array(8, 4),
+    Rule::storage("GPIO_CTL", super::gpio::GPIO_CTL).array(super::gpio::COUNT, 4),
     Rule::storage("GMBUS", 0xc_5100).array(5, 4),
     Rule::storage("GMBUS5", 0xc_5120),
     Rule::storage("SBI_ADDR", 0xc_6000),

@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod display;
+pub mod gpio;
 pub mod gt;
 pub mod outputs;
 pub mod planes;

@@ -21,6 +21,11 @@ pub const SFUSE_STRAP_DDIB_DETECTED: u32 = 1 << 2;
 /// PCH bank of interrupts: port B is connected; C and D are the bits above (`SDE_PORTB_HOTPLUG_CPT`).
 pub const PCH_PORTB_HOTPLUG: u32 = 1 << 21;
 
+/// PCH bank of interrupts: GMBUS (`SDE_GMBUS_CPT`).
+pub const PCH_GMBUS: u32 = 1 << 17;
+/// PCH bank: an AUX transaction of port B is over; C and D are the bits above (`SDE_AUXB_CPT`).
+pub const PCH_AUX_B: u32 = 1 << 25;
+
 /// SHOTPLUG_CTL (i915 `PCH_PORT_HOTPLUG`): what happened at port B in the lowest bits, at C and D
 /// [`SHOTPLUG_STRIDE`] bits above each.
 pub const SHOTPLUG_CTL: u32 = 0xc_4030;
@@ -50,6 +55,8 @@ pub const AUX_STRIDE: u32 = 0x100;
 pub const AUX_SEND_BUSY: u32 = 1 << 31;
 /// [`AUX_CH_CTL`]: the transaction is over.
 pub const AUX_DONE: u32 = 1 << 30;
+/// [`AUX_CH_CTL`]: interrupt when the transaction is over.
+pub const AUX_INTERRUPT: u32 = 1 << 29;
 /// [`AUX_CH_CTL`]: nobody answered.
 pub const AUX_TIME_OUT_ERROR: u32 = 1 << 28;
 /// [`AUX_CH_CTL`]: what came was garbled.
@@ -101,8 +108,24 @@ pub const GMBUS_HW_RDY: u32 = 1 << 11;
 pub const GMBUS_SATOER: u32 = 1 << 10;
 /// [`GMBUS2`]: not idle.
 pub const GMBUS_ACTIVE: u32 = 1 << 9;
+/// [`GMBUS2`]: field of the bytes that this cycle moved (8:0).
+pub const GMBUS_MOVED_MASK: u32 = 0x1ff;
 /// GMBUS3: four bytes of data, the first in 7:0.
 pub const GMBUS3: u32 = 0xc_510c;
+/// GMBUS4: what interrupts.
+pub const GMBUS4: u32 = 0xc_5110;
+/// [`GMBUS4`]: the device did not acknowledge.
+pub const GMBUS_NAK_EN: u32 = 1 << 3;
+/// [`GMBUS4`]: idle.
+pub const GMBUS_IDLE_EN: u32 = 1 << 2;
+/// [`GMBUS4`]: all bytes are moved, the bus is held.
+pub const GMBUS_HW_WAIT_EN: u32 = 1 << 1;
+/// [`GMBUS4`]: GMBUS3 can be read or written.
+pub const GMBUS_HW_RDY_EN: u32 = 1 << 0;
+/// GMBUS5: an index of two bytes, the first in 15:8.
+pub const GMBUS5: u32 = 0xc_5120;
+/// [`GMBUS5`]: it is sent in place of the index in [`GMBUS1`].
+pub const GMBUS_2BYTE_INDEX_EN: u32 = 1 << 31;
 
 /// WRPLL_CTL1; see [`WRPLL_ENABLE`].
 pub const WRPLL_CTL1: u32 = 0x4_6040;

@@ -1,6 +1,7 @@
 //! GMBUS: the controller of the two-wire buses to the monitors.
 //!
-//! Cycles are over as soon as they start, so the controller is ready whenever software looks.
+//! Cycles are over as soon as they start, so the controller is ready whenever software looks, and no
+//! device stalls: GMBUS2 never tells of a time-out.
 
 use gen8_spec::registers::outputs as regs;
 
@@ -36,14 +37,18 @@ enum State {
 pub(super) struct Gmbus {
     pin: u32,
     state: State,
-    /// GMBUS3 as software wrote it last.
+    /// Bytes that the cycle moved.
+    count: u32,
+    /// GMBUS3, GMBUS4 and GMBUS5 as software wrote them last.
     data: u32,
+    enabled: u32,
+    long_index: u32,
 }
 
 impl Gmbus {
     /// The controller after power-on.
     pub(super) fn new() -> Gmbus {
-        Gmbus { pin: 0, state: State::Idle, data: 0 }
+        Gmbus { pin: 0, state: State::Idle, count: 0, data: 0, enabled: 0, long_index: 0 }
     }
 
     /// Status and data; `None` for registers that are storage.
@@ -65,7 +70,18 @@ impl Gmbus {
             State::Waits => regs::GMBUS_HW_WAIT_PHASE | regs::GMBUS_ACTIVE,
             State::Refused => regs::GMBUS_SATOER,
         };
-        regs::GMBUS_INUSE | state
+        regs::GMBUS_INUSE | state | self.count & regs::GMBUS_MOVED_MASK
+    }
+
+    /// Whether one of the events that GMBUS4 enables lasts.
+    pub(super) fn interrupts(&self) -> bool {
+        let event = match self.state {
+            State::Idle => regs::GMBUS_IDLE_EN,
+            State::Reads { .. } | State::Writes { .. } => regs::GMBUS_HW_RDY_EN,
+            State::Waits => regs::GMBUS_HW_WAIT_EN,
+            State::Refused => regs::GMBUS_NAK_EN | regs::GMBUS_IDLE_EN,
+        };
+        self.enabled & event != 0
     }
 
     /// `value` was written to the register at `offset`.
@@ -79,6 +95,8 @@ impl Gmbus {
                     self.give(left, stop, buses);
                 }
             }
+            regs::GMBUS4 => self.enabled = value,
+            regs::GMBUS5 => self.long_index = value,
             _ => {}
         }
     }
@@ -101,6 +119,7 @@ impl Gmbus {
             }
             return;
         }
+        self.count = 0;
         if !self.begin(command, buses) {
             self.state = State::Refused;
             return;
@@ -125,7 +144,11 @@ impl Gmbus {
         if !bus.start(slave, false) {
             return false;
         }
-        bus.write((command >> regs::GMBUS_INDEX_SHIFT) as u8);
+        let [_, _, first, second] = self.long_index.to_be_bytes();
+        match self.long_index & regs::GMBUS_2BYTE_INDEX_EN {
+            0 => bus.write((command >> regs::GMBUS_INDEX_SHIFT) as u8),
+            _ => [first, second].into_iter().for_each(|byte| bus.write(byte)),
+        }
         !read || bus.start(slave, true)
     }
 
@@ -141,6 +164,7 @@ impl Gmbus {
         let word = bus.map_or(0, |bus| {
             (0..count).fold(0, |word, byte| word | u32::from(bus.read()) << (8 * byte))
         });
+        self.count += count;
         match left - count {
             0 => self.moved(stop, buses),
             left => self.state = State::Reads { left, stop },
@@ -156,6 +180,7 @@ impl Gmbus {
                 bus.write(byte);
             }
         }
+        self.count += count;
         match left - count {
             0 => self.moved(stop, buses),
             left => self.state = State::Writes { left, stop },
@@ -169,7 +194,7 @@ impl Gmbus {
 
     /// A stop.
     fn end(&mut self, buses: &mut [Ddc]) {
-        self.state = State::Idle;
+        (self.state, self.count) = (State::Idle, 0);
         if let Some(bus) = self.bus(buses) {
             bus.stop();
         }
@@ -232,12 +257,42 @@ mod tests {
         let edid = bench.edid.clone();
         assert_eq!(bench.gmbus.status(), regs::GMBUS_INUSE);
         assert_eq!(bench.read(0, 128, EDID_ADDRESS), edid[..128]);
-        let held = regs::GMBUS_INUSE | regs::GMBUS_HW_WAIT_PHASE | regs::GMBUS_ACTIVE;
+        let held = regs::GMBUS_INUSE | regs::GMBUS_HW_WAIT_PHASE | regs::GMBUS_ACTIVE | 128;
         assert_eq!(bench.gmbus.status(), held);
         assert_eq!(bench.read(128, 128, EDID_ADDRESS), edid[128..]);
         assert_eq!(bench.read(7, 3, EDID_ADDRESS), edid[7..10]);
         bench.stop();
         assert_eq!(bench.gmbus.status(), regs::GMBUS_INUSE);
+    }
+
+    #[test]
+    fn an_index_of_two_bytes_comes_from_its_own_register() {
+        let mut bench = Bench::new();
+        bench.write(regs::GMBUS5, regs::GMBUS_2BYTE_INDEX_EN | 54);
+        assert_eq!(bench.read(7, 4, EDID_ADDRESS), bench.edid[54..58]);
+        bench.write(regs::GMBUS5, 54);
+        assert_eq!(bench.read(7, 4, EDID_ADDRESS), bench.edid[7..11]);
+    }
+
+    #[test]
+    fn each_phase_interrupts_while_it_is_enabled_and_lasts() {
+        let mut bench = Bench::new();
+        let seen = |bench: &mut Bench| {
+            let enables = [1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4];
+            enables.map(|enable| {
+                bench.write(regs::GMBUS4, enable);
+                bench.gmbus.interrupts()
+            })
+        };
+        assert_eq!(seen(&mut bench), [false, false, true, false, false], "idle");
+        let count = 4 << regs::GMBUS_COUNT_SHIFT;
+        bench.write(regs::GMBUS1, WAIT | count | EDID_ADDRESS << 1 | regs::GMBUS_READ);
+        assert_eq!(seen(&mut bench), [true, false, false, false, false], "ready");
+        bench.word();
+        assert_eq!(seen(&mut bench), [false, true, false, false, false], "waits");
+        bench.stop();
+        bench.write(regs::GMBUS1, WAIT | count | 0x40 << 1 | regs::GMBUS_READ);
+        assert_eq!(seen(&mut bench), [false, false, true, true, false], "refused");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The display: registers, and what hangs on them once a monitor is connected.
 //!
 //! Without an output the block is storage, which is all that a driver asks of pipes without
-//! monitors. With outputs (`output`) there are ports (`ports`) with their DDC (`ddc`, `edid`, `gmbus`), and
+//! monitors. With outputs (`output`) there are ports (`pch`, `ports`) with their DDC (`ddc`, `edid`, `gmbus`, `gpio`), and
 //! pipes (`pipe`, `frames`, `flips`, `palette`, `crc`) whose timing follows from the clocks (`clocks`) and from
 //! device time. What a pipe sends is `scan_out`'s part.
 
@@ -12,9 +12,11 @@ mod edid;
 mod flips;
 mod frames;
 mod gmbus;
+mod gpio;
 mod mode;
 mod output;
 mod palette;
+mod pch;
 mod pipe;
 mod ports;
 mod scan_out;
@@ -25,11 +27,10 @@ use core::array;
 use gen8_spec::registers::display as regs;
 use gen8_spec::registers::outputs as out;
 
-use self::ddc::Ddc;
-use self::gmbus::Gmbus;
-use self::output::hot_plug_bit;
 pub(crate) use self::output::straps;
 pub use self::output::{Monitor, Output, OutputError, PlugError, Port};
+use self::pch::Pch;
+pub use self::pch::PchNews;
 use self::pipe::{Around, Pipe};
 pub use self::scan_out::{Changes, Picture, Pixel, PlaneId, Scanner, Screen};
 pub use self::surface::Surface;
@@ -49,9 +50,7 @@ pub struct Display {
 /// Ports and pipes.
 #[derive(Clone, Debug)]
 struct Connected {
-    /// The wires of each port that there is, with its monitor.
-    ddc: Vec<Ddc>,
-    gmbus: Gmbus,
+    pch: Pch,
     pipes: [Pipe; out::PIPE_COUNT],
 }
 
@@ -64,59 +63,41 @@ impl Display {
         }
         let mut file = RegisterFile::of(&[regs::RULES, out::RULES]);
         ports::reset(&mut file);
-        let ports = outputs.iter().take(out::PORT_COUNT);
-        let ddc = ports.map(|output| Ddc::new(output.monitor.clone())).collect();
+        let pch = Pch::new(outputs, &mut file);
         let pipes = array::from_fn(|index| Pipe::new(index as u32));
-        Self { file, connected: Some(Connected { ddc, gmbus: Gmbus::new(), pipes }) }
+        Self { file, connected: Some(Connected { pch, pipes }) }
     }
 
     /// The ports, and what is connected there now.
     pub fn outputs(&self) -> Vec<Output> {
-        let wires = self.connected.iter().flat_map(|connected| &connected.ddc);
-        wires.map(|ddc| Output { monitor: ddc.monitor().cloned() }).collect()
+        self.connected.as_ref().map_or_else(Vec::new, |connected| connected.pch.outputs())
     }
 
-    /// Levels in the PCH's bank of interrupts: the ports where a monitor is connected.
-    pub fn live(&self) -> u32 {
-        let wires = self.connected.iter().flat_map(|connected| &connected.ddc);
-        let connected = Port::ALL.into_iter().zip(wires).filter(|(_, ddc)| ddc.monitor().is_some());
-        connected.fold(0, |levels, (port, _)| levels | hot_plug_bit(port))
+    /// Levels in the PCH's bank of interrupts: the ports where a monitor is connected, and GMBUS.
+    pub fn pch_levels(&self) -> u32 {
+        self.connected.as_ref().map_or(0, |connected| connected.pch.levels())
     }
 
-    /// Connects a monitor; the events of the PCH's bank of interrupts.
+    /// What changed in the PCH's bank of interrupts since this was last asked.
+    pub fn take_pch_news(&mut self) -> Option<PchNews> {
+        self.connected.as_mut()?.pch.take_news()
+    }
+
+    /// Connects a monitor, or with `None` takes it away.
     ///
     /// # Errors
     ///
-    /// There is no such port, or it has a monitor.
-    pub fn plug(&mut self, port: Port, monitor: Monitor) -> Result<u32, PlugError> {
-        self.change(port, Some(monitor))
-    }
-
-    /// Takes the monitor of a port away; the events of the PCH's bank of interrupts.
-    ///
-    /// # Errors
-    ///
-    /// There is no such port, or it has no monitor.
-    pub fn unplug(&mut self, port: Port) -> Result<u32, PlugError> {
-        self.change(port, None)
-    }
-
-    fn change(&mut self, port: Port, monitor: Option<Monitor>) -> Result<u32, PlugError> {
-        let wires = self.connected.as_mut().and_then(|all| all.ddc.get_mut(port.index()));
-        let wires = wires.ok_or(PlugError::NoPort(port))?;
-        match (wires.monitor(), &monitor) {
-            (Some(_), Some(_)) => return Err(PlugError::Taken(port)),
-            (None, None) => return Err(PlugError::Empty(port)),
-            _ => *wires = Ddc::new(monitor),
-        }
-        Ok(ports::pulse(port, &mut self.file))
+    /// There is no such port, or it has a monitor already, or none.
+    pub fn change(&mut self, port: Port, monitor: Option<Monitor>) -> Result<(), PlugError> {
+        let connected = self.connected.as_mut().ok_or(PlugError::NoPort(port))?;
+        connected.pch.change(port, monitor, &mut self.file)
     }
 
     /// Register read at `now_ns` of device time; `None` when `offset` is not one of this block's.
     /// A read of GMBUS data takes it away, one of a palette may move its index.
     pub fn read(&mut self, offset: u32, now_ns: u64) -> Option<u32> {
         if let Some(connected) = &mut self.connected {
-            if let Some(value) = connected.gmbus.read(offset, &mut connected.ddc) {
+            if let Some(value) = connected.pch.read(offset) {
                 return Some(value);
             }
             if let Some(value) =
@@ -141,8 +122,7 @@ impl Display {
             self.side_band_transaction(stored);
         }
         if let Some(connected) = &mut self.connected {
-            connected.gmbus.written(offset, stored, &mut connected.ddc);
-            ports::written(offset, before, stored, &mut self.file);
+            connected.pch.written(offset, before, stored, &mut self.file);
             for pipe in &mut connected.pipes {
                 pipe.written(offset, &mut self.file, now_ns);
             }
@@ -207,6 +187,11 @@ impl Display {
         }
         self.file.set(regs::SBI_CTL_STAT, control & !regs::SBI_BUSY);
     }
+}
+
+/// Whether a read of this register can change what interrupts: GMBUS is ready until its data are taken.
+pub(crate) fn reading_matters(offset: u32) -> bool {
+    offset == out::GMBUS3
 }
 
 #[cfg(test)]

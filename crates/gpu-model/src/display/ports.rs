@@ -21,13 +21,19 @@ pub(super) fn reset(file: &mut RegisterFile) {
     file.set(regs::MCH_SSKPD + 4, regs::MCH_SSKPD_HIGH);
 }
 
-/// `stored` was written to the register at `offset`, which held `before`.
-pub(super) fn written(offset: u32, before: u32, stored: u32, file: &mut RegisterFile) {
+/// `stored` was written to the register at `offset`, which held `before`. The events of the PCH's bank of
+/// interrupts.
+pub(super) fn written(offset: u32, before: u32, stored: u32, file: &mut RegisterFile) -> u32 {
     if is_one_of(offset, regs::DDI_BUF_CTL, regs::DDI_BUF_STRIDE, DDIS) {
         file.set(offset, buffer_settled(stored));
     } else if is_one_of(offset, regs::AUX_CH_CTL, regs::AUX_STRIDE, regs::PORT_COUNT as u32) {
         file.set(offset, aux_answered(before, stored));
+        let told = regs::AUX_SEND_BUSY | regs::AUX_INTERRUPT;
+        if stored & told == told {
+            return regs::PCH_AUX_B << ((offset - regs::AUX_CH_CTL) / regs::AUX_STRIDE);
+        }
     }
+    0
 }
 
 /// A monitor came or went: a long pulse. The events of the PCH's bank of interrupts: none unless software
