@@ -34,6 +34,11 @@ impl Canvas {
         Canvas { width, height, pixels, stale: vec![true; height.into()], news: 0 }
     }
 
+    /// Width and height.
+    pub(crate) fn size(&self) -> (u16, u16) {
+        (self.width, self.height)
+    }
+
     /// All of it.
     pub(crate) fn area(&self) -> Area {
         Area::whole(self.width, self.height)

@@ -123,7 +123,7 @@ impl Session {
         self.next = start + PERIOD;
         let (canvas, follows_size) = (&mut self.canvas, self.encoder.follows_size());
         let news = self.eye.look(|view| {
-            if follows_size && Area::whole(view.size().0, view.size().1) != canvas.area() {
+            if follows_size && view.size() != canvas.size() {
                 *canvas = Canvas::new(view.size());
                 return News::Size(view.size());
             }

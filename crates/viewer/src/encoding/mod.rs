@@ -24,8 +24,8 @@ pub(crate) trait Pixels {
 #[derive(Default)]
 pub(crate) struct Encoder {
     format: Option<PixelFormat>,
-    compressed: bool,
-    decided: bool,
+    /// The first one of the viewer's list that we know.
+    encoding: Option<i32>,
     follows_size: bool,
     /// One stream for the whole connection (7.7.6), made when it is needed.
     zrle: Option<Box<Zrle>>,
@@ -39,14 +39,14 @@ impl Encoder {
 
     /// A new list of encodings begins.
     pub(crate) fn forget_encodings(&mut self) {
-        (self.compressed, self.decided, self.follows_size) = (false, false, false);
+        (self.encoding, self.follows_size) = (None, false);
     }
 
-    /// The next one of the list: the first that we know is used.
+    /// The next one of the list.
     pub(crate) fn add_encoding(&mut self, encoding: i32) {
         match encoding {
-            RAW | ZRLE if !self.decided => {
-                (self.compressed, self.decided) = (encoding == ZRLE, true);
+            RAW | ZRLE => {
+                self.encoding.get_or_insert(encoding);
             }
             DESKTOP_SIZE => self.follows_size = true,
             _ => {}
@@ -61,7 +61,7 @@ impl Encoder {
     /// Appends an area with its pixels.
     pub(crate) fn put(&mut self, area: Area, pixels: &impl Pixels, out: &mut Vec<u8>) {
         let format = self.format.unwrap_or(PixelFormat::OURS);
-        if self.compressed {
+        if self.encoding == Some(ZRLE) {
             put_header(area, ZRLE, out);
             self.zrle.get_or_insert_default().put(format, area, pixels, out);
             return;
