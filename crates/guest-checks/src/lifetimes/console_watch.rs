@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{ConsoleCopy, SHARED_AT};
+use super::{Bystander, ConsoleCopy, SHARED_AT};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Node;
 use crate::report::{Reporter, tell};
-use crate::trace::{self, Balance, Balances, Ledger, Trace, Vm};
+use crate::trace::{self, Balance, Balances, Trace};
 
 /// How long freeing may take after a client has ended.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +27,8 @@ const TOLD: usize = 4;
 pub(crate) struct ConsoleWatch {
     check: &'static str,
     trace: Trace,
-    /// When nobody had it bound.
+    bystander: Bystander,
+    /// When nobody but the bystander was there.
     start: Balances,
     /// When the cycle began.
     cycle_start: Balances,
@@ -42,6 +43,13 @@ struct ConsoleLine<'a> {
     check: &'a str,
     /// The kernel's pointer of the client's address space.
     vm: String,
+}
+
+/// `gen8emu: bound {…}`: a client has just bound the console's frame buffer; the host is to look.
+#[derive(Serialize)]
+struct BoundLine<'a> {
+    check: &'a str,
+    cycle: u32,
 }
 
 /// `gen8emu: cycle {…}`: a client came and went; the host is to ask the device now.
@@ -126,9 +134,12 @@ impl ConsoleWatch {
             reporter.skipped(None, &why);
             return Ok(None);
         }
-        let trace = Trace::start()?;
-        let start = Balances::default();
-        let mut watch = ConsoleWatch { check, trace, start, cycle_start: start, known: 0 };
+        let mut trace = Trace::start()?;
+        let bystander = Bystander::new()?;
+        trace.read()?;
+        let start = trace.ledger.balances;
+        let mut watch =
+            ConsoleWatch { check, trace, bystander, start, cycle_start: start, known: 0 };
         match ConsoleCopy::make(mark) {
             Ok(probe) => watch.look(probe, mark)?,
             Err(Error::NotHere(why)) => {
@@ -137,12 +148,10 @@ impl ConsoleWatch {
             }
             Err(error) => return Err(error),
         }
-        let is_gone = |ledger: &Ledger| ledger.marked(mark).is_some_and(Vm::is_gone);
-        watch.wait(is_gone)?;
-        if !is_gone(&watch.trace.ledger) {
-            return Err(Error::Late("the end of the first client".into()));
+        watch.wait_until_all_is_gone()?;
+        if !Left::over(&start, &watch.trace.ledger.balances).is_nothing() {
+            return Err(Error::Late("the end of the check's own client".into()));
         }
-        watch.start = watch.trace.ledger.balances;
         watch.begin();
         Ok(Some(watch))
     }
@@ -167,15 +176,30 @@ impl ConsoleWatch {
         self.known = self.trace.ledger.watched_count();
     }
 
+    /// While a client `goes_on`: tells the host as soon as it binds the console's frame buffer, which
+    /// is for a moment only.
+    pub(crate) fn meanwhile(
+        &mut self,
+        cycle: u32,
+        mut goes_on: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let mut told = false;
+        while goes_on()? {
+            self.trace.read()?;
+            if !told && self.trace.ledger.watched(self.known).next().is_some() {
+                tell("bound", &BoundLine { check: self.check, cycle });
+                told = true;
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
     /// A client came and went: waits until nothing is left of it, or time is up, and tells the host,
     /// which asks the device the same while nothing changes here. Fails if something is left, or if
     /// the client did not have the console's frame buffer bound at all.
     pub(crate) fn settle(&mut self, cycle: u32) -> Result<String> {
-        let (start, known) = (self.start, self.known);
-        let took = self.wait(|ledger| {
-            let unbound = ledger.watched(known).all(|(one, _)| one.unbound_us.is_some());
-            unbound && Left::over(&start, &ledger.balances).is_nothing()
-        })?;
+        let took = self.wait_until_all_is_gone()?;
         self.trace.expect_complete()?;
         let line = self.line(cycle, took);
         tell("cycle", &line);
@@ -204,12 +228,17 @@ impl ConsoleWatch {
         }
     }
 
-    /// Reads the trace until `done`; says how long that took, at most [`PATIENCE`].
-    fn wait(&mut self, done: impl Fn(&Ledger) -> bool) -> Result<Duration> {
+    /// Reads the trace until there is no more than in the beginning; says how long that took, at most
+    /// [`PATIENCE`].
+    fn wait_until_all_is_gone(&mut self) -> Result<Duration> {
+        self.bystander.work()?;
         let start = Instant::now();
         loop {
             self.trace.read()?;
-            if done(&self.trace.ledger) || start.elapsed() > PATIENCE {
+            let ledger = &self.trace.ledger;
+            let unbound = ledger.watched(self.known).all(|(one, _)| one.unbound_us.is_some());
+            let gone = unbound && Left::over(&self.start, &ledger.balances).is_nothing();
+            if gone || start.elapsed() > PATIENCE {
                 return Ok(start.elapsed());
             }
             thread::sleep(PAUSE);

@@ -6,6 +6,7 @@
 //! nothing at all may be left. The console's frame buffer, which lives as long as its driver, has a
 //! watch of its own (`console_watch`) that begins and ends with a driver at work.
 
+mod bystander;
 mod console_copy;
 mod console_watch;
 mod exporter;
@@ -13,6 +14,7 @@ mod importer;
 mod settled;
 mod traced_driver;
 
+pub(crate) use bystander::Bystander;
 pub(crate) use console_copy::ConsoleCopy;
 pub(crate) use console_watch::ConsoleWatch;
 pub(crate) use exporter::Exporter;
