@@ -25,6 +25,7 @@ mod modules;
 mod packages;
 mod qemu;
 mod restarts;
+mod scenario;
 mod scratch;
 mod screen;
 mod server;
@@ -44,6 +45,7 @@ use self::boot::Console;
 pub(crate) use self::figures::measure as figures;
 use self::guest::Guest;
 use self::qemu::Qemu;
+use self::scenario::ScenarioArgs;
 pub(crate) use self::soak::{SoakArgs, run as soak};
 use self::suite::SuiteArgs;
 use self::tools::{Tools, Wanted};
@@ -82,6 +84,8 @@ pub(crate) struct LinuxArgs {
     #[command(flatten)]
     suite: SuiteArgs,
     #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
     guest: Guest,
 }
 
@@ -106,12 +110,16 @@ fn run_one(arguments: &LinuxArgs) -> Result<ExitCode> {
         Some(image) => kernel::own(image, arguments.modules.as_deref())?,
         None => kernel::debian(&arguments.kernel)?,
     };
-    let tools = arguments.tools(!guest.no_gpu, guest.wants_program())?;
+    let checks = guest.wants_program() || arguments.scenario.is_wanted();
+    let tools = arguments.tools(!guest.no_gpu, checks)?;
     if arguments.clients {
         return clients::run(guest, &kernel, &tools, arguments.json);
     }
     if arguments.suite.is_wanted() {
         return suite::run(&arguments.suite, guest, &kernel, &tools, arguments.json);
+    }
+    if arguments.scenario.is_wanted() {
+        return scenario::run(&arguments.scenario, guest, &kernel, &tools, arguments.json);
     }
     let console = if arguments.json { Console::Stderr } else { Console::Stdout };
     let verdict = guest.boot(&kernel, &tools, &kernel.name, console)?;

@@ -119,7 +119,7 @@ fn driven(kernel: &'static str) -> Row {
 /// fbcon has a monitor, and its text is on it.
 fn screen(kernel: &'static str) -> Row {
     const VARIANT: &str = "text on a monitor";
-    row(kernel, VARIANT, &["engines"], |guest| {
+    row(kernel, VARIANT, &["engines", "fb-import=2"], |guest| {
         guest.output = vec!["hdmi=1024x768".into()];
         guest.exec = Some(format!("echo '{WRITTEN}' >/dev/tty1"));
         guest.screenshot = Some(guest::logs(&super::logs(kernel, VARIANT)).join("screen.png"));

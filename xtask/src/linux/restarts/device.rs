@@ -15,8 +15,10 @@ const NAME: &str = "console";
 /// How long the last pages of an address space may be on their way to being freed: the guest waits
 /// longer than this.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the PTEs may take to be written when the kernel has said that it binds.
+const WRITING: Duration = Duration::from_millis(300);
 /// Between two questions meanwhile.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The answer to `surface-mappings`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,11 +65,20 @@ pub(super) fn remember(socket: &Path) -> Result<Seen> {
 
 /// Who maps the remembered pages, once nobody does or time is up.
 pub(super) fn ask(socket: &Path) -> Result<Seen> {
+    ask_until(socket, PATIENCE, |seen| seen.spaces.is_empty())
+}
+
+/// Who maps the remembered pages, once somebody does or time is up.
+pub(super) fn ask_while_bound(socket: &Path) -> Result<Seen> {
+    ask_until(socket, WRITING, |seen| !seen.spaces.is_empty())
+}
+
+fn ask_until(socket: &Path, limit: Duration, done: impl Fn(&Seen) -> bool) -> Result<Seen> {
     let start = Instant::now();
     loop {
         let arguments = json!({ "remembered": NAME });
         let seen: Seen = control::execute_with(socket, "surface-mappings", arguments)?;
-        if seen.spaces.is_empty() || start.elapsed() > PATIENCE {
+        if done(&seen) || start.elapsed() > limit {
             return Ok(seen);
         }
         thread::sleep(PAUSE);

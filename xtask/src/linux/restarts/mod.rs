@@ -21,6 +21,9 @@ pub(super) struct Restarts {
     /// Where to ask the device.
     #[serde(skip)]
     control: Option<PathBuf>,
+    /// The device's answer when the client of this cycle bound it.
+    #[serde(skip)]
+    bound: Option<Answer>,
     /// Lines that cannot be understood, or that belong to no run.
     #[serde(skip)]
     garbled: usize,
@@ -39,6 +42,10 @@ pub(super) struct Run {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Cycle {
     kernel: KernelCycle,
+    /// In the moment that the client had it bound, if that was told. It can be over before the device
+    /// is asked, so nothing is judged by this.
+    bound: Option<Answer>,
+    /// When all had settled.
     device: Answer,
 }
 
@@ -133,6 +140,11 @@ impl Restarts {
         }
     }
 
+    /// Takes a line `bound …`, and asks the device at once.
+    pub(super) fn bound(&mut self) {
+        self.bound = Some(self.ask(device::ask_while_bound));
+    }
+
     /// Takes a line `cycle …`, and asks the device: the guest waits.
     pub(super) fn cycle(&mut self, line: &str) {
         let kernel = serde_json::from_str::<KernelCycle>(line).ok();
@@ -141,10 +153,10 @@ impl Restarts {
             self.garbled += 1;
             return;
         };
-        let device = self.ask(device::ask);
-        self.runs.last_mut().into_iter().for_each(|run| {
-            run.cycles.push(Cycle { kernel: kernel.clone(), device: device.clone() });
-        });
+        let cycle = Cycle { kernel, bound: self.bound.take(), device: self.ask(device::ask) };
+        if let Some(run) = self.runs.last_mut() {
+            run.cycles.push(cycle);
+        }
     }
 
     fn ask(&self, question: impl FnOnce(&std::path::Path) -> anyhow::Result<Seen>) -> Answer {
@@ -157,7 +169,24 @@ impl Restarts {
 
     /// Whether `check` had the device asked after at least one client.
     pub(super) fn has(&self, check: &str) -> bool {
-        self.runs.iter().any(|run| run.check == check && !run.cycles.is_empty())
+        self.cycles(check) > 0
+    }
+
+    /// After how many clients of `check` the device was asked.
+    pub(super) fn cycles(&self, check: &str) -> usize {
+        self.of(check).map_or(0, |run| run.cycles.len())
+    }
+
+    /// What is left in the end of the clients of `check`: VMAs and address spaces by the kernel's
+    /// account, and who maps the frame buffer by the device's.
+    pub(super) fn end(&self, check: &str) -> Option<(i64, i64, String)> {
+        let last = self.of(check)?.cycles.last()?;
+        let Left { vms, vmas, .. } = last.kernel.left;
+        Some((vmas, vms, table::device(&last.device)))
+    }
+
+    fn of(&self, check: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.check == check)
     }
 
     /// What is wrong by the device's account, for the verdict; the check itself says what is by the
@@ -224,18 +253,18 @@ impl Answer {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::device::{Ggtt, Space, Surface};
     use super::*;
 
-    pub(super) const CYCLE: &str = r#"{"check":"x","cycle":1,"settled_ms":800,
+    const CYCLE: &str = r#"{"check":"x","cycle":1,"settled_ms":800,
         "bindings":[{"vm":"ffff8d4c426ee000","bound_us":12000000,"unbound_us":12610000,
                      "released_us":17000000}],
         "kernel":{"vms":{"began":3,"ended":3},"vmas":{"began":24,"ended":24},
                   "contexts":{"began":3,"ended":3}},
         "left":{"vms":0,"vmas":0,"contexts":0},"listed":{"ggtt":1,"ppgtt":0}}"#;
 
-    pub(super) fn seen(spaces: usize) -> Seen {
+    fn seen(spaces: usize) -> Seen {
         let space = Space { root: vec![0x1000], ptes: 768, first: 0x10_0000 };
         Seen {
             surface: Surface { address: 0x1000, pages: 768 },
@@ -245,9 +274,14 @@ mod tests {
         }
     }
 
+    /// A run of `check` with one client that left nothing.
+    pub(in crate::linux) fn console_and_cycle(check: &str) -> Restarts {
+        Restarts { runs: vec![Run { check: check.into(), ..run(0) }], ..Restarts::default() }
+    }
+
     pub(super) fn run(spaces: usize) -> Run {
         let kernel = serde_json::from_str(CYCLE).unwrap();
-        let cycle = Cycle { kernel, device: Answer::Seen(seen(spaces)) };
+        let cycle = Cycle { kernel, bound: None, device: Answer::Seen(seen(spaces)) };
         Run { check: "x".into(), probe: Answer::Seen(seen(1)), cycles: vec![cycle] }
     }
 

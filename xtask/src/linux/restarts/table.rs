@@ -4,7 +4,7 @@ use super::super::columns::aligned;
 use super::{Answer, Balance, Cycle, Left, Run};
 
 /// Columns: the kernel's side, then the device's.
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "cycle",
     "client's vm",
     "bound at",
@@ -14,7 +14,8 @@ const HEAD: [&str; 10] = [
     "contexts",
     "settled",
     "left by the kernel",
-    "device: mapped by",
+    "device: while bound",
+    "mapped by afterwards",
 ];
 
 /// One run.
@@ -36,7 +37,7 @@ pub(super) fn lines(run: &Run) -> Vec<String> {
     lines
 }
 
-fn row(cycle: &Cycle) -> [String; 10] {
+fn row(cycle: &Cycle) -> [String; 11] {
     let kernel = &cycle.kernel;
     let none = || "-".to_owned();
     let first = kernel.bindings.first();
@@ -56,6 +57,7 @@ fn row(cycle: &Cycle) -> [String; 10] {
         balance(kernel.kernel.contexts),
         seconds(kernel.settled_ms * 1000),
         left(kernel.left),
+        cycle.bound.as_ref().map_or_else(none, device),
         device(&cycle.device),
     ]
 }
@@ -77,11 +79,13 @@ fn left(left: Left) -> String {
 }
 
 /// Who maps the frame buffer.
-fn device(answer: &Answer) -> String {
+pub(super) fn device(answer: &Answer) -> String {
     match answer {
         Answer::Seen(seen) if seen.spaces.is_empty() => "nobody but the GGTT".into(),
         Answer::Seen(seen) => {
-            format!("{} address spaces, {} PTEs", seen.spaces.len(), seen.ptes())
+            let spaces = seen.spaces.len();
+            let plural = if spaces == 1 { "" } else { "s" };
+            format!("{spaces} address space{plural}, {} PTEs", seen.ptes())
         }
         Answer::NotAsked { .. } => "not asked".into(),
     }
@@ -97,14 +101,14 @@ mod tests {
         let lines = lines(&run(0));
         assert!(
             lines[0].ends_with(
-                "768 pages; while a client of its own has it bound: 1 address spaces, 768 PTEs"
+                "768 pages; while a client of its own has it bound: 1 address space, 768 PTEs"
             ),
             "{lines:?}"
         );
         assert_eq!(
             lines[2],
             "  1      ffff8d4c426ee000  12.00 s   +0.61 s  24 / 24  3 / 3           3 / 3     \
-             0.80 s   nothing             nobody but the GGTT"
+             0.80 s   nothing             -                    nobody but the GGTT"
         );
     }
 
@@ -116,6 +120,11 @@ mod tests {
         kernel.left = Left { vms: 1, vmas: 2, contexts: 0 };
         let line = lines(&leak).remove(2);
         assert!(line.contains("12.00 s   -        24"), "{line}");
-        assert!(line.ends_with("2 VMAs, 1 VMs, 0 contexts  1 address spaces, 768 PTEs"), "{line}");
+        assert!(
+            line.ends_with(
+                "2 VMAs, 1 VMs, 0 contexts  -                    1 address space, 768 PTEs"
+            ),
+            "{line}"
+        );
     }
 }

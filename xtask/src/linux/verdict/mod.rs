@@ -164,6 +164,7 @@ impl Verdict {
             "vm" => self.census.vm(rest),
             "census" => self.census.settled(rest),
             "console" => self.restarts.console(rest),
+            "bound" => self.restarts.bound(),
             "cycle" => self.restarts.cycle(rest),
             "expect" => self.expect(time.unwrap_or_default(), rest),
             "payload" if rest == "starts" => {}
