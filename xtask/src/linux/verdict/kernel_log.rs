@@ -48,13 +48,6 @@ pub(super) fn is_reset(message: &str) -> bool {
     RESET.iter().any(|sign| message.contains(sign))
 }
 
-/// i915 tells that it took longer than a tenth of a millisecond from looking at the scan line to
-/// writing a plane (`intel_crtc.c`: `intel_pipe_update_end`). One register access from QEMU takes half
-/// of that, so a host that is busy at that moment is enough; nothing but this line comes of it.
-pub(super) fn is_late_update(message: &str) -> bool {
-    message.contains("Atomic update failure on pipe")
-}
-
 /// Stretches of the log, by the kernel's time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Stretches {

@@ -14,15 +14,12 @@ use serde::Serialize;
 
 pub(super) use self::checks::{CheckResult, Outcome, outcome};
 pub(super) use self::judge::Asked;
-use self::kernel_log::{Oopses, Stretches, is_late_update, is_reset, strip_level};
+use self::kernel_log::{Oopses, Stretches, is_reset, strip_level};
 pub(super) use self::kernel_log::{is_broken, is_graphics_trouble, time_stamp};
 use super::census::Census;
 use super::control::Accesses;
 use super::restarts::Restarts;
 use super::screen::Sought;
-
-/// Lines of late planes in a boot that a busy host explains; more are the GPU's.
-const MOST_LATE: usize = 2;
 
 /// What starts a line of ours.
 pub(super) const OURS: &str = "gen8emu: ";
@@ -59,8 +56,6 @@ pub(super) struct Verdict {
     pub(super) i915_warnings: Vec<String>,
     /// i915's lines about hangs and resets that a check caused on purpose.
     pub(super) expected_warnings: Vec<String>,
-    /// Lines of planes that were written late: the host's doing, not the GPU's.
-    pub(super) late_updates: Vec<String>,
     /// Lines in which the kernel says that it is broken.
     pub(super) kernel_errors: Vec<String>,
     /// The functions in which the kernel died (and went on without the thread that did).
@@ -209,10 +204,7 @@ impl Verdict {
             return;
         }
         let expected = is_reset(message) && self.state.resets.contain(time);
-        let told = self.late_updates.iter().any(|known| known == message);
-        let late = is_late_update(message) && (told || self.late_updates.len() < MOST_LATE);
         let list = match expected {
-            _ if late => &mut self.late_updates,
             true => &mut self.expected_warnings,
             false => &mut self.i915_warnings,
         };
@@ -305,30 +297,6 @@ mod tests {
         assert_eq!(verdict.expected_warnings, [hang]);
         let unexpected = [format!("{hang} early"), other.to_owned(), format!("{hang} late")];
         assert_eq!(verdict.i915_warnings, unexpected);
-    }
-
-    #[test]
-    fn planes_that_are_written_late_again_and_again_are_trouble() {
-        let late = |time| {
-            format!("i915 0000:00:02.0: [drm] *ERROR* Atomic update failure on pipe A ({time})")
-        };
-        let told: String = (1..=3).map(|time| format!("[    {time}.0] {}\n", late(time))).collect();
-        let again = format!("[    4.0] gen8emu: warning <3>[    1.0] {}\n", late(1));
-        let verdict = read(&format!("{told}{again}"));
-        assert_eq!(verdict.late_updates, [late(1), late(2)]);
-        assert_eq!(verdict.i915_warnings, [late(3)]);
-    }
-
-    #[test]
-    fn a_plane_that_was_written_late_is_told_apart() {
-        let late =
-            "i915 0000:00:02.0: [drm] *ERROR* Atomic update failure on pipe A (start=1 end=2)";
-        let other = "i915 0000:00:02.0: [drm] *ERROR* flip_done timed out";
-        let verdict = read(&format!("[    5.0] {late}\n[    5.1] {other}\n"));
-        assert_eq!(
-            (&verdict.late_updates[..], &verdict.i915_warnings[..]),
-            (&[late.to_owned()][..], &[other.to_owned()][..])
-        );
     }
 
     #[test]

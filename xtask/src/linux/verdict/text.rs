@@ -35,9 +35,6 @@ impl Verdict {
         text.lines.extend(self.census.text());
         text.lines.extend(self.restarts.text());
         text.list("i915 warnings", &self.i915_warnings);
-        if !self.late_updates.is_empty() {
-            text.fact("late updates", &format!("{} lines", self.late_updates.len()));
-        }
         if !self.expected_warnings.is_empty() {
             text.fact("expected resets", &format!("{} lines", self.expected_warnings.len()));
         }
