@@ -218,11 +218,16 @@ impl Frames {
         let news = begun != self.noticed;
         if news {
             self.noticed = begun;
+            let waited = self.hold.is_some();
             self.hold = self.hold.filter(|hold| hold.blanking > begun);
-            // What was asked across the blanking is asked still; who wanted to write does it behind it.
-            if self.hold.is_none() && !matches!(self.talk, Talk::Asks | Talk::Times) {
-                self.talk = Talk::Nothing;
-            }
+            self.talk = match self.talk {
+                _ if self.hold.is_some() => self.talk,
+                // What was asked across the blanking is asked still.
+                Talk::Asks | Talk::Times => self.talk,
+                // It was not waited for long enough: the count comes yet.
+                Talk::Looked if waited => Talk::Looked,
+                _ => Talk::Nothing,
+            };
         }
         news
     }
@@ -331,6 +336,19 @@ mod tests {
         frames.advance_to(due);
         look_and_count(&mut frames, due + LINE_NS);
         assert_eq!(frames.hold, None);
+    }
+
+    #[test]
+    fn who_counts_long_after_the_look_is_waited_for_with_the_next_blanking() {
+        let (mut frames, due) = frames();
+        frames.looked(due - 10 * LINE_NS);
+        let late = due + TIMING.frame_ns - LINE_NS;
+        assert!(frames.advance_to(late));
+        frames.counted(late);
+        let again = late + TIMING.frame_ns;
+        assert!(!frames.advance_to(again), "it writes");
+        look_and_count(&mut frames, again);
+        assert!(frames.advance_to(again));
     }
 
     #[test]
