@@ -8,6 +8,7 @@
 mod bulk;
 mod columns;
 mod fill;
+mod refresh;
 mod region;
 
 use core::fmt;

@@ -49,10 +49,15 @@ impl Cursor {
         Some(Cursor { image: Image::new(&description, ggtt), position })
     }
 
+    /// The row of the cursor that is in row `y` of the picture.
+    pub(super) fn line(&self, y: u32) -> Option<u32> {
+        let line = i64::from(y) - i64::from(self.position.1);
+        u32::try_from(line).ok().filter(|&line| line < self.image.size.1)
+    }
+
     /// Draws over row `y` of the picture.
     pub(super) fn draw(&self, y: u32, row: &mut [Pixel], memory: &GuestRam, room: &mut Room) {
-        let line = i64::from(y) - i64::from(self.position.1);
-        let Some(line) = u32::try_from(line).ok().filter(|&line| line < self.image.size.1) else {
+        let Some(line) = self.line(y) else {
             return;
         };
         let Room { pixels, bytes } = room;

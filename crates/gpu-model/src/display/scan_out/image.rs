@@ -62,6 +62,16 @@ impl Image {
         Image { palette, ..self }
     }
 
+    /// Whether its rows are in memory as in a picture, but for the last bytes of pixels.
+    pub(super) fn is_plain(&self) -> bool {
+        self.format.is_plain() && !self.rotated && !self.surface.is_nowhere()
+    }
+
+    /// Brings row `y` of a plain image up to date; whether that changed any of its pixels.
+    pub(super) fn refresh(&self, y: u32, kept: &mut [Pixel], memory: &GuestRam) -> bool {
+        self.surface.refresh_row(y, kept, memory)
+    }
+
     /// Makes `row` row `y` of the image; `row` has as many pixels as the image. `bytes` is room to
     /// read into. What no memory holds is 0.
     pub(super) fn read(&self, y: u32, row: &mut [Pixel], memory: &GuestRam, bytes: &mut Vec<u8>) {

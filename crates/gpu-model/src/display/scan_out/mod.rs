@@ -120,6 +120,14 @@ impl Screen {
         image.and_then(|image| image.missing(&self.memory))
     }
 
+    /// The image that is all of row `y`, if it lies in memory as it is shown.
+    fn plain(&self, y: u32) -> Option<&Image> {
+        let sprite = self.sprite.as_ref().and_then(|sprite| sprite.line(y));
+        let cursor = self.cursor.as_ref().and_then(|cursor| cursor.line(y));
+        let alone = sprite.is_none() && cursor.is_none();
+        self.primary.as_ref().filter(|image| alone && image.is_plain())
+    }
+
     /// Makes `row` row `y` of the picture, but for what the pipe does to its colors; the last byte of
     /// its pixels has no meaning.
     fn compose(&self, y: u32, row: &mut [Pixel], room: &mut Room) {

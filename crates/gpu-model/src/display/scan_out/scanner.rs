@@ -15,9 +15,31 @@ pub struct Scanner {
     /// What becomes of the colors, and the picture before it.
     color: Option<Color>,
     composed: Vec<Pixel>,
+    rows: Rows,
+}
+
+/// Composes rows.
+#[derive(Clone, Debug, Default)]
+struct Rows {
     /// A row as it is composed.
     row: Vec<Pixel>,
     room: Room,
+}
+
+impl Rows {
+    /// Brings row `y` up to date; whether that changed any of its colors.
+    fn refresh(&mut self, screen: &Screen, y: u32, kept: &mut [Pixel]) -> bool {
+        if let Some(image) = screen.plain(y) {
+            return image.refresh(y, kept, &screen.memory);
+        }
+        self.row.resize(kept.len(), BLACK);
+        screen.compose(y, &mut self.row, &mut self.room);
+        let differs = differs(kept, &self.row);
+        if differs {
+            take_over(kept, &self.row);
+        }
+        differs
+    }
 }
 
 impl Scanner {
@@ -31,7 +53,6 @@ impl Scanner {
         let resized = (self.picture.width, self.picture.height) != (screen.width, screen.height);
         if resized {
             self.picture = Picture::black(screen.width, screen.height);
-            self.row = vec![BLACK; screen.width as usize];
         }
         let anew = resized || self.color != screen.color;
         let mut changes = Changes { resized, rows: Vec::new() };
@@ -48,11 +69,9 @@ impl Scanner {
 
     /// Rows are shown as they are composed.
     fn compose(&mut self, screen: &Screen, anew: bool, changes: &mut Changes) {
-        let rows = self.picture.pixels.chunks_exact_mut(self.row.len());
+        let rows = self.picture.pixels.chunks_exact_mut(screen.width as usize);
         for (y, kept) in (0..).zip(rows) {
-            screen.compose(y, &mut self.row, &mut self.room);
-            if anew || differs(kept, &self.row) {
-                take_over(kept, &self.row);
+            if self.rows.refresh(screen, y, kept) || anew {
                 changes.note(y);
             }
         }
@@ -67,13 +86,11 @@ impl Scanner {
         changes: &mut Changes,
     ) {
         self.composed.resize(self.picture.pixels.len(), BLACK);
-        let width = self.row.len();
+        let width = screen.width as usize;
         let shown = self.picture.pixels.chunks_exact_mut(width);
         let rows = self.composed.chunks_exact_mut(width).zip(shown);
         for (y, (kept, shown)) in (0..).zip(rows) {
-            screen.compose(y, &mut self.row, &mut self.room);
-            if anew || differs(kept, &self.row) {
-                take_over(kept, &self.row);
+            if self.rows.refresh(screen, y, kept) || anew {
                 shown.copy_from_slice(kept);
                 color.apply(shown);
                 changes.note(y);

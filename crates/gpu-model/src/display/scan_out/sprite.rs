@@ -85,9 +85,14 @@ impl Sprite {
         Some(Sprite { image, position: halves(registers.position), key: Key::of(registers) })
     }
 
+    /// The row of the sprite that is in row `y` of the picture.
+    pub(super) fn line(&self, y: u32) -> Option<u32> {
+        y.checked_sub(self.position.1).filter(|&line| line < self.image.size.1)
+    }
+
     /// Draws over row `y` of the picture.
     pub(super) fn draw(&self, y: u32, row: &mut [Pixel], memory: &GuestRam, room: &mut Room) {
-        let Some(line) = y.checked_sub(self.position.1).filter(|&y| y < self.image.size.1) else {
+        let Some(line) = self.line(y) else {
             return;
         };
         let Some(row) = row.get_mut(self.position.0 as usize..) else {

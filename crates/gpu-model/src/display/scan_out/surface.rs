@@ -6,6 +6,7 @@ use gen8_spec::registers::planes as regs;
 use gen8_spec::tiling::Tiling;
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 
+use super::picture::{BLACK, Pixel};
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
 
@@ -110,6 +111,27 @@ impl Surface {
             rest = behind;
         }
         rest.fill(0);
+    }
+
+    /// Brings row `y` of a plane with pixels of four bytes up to date, without their last bytes;
+    /// whether that changed any. What no memory holds is black.
+    pub(super) fn refresh_row(&self, y: u32, kept: &mut [Pixel], memory: &GuestRam) -> bool {
+        let mut rest = kept;
+        let mut changed = false;
+        for (_, address, len) in self.pieces(y) {
+            let pixels = (len / size_of::<Pixel>()).min(rest.len());
+            let (piece, behind) = mem::take(&mut rest).split_at_mut(pixels);
+            changed |= match address.and_then(|address| memory.refresh_pixels(address, piece)) {
+                Some(changed) => changed,
+                None => {
+                    let lit = piece.iter().any(|&pixel| pixel != BLACK);
+                    piece.fill(BLACK);
+                    lit
+                }
+            };
+            rest = behind;
+        }
+        changed
     }
 
     /// GGTT address of the first byte that is shown and that no memory holds.
