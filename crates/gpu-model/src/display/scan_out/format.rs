@@ -1,5 +1,7 @@
 //! How a plane's pixels lie in memory.
 
+use std::sync::LazyLock;
+
 use gen8_spec::registers::planes as regs;
 
 use super::picture::Pixel;
@@ -80,8 +82,8 @@ impl Format {
             Format::Bgrx101010 => each(bytes, row, |pixel| tens(pixel, [2, 12, 22])),
             Format::Rgbx101010 => each(bytes, row, |pixel| tens(pixel, [22, 12, 2])),
             Format::Bgrx565 => each(bytes, row, bgrx565),
-            Format::Bgrx161616 => each(bytes, row, |pixel| halves(pixel, [0, 16, 32])),
-            Format::Rgbx161616 => each(bytes, row, |pixel| halves(pixel, [32, 16, 0])),
+            Format::Bgrx161616 => halves(bytes, row, [0, 16, 32]),
+            Format::Rgbx161616 => halves(bytes, row, [32, 16, 0]),
             Format::Yuv422(yuv) => yuv.decode(bytes, row),
         }
     }
@@ -110,11 +112,20 @@ fn bgrx565(bytes: [u8; 2]) -> Pixel {
 }
 
 /// Half floats from 0 to 1, which begin at these bits: blue, green and red.
-fn halves(bytes: [u8; 8], fields: [u32; 3]) -> Pixel {
-    let qword = u64::from_le_bytes(bytes);
-    let [blue, green, red] = fields.map(|low| eight_bits(half((qword >> low) as u16)));
-    [blue, green, red, 0]
+fn halves(bytes: &[u8], row: &mut [Pixel], fields: [u32; 3]) {
+    let colors: &[u8] = &HALVES;
+    // A table has all of them.
+    let color = |bits: u16| colors.get(usize::from(bits)).copied().unwrap_or(0);
+    each(bytes, row, |pixel| {
+        let qword = u64::from_le_bytes(pixel);
+        let [blue, green, red] = fields.map(|low| color((qword >> low) as u16));
+        [blue, green, red, 0]
+    });
 }
+
+/// The color of every half float: to calculate it takes longer than all else that is done to a pixel.
+static HALVES: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..=u16::MAX).map(|bits| eight_bits(half(bits))).collect());
 
 /// The value of a half float; what is no number is 0.
 fn half(bits: u16) -> f32 {
