@@ -186,7 +186,8 @@ impl Gpu {
         if engine_event || interrupts::is_identity(offset) {
             return 0;
         }
-        self.peek(offset).unwrap_or(0) & !self.state.display.event_bits(offset)
+        let display = self.state.display.untouched(offset);
+        display.or_else(|| self.peek(offset)).unwrap_or(0)
     }
 
     /// Index of the engine whose register block holds `offset`, and the offset in the block.

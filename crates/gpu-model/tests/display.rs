@@ -1,6 +1,6 @@
 //! The display as machine and driver see it: straps, levels, and interrupts by device time.
 
-use gen8_spec::registers::{Rule, display, gpio, outputs as regs};
+use gen8_spec::registers::{Rule, display, gpio, outputs as regs, planes};
 use gen8_spec::{interrupts, mmio, pci};
 use gpu_model::display::{Monitor, Output, PlugError, Port};
 use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
@@ -46,6 +46,14 @@ fn start(gpu: &mut Gpu) {
     ] {
         write(gpu, register, value);
     }
+}
+
+#[test]
+fn a_narrow_write_does_not_read_what_it_leaves_alone() {
+    let mut gpu = gpu(1);
+    write(&mut gpu, planes::PREC_PAL_INDEX, planes::PREC_PAL_AUTO_INCREMENT | 5);
+    gpu.bar_write(Bar::Bar0, planes::PREC_PAL_DATA.into(), 1, 0x7f);
+    assert_eq!(read(&mut gpu, planes::PREC_PAL_INDEX), planes::PREC_PAL_AUTO_INCREMENT | 6);
 }
 
 #[test]

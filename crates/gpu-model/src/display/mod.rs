@@ -1,9 +1,9 @@
 //! The display: registers, and what hangs on them once a monitor is connected.
 //!
 //! Without an output the block is storage, which is all that a driver asks of pipes without
-//! monitors. With outputs (`output`) there are ports (`pch`, `ports`) with their DDC (`ddc`, `edid`, `gmbus`, `gpio`), and
-//! pipes (`pipe`, `frames`, `flips`, `palette`, `crc`) whose timing follows from the clocks (`clocks`) and from
-//! device time. What a pipe sends is `scan_out`'s part.
+//! monitors. With outputs (`output`) there are ports (`pch`, `ports`) with their DDC (`ddc`, `edid`, `gmbus`,
+//! `gpio`), and pipes (`pipe`, `frames`, `flips`, `palette`, `crc`) whose timing follows from the clocks
+//! (`clocks`) and from device time. What a pipe sends is `scan_out`'s part.
 
 mod clocks;
 mod crc;
@@ -130,9 +130,10 @@ impl Display {
         true
     }
 
-    /// The bits of a register that software clears by writing one.
-    pub fn event_bits(&self, offset: u32) -> u32 {
-        self.file.rule(offset).map_or(0, |rule| rule.w1c)
+    /// What the bytes of a register hold that a narrow write leaves alone, without bits that software clears by
+    /// writing one; `None` when `offset` is not one of this block's. It is no read: that could have an effect.
+    pub fn untouched(&self, offset: u32) -> Option<u32> {
+        Some(self.file.get(offset) & !self.file.rule(offset)?.w1c)
     }
 
     /// Time came to `now_ns`. Gives the interrupts that this causes in the banks of the pipes.
