@@ -1,6 +1,8 @@
 //! The part of the kernel's user interface that is used here: `include/uapi/drm/drm.h` and
 //! `include/uapi/drm/i915_drm.h`. Field and constant names are the headers', shortened by prefix.
 
+pub(crate) mod kms;
+
 use std::marker::PhantomData;
 
 /// An ioctl's number and name, bound to the type of its argument.

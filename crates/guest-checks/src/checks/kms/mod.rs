@@ -20,11 +20,11 @@ mod screen;
 mod sprite;
 mod suspend;
 mod two_outputs;
-mod uapi;
 
 use self::card::Card;
 use crate::error::{Error, Result};
 use crate::report::Reporter;
+use crate::uapi::kms as uapi;
 
 pub(super) use cursor::run as cursor;
 pub(super) use flips::run as flips;
