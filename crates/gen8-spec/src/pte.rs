@@ -12,6 +12,10 @@ pub const PWT: u64 = 1 << 3;
 pub const PCD: u64 = 1 << 4;
 /// Bit 7 of a PTE: PAT select bit 2.
 pub const PAT: u64 = 1 << 7;
+/// Table entry or PTE: accessed (5). For advanced contexts; ignored in the legacy contexts that i915 has,
+/// which leaves it 0. A CPU's tables, which have the same layout, have it set nearly everywhere. Source: PRM
+/// volume 5, "PML4 Entry"; Linux `_KERNPG_TABLE`, `_PAGE_TABLE`.
+pub const ACCESSED: u64 = 1 << 5;
 /// Bit 7 of a PDE (2 MiB) or PDPE (1 GiB): the entry is a leaf.
 pub const PAGE_SIZE_BIT: u64 = 1 << 7;
 /// Physical address bits 38:12.

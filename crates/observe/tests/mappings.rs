@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId;
-use gen8_spec::pte::{PAGE_SIZE_BIT, PRESENT, WRITABLE};
+use gen8_spec::pte::{ACCESSED, PAGE_SIZE_BIT, PRESENT, WRITABLE};
 use gpu_model::{Event, Observer};
 use observe::{AddressSpaces, PageMappings};
 use ppgtt::{AddressSpace, Levels, PhysicalMemory};
@@ -61,8 +61,8 @@ fn only_address_spaces_that_map_the_pages_are_told_with_their_ptes() {
     bench.space(2, Levels::Four, 0x7000_0000, &[other, pages[0], pages[2], pages[0]]);
     bench.space(3, Levels::Three, 0x20_0000, &pages);
     assert_eq!(bench.found(), [(1, 3, 0x7000_1000), (2, 3, 0x20_0000)]);
-    let PageMappings { walked, complete, spaces } = bench.mappings();
-    assert_eq!((walked, complete), (3, true));
+    let PageMappings { walked, reused, complete, spaces } = bench.mappings();
+    assert_eq!((walked, reused, complete), (3, 0, true));
     assert_eq!((spaces[0].levels, spaces[1].levels), (4, 3));
     assert_eq!((&spaces[0].live_on[..], &spaces[1].live_on[..]), (&[][..], &["rcs0"][..]));
 }
@@ -90,6 +90,20 @@ fn tables_that_were_cleared_when_they_were_freed_map_nothing() {
     }
     assert_eq!(bench.found(), []);
     assert!(bench.mappings().complete);
+}
+
+#[test]
+fn a_cpus_page_tables_in_the_place_of_a_root_are_no_address_space() {
+    let mut bench = Bench::new();
+    let pages: Vec<u64> = bench.pages.iter().copied().collect();
+    for (vm, levels) in [(1, Levels::Three), (2, Levels::Four)] {
+        let space = bench.space(vm, levels, 0x10_0000, &pages);
+        assert_eq!(bench.found().len(), 1);
+        let table = space.root().tables().next().unwrap();
+        let entry = bench.guest.ram.read_u64(table).unwrap();
+        assert!(bench.guest.ram.write_u64(table, entry | ACCESSED));
+        assert_eq!((bench.found(), bench.mappings().reused), (vec![], vm as usize));
+    }
 }
 
 #[test]

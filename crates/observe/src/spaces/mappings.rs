@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use gen8_spec::engine::EngineId;
-use ppgtt::{CensusLimits, Leaf, PhysicalMemory};
+use gen8_spec::pte::{ACCESSED, ENTRIES, PRESENT};
+use ppgtt::{CensusLimits, Leaf, PageTableRoot, PhysicalMemory};
 use serde::Serialize;
 
 use super::AddressSpaces;
@@ -14,6 +15,8 @@ use super::report::{RANGES, WALK_BUDGET};
 pub struct PageMappings {
     /// Address spaces that were looked at: all whose root is not another's by now.
     pub walked: usize,
+    /// Those that are gone, as a CPU's page tables lie at their root by now.
+    pub reused: usize,
     /// Whether that was all: no list that was too long, no tables that were too many.
     pub complete: bool,
     /// Those that map at least one of the pages, in the order in which they were loaded first.
@@ -42,11 +45,13 @@ impl AddressSpaces {
     /// holds now. Takes the list's lock for short times only, and reads memory without it.
     ///
     /// A driver that frees an address space need not clear its tables: until their pages are used
-    /// for something else, or cleared when they are freed, it is still found here.
+    /// for something else, or cleared when they are freed, it is still found here. A CPU's page table in
+    /// the place of a root is noticed: it would map every page of the guest.
     pub fn mappings<M: PhysicalMemory>(&self, memory: &M, pages: &BTreeSet<u64>) -> PageMappings {
         let (records, forgotten) = self.read();
         let mut budget = WALK_BUDGET;
-        let mut found = PageMappings { walked: 0, complete: forgotten == 0, spaces: Vec::new() };
+        let mut found =
+            PageMappings { walked: 0, reused: 0, complete: forgotten == 0, spaces: Vec::new() };
         for (number, record, live_on) in records {
             if record.replaced_ns.is_some() {
                 continue;
@@ -54,6 +59,10 @@ impl AddressSpaces {
             if budget == 0 {
                 found.complete = false;
                 break;
+            }
+            if is_of_a_cpu(memory, &record.root) {
+                found.reused += 1;
+                continue;
             }
             let mut hits = Hits::default();
             let limits = CensusLimits { tables: budget, ranges: RANGES };
@@ -92,6 +101,15 @@ impl Hits {
         self.ptes += 1;
         self.first = Some(self.first.map_or(va, |first| first.min(va)));
     }
+}
+
+/// Whether a table that the root names holds what only a CPU's page tables do.
+fn is_of_a_cpu<M: PhysicalMemory>(memory: &M, root: &PageTableRoot) -> bool {
+    let both = PRESENT | ACCESSED;
+    root.tables().any(|table| {
+        let mut entries = (0..ENTRIES as u64).map(|index| memory.read_u64(table + 8 * index));
+        entries.any(|entry| entry.is_some_and(|entry| entry & both == both))
+    })
 }
 
 fn maps_any(leaf: Leaf, pages: &BTreeSet<u64>) -> bool {
