@@ -54,7 +54,7 @@ pub(super) fn flips(card: &Card, screens: &[&Screen], length: Duration) -> Resul
         events::flip(card, screens[screen].crtc, shown.id, number)
     })?;
     for screen in screens {
-        screen.set(card, &screen.first, (0, 0))?;
+        screen.show_first(card)?;
     }
     Ok(cadences)
 }
@@ -70,7 +70,7 @@ pub(super) fn atomic_flips(card: &Card, screen: &Screen, length: Duration) -> Re
         let shown = [&second, &screen.first][(number % 2) as usize];
         events::commit_flip(card, (plane, property), shown.id, number)
     })?;
-    screen.set(card, &screen.first, (0, 0))?;
+    screen.show_first(card)?;
     alone(cadences)
 }
 

@@ -71,7 +71,7 @@ pub(super) fn expect_painted(
     let whole = FrameBuffer::linear(card, &whole)?;
     screen.set(card, &whole, (0, 0))?;
     shown.expect(&format!("painted at {x}, {y}"), screen)?;
-    screen.set(card, &screen.first, (0, 0))
+    screen.show_first(card)
 }
 
 fn open(path: &Path) -> Result<(PathBuf, File)> {

@@ -67,6 +67,7 @@ fn walk(
     ground: &Checksum,
 ) -> Result<String> {
     let (width, height) = screen.mode.size();
+    screen.show_first(card)?;
     set_cursor(card, screen, Some(object), (0, 0))?;
     for step in 0..moves as i32 {
         let across = (width as i32 + 2 * CURSOR as i32) * step / moves as i32;

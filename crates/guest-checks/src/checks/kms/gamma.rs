@@ -29,6 +29,7 @@ pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
         ];
         for (subject, ramp) in cases {
             let same = || {
+                screen.show_first(card)?;
                 set_ramp(card, &screen, ramp)?;
                 let through = Checksum::of(&screen)?;
                 set_ramp(card, &screen, |level| level)?;
@@ -41,7 +42,7 @@ pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
                 screen.set(card, &changed, (0, 0))?;
                 through.expect("the changed picture", &screen)?;
                 plain.expect_another("the changed picture", &screen)?;
-                screen.set(card, &screen.first, (0, 0))?;
+                screen.show_first(card)?;
                 Ok(format!("{through} by ramp and by picture"))
             };
             reporter.result(Some(subject), same());

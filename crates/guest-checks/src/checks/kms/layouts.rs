@@ -26,6 +26,7 @@ pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
             reporter.result(Some(subject), same());
         }
         let other = || {
+            screen.show_first(card)?;
             let mut changed = picture.clone();
             changed.paint(
                 &Picture::new(1, 1, |_, _| 0xff00_0000),
@@ -35,7 +36,7 @@ pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
             let changed = FrameBuffer::linear(card, &changed)?;
             screen.set(card, &changed, (0, 0))?;
             sum.expect_another("the last pixel is black", &screen)?;
-            screen.set(card, &screen.first, (0, 0))?;
+            screen.show_first(card)?;
             sum.expect("the first picture again", &screen)?;
             Ok(format!("{sum} tells one pixel"))
         };
@@ -61,6 +62,6 @@ fn panned(
         screen.set(card, &shown, (x as u32, y as u32))?;
         sum.expect(&format!("panned by {x}, {y}"), screen)?;
     }
-    screen.set(card, &screen.first, (0, 0))?;
+    screen.show_first(card)?;
     Ok(format!("{sum} whole and panned to {} places", places.len()))
 }

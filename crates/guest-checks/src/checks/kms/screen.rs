@@ -71,7 +71,7 @@ impl Screen {
         let first = FrameBuffer::linear(card, picture)?;
         let pipe = pipe as u32;
         let screen = Screen { crtc, pipe, connector: connector.id, mode, first };
-        screen.set(card, &screen.first, (0, 0))?;
+        screen.show_first(card)?;
         Ok(screen)
     }
 
@@ -102,6 +102,11 @@ impl Screen {
             return Err(Error::Wrong(what));
         }
         Ok(())
+    }
+
+    /// Shows the first frame buffer again.
+    pub(super) fn show_first(&self, card: &Card) -> Result<()> {
+        self.set(card, &self.first, (0, 0))
     }
 
     /// Darkens it.

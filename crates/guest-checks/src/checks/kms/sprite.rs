@@ -24,6 +24,7 @@ pub(in crate::checks) fn run(reporter: &mut Reporter, _: u32) -> Result<()> {
         let film = Picture::pattern(SPRITE.0, SPRITE.1, 5);
         for (subject, layout) in [("linear", Layout::Linear), ("X-tiled", Layout::X)] {
             let same = || {
+                screen.show_first(card)?;
                 let frame_buffer = FrameBuffer::new(card, &film, layout)?;
                 let corner = (width as i32 - SPRITE.0 as i32, height as i32 - SPRITE.1 as i32);
                 for place in [(0, 0), (77, 33), corner] {
