@@ -7,6 +7,7 @@ pub mod context;
 pub mod display;
 pub mod gpio;
 pub mod gt;
+pub mod names;
 pub mod outputs;
 pub mod planes;
 pub mod power;
