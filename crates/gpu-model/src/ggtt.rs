@@ -44,7 +44,7 @@ impl GgttFault {
 }
 
 /// The GGTT. PTE index `n` maps GGTT page `n`.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Ggtt {
     entries: Vec<u64>,
 }

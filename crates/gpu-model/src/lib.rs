@@ -24,6 +24,7 @@ pub mod forcewake;
 pub mod fuses;
 pub mod ggtt;
 pub mod gpu;
+mod inspect;
 pub mod interrupts;
 mod lanes;
 pub mod memory;

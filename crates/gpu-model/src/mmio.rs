@@ -204,7 +204,7 @@ impl Gpu {
     }
 
     /// Reads a register without telling the observer; `None` when no block knows it.
-    fn peek(&mut self, offset: u32) -> Option<u32> {
+    pub(crate) fn peek(&mut self, offset: u32) -> Option<u32> {
         if let Some((index, at)) = self.engine_at(offset) {
             let value = self.with_engine(index, |engine, bus| engine.read(at, bus)).flatten();
             if value.is_some() {

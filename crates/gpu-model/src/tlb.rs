@@ -82,6 +82,14 @@ impl Tlb {
         }
     }
 
+    /// The cached translations with the page address of each, in no order of addresses.
+    pub fn entries(&self) -> impl Iterator<Item = (u64, TlbEntry)> {
+        self.slots.iter().filter_map(|slot| {
+            let address = (slot.tag << PAGE_SHIFT) & ADDRESS_MASK;
+            Some((address, self.lookup(address)?))
+        })
+    }
+
     #[inline]
     fn index(address: u64) -> usize {
         (address >> PAGE_SHIFT) as usize % ENTRIES
@@ -107,6 +115,16 @@ mod tests {
         assert_eq!(tlb.lookup(0x8000), Some(ENTRY));
         tlb.invalidate();
         assert_eq!(tlb.lookup(0x8000), None);
+    }
+
+    #[test]
+    fn lists_what_it_would_answer_and_nothing_of_before_an_invalidation() {
+        let mut tlb = Tlb::new(false);
+        tlb.insert(0x8000, ENTRY);
+        tlb.invalidate();
+        assert_eq!(tlb.entries().count(), 0);
+        tlb.insert(0xffff_8000_0000_0fff, ENTRY);
+        assert!(tlb.entries().eq([(0x8000_0000_0000, ENTRY)]));
     }
 
     #[test]

@@ -325,7 +325,7 @@ impl Engine {
     }
 
     /// ACTHD: offset in the ring, or address in the batch.
-    pub(super) fn active_head(&self) -> u64 {
+    pub fn active_head(&self) -> u64 {
         match self.parser.level {
             Level::Ring => u64::from(self.ring.head_offset()),
             Level::Batch => self.parser.batch.address,

@@ -3,13 +3,11 @@
 
 use gen8_spec::execlists::{ContextDescriptor, csb, status};
 
+use super::inspect::Elements;
 use super::status_buffer::StatusBuffer;
 
 /// Dword writes that make a submission: element 1 upper, lower, element 0 upper, lower.
 const PORT_WRITES: usize = 4;
-
-/// Two elements that were submitted together. Element 0 is valid.
-type Elements = [ContextDescriptor; 2];
 
 /// The list that the engine works on.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +99,16 @@ impl Execlists {
     /// Descriptor of the running context.
     pub(crate) fn current(&self) -> Option<ContextDescriptor> {
         self.running.map(|list| list.elements[list.current])
+    }
+
+    /// The list that runs, and which of its elements does.
+    pub(crate) fn running(&self) -> Option<(Elements, usize)> {
+        self.running.map(|list| (list.elements, list.current))
+    }
+
+    /// The list that waits.
+    pub(crate) fn pending(&self) -> Option<Elements> {
+        self.pending
     }
 
     /// Whether a context runs.

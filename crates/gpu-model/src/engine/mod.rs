@@ -9,6 +9,7 @@ mod context_image;
 mod context_registers;
 mod context_switch;
 mod execlists;
+mod inspect;
 mod parser;
 mod registers;
 mod ring;
@@ -32,6 +33,8 @@ use execlists::Execlists;
 use parser::Parser;
 use ring::Ring;
 use translate::{AddressSpace, FetchPage};
+
+pub use inspect::Elements;
 
 pub(crate) use command_streamer::{Command, Flow};
 pub(crate) use parser::{Batch, Level};
@@ -267,7 +270,7 @@ impl Engine {
     }
 
     /// Whether contexts come by ELSP.
-    pub(crate) fn is_in_execlists_mode(&self) -> bool {
+    pub fn is_in_execlists_mode(&self) -> bool {
         self.execlists_mode
     }
 
@@ -284,7 +287,7 @@ impl Engine {
     }
 
     /// Id of the running context in execlists mode, CCID in legacy mode.
-    pub(crate) fn context_id(&self) -> u32 {
+    pub fn context_id(&self) -> u32 {
         match self.execlists.current() {
             Some(context) if self.execlists_mode => context.context_id(),
             _ => self.registers.get(reg::CCID),
