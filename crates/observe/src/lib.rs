@@ -24,5 +24,6 @@ pub use finding::{CensusFinding, StaleReason};
 pub use log::CensusLog;
 pub use snapshot::{AddressSpaceCensus, CensusSnapshot, MappedRange, ObjectCensus, TableTotals};
 pub use spaces::{
-    AddressSpaceReport, AddressSpaceReports, AddressSpaces, PageMappings, SpaceMapping, TableWalk,
+    AddressSpaceReport, AddressSpaceReports, AddressSpaces, PageMappings, RootError, SpaceMapping,
+    TableWalk,
 };

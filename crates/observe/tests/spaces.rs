@@ -6,8 +6,8 @@ use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId::{Bcs, Rcs};
 use gen8_spec::execlists::csb;
 use gpu_model::{Event, Observer};
-use observe::{AddressSpaceReport, AddressSpaces};
-use ppgtt::{AddressSpace, Levels};
+use observe::{AddressSpaceReport, AddressSpaces, RootError};
+use ppgtt::{AddressSpace, Levels, PageTableRoot};
 use support::Guest;
 
 /// A list that is fed by hand.
@@ -56,6 +56,21 @@ fn loads_of_one_root_by_several_engines_and_contexts_are_one_address_space() {
     assert_eq!(spaces[0].engines, ["rcs0", "bcs0"]);
     assert_eq!(spaces[0].contexts, [7, 8]);
     assert_eq!((spaces[0].first_ns, spaces[0].last_ns), (1, 4));
+}
+
+#[test]
+fn a_root_is_found_by_its_number_unless_it_is_anothers_by_now() {
+    let mut list = List::new();
+    assert_eq!(list.observer.root(0), Err(RootError::NoneLoaded(0)));
+    for mark in [100, 200] {
+        list.load(Rcs, 0x1000, 1);
+        list.mark(Rcs, mark);
+    }
+    assert_eq!(list.observer.root(0), Err(RootError::Replaced(0)));
+    assert_eq!(list.observer.root(1), Ok(PageTableRoot::FourLevel(0x1000)));
+    let unknown = RootError::Unknown { number: 2, first: 0, last: 1 };
+    assert_eq!(list.observer.root(2), Err(unknown));
+    assert_eq!(unknown.to_string(), "there is no address space 2: expected 0 to 1");
 }
 
 #[test]

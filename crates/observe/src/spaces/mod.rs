@@ -9,6 +9,7 @@
 mod mappings;
 mod record;
 mod report;
+mod root;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use crate::engines::{self, Engines};
 pub use mappings::{PageMappings, SpaceMapping};
 use record::Record;
 pub use report::{AddressSpaceReport, AddressSpaceReports, TableWalk};
+pub use root::RootError;
 
 /// Address spaces that are kept; of more, the oldest are forgotten.
 const KEPT: usize = 1 << 16;
