@@ -13,6 +13,7 @@ use gpu_model::display::{Output, Port};
 use machine::MachineKind;
 use scenarios::{Levels, ScenarioId, SubmissionMode};
 
+use crate::inspect::arguments::InspectArgs;
 use crate::{bench, output};
 
 /// An emulated Intel Gen8 GPU, an i915-style driver for it, and the address-space leak that the
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Plug(PlugArgs),
     /// Take a monitor away from a served GPU while it runs
     Unplug(UnplugArgs),
+    /// Look at a served GPU: registers, engines, page tables, GGTT, TLBs (docs/inspect.md)
+    Inspect(InspectArgs),
     /// Run scenarios on a GPU that is bound to vfio-pci, real or emulated
     ///
     /// Without options: the cases of `run`. The GPU must have no display in use; docs/vfio.md tells
@@ -342,6 +345,8 @@ mod tests {
             ("serve --socket s --output hdmi=9x9", "9x9", vec!["640 to 2048"]),
             ("serve --socket s --output hdmi=edid:/dev/null", "/dev/null", vec!["no file"]),
             ("serve --socket s --output hdmi=edid:Cargo.toml", "Cargo.toml", vec!["128 bytes"]),
+            ("inspect --control c walk 5", "<--space", vec!["--engine", "--root", "--ggtt"]),
+            ("inspect --control c walk --ggtt 5z", "'5z'", vec!["0x7000"]),
             ("plug --control c --port E hdmi=640x480", "'E'", vec!["B, C or D"]),
             (
                 "serve --socket s --output hdmi=640x480 --output hdmi=640x480 --output hdmi=640x480 \

@@ -5,6 +5,7 @@ mod bench;
 mod cases;
 mod cli;
 mod client;
+mod inspect;
 mod output;
 mod plug;
 mod screenshot;
@@ -53,6 +54,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Screenshot(arguments) => screenshot::command(&arguments).map(|()| true),
         Command::Plug(arguments) => plug::plug(&arguments).map(|()| true),
         Command::Unplug(arguments) => plug::unplug(&arguments).map(|()| true),
+        Command::Inspect(arguments) => inspect::command(&arguments).map(|()| true),
         Command::Drive(arguments) => cases::drive(&arguments),
         Command::Probe => Ok(probe()),
     }

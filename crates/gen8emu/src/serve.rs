@@ -1,6 +1,6 @@
 //! `gen8emu serve`: the GPU as a device of QEMU.
 
-mod control;
+pub(crate) mod control;
 pub(crate) mod monitors;
 pub(crate) mod picture;
 

@@ -88,6 +88,38 @@ fn wrong_use_is_told_in_one_line() {
 }
 
 #[test]
+fn a_running_server_can_be_inspected() {
+    let (path, control) = (fresh_path("inspected"), fresh_path("inspected-control"));
+    let (mut child, _) = started(path.to_str().unwrap(), &["--control", control.to_str().unwrap()]);
+    let inspect = |question: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gen8emu"));
+        command.arg("inspect").arg("--control").arg(&control).args(question.split(' '));
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (status, shown, _) = inspect("tlbs");
+    assert!(status == Some(0) && shown.ends_with("\n0 translations are cached\n"), "{shown}");
+    let registers =
+        r#"{"registers":[{"block":"device","name":"FUSE2","offset":37152,"value":33554432}]}"#;
+    let answer = (Some(0), format!("{registers}\n"), String::new());
+    assert_eq!(inspect("registers fuse2 --json"), answer);
+    let (status, shown, error) = inspect("walk --space 0 0");
+    assert_eq!((status, shown.as_str()), (Some(1), ""));
+    assert_eq!(error, "error: there is no address space 0: none was loaded yet\n");
+    let (status, _, error) = inspect("memory");
+    assert!(
+        status == Some(2) && error.lines().count() == 1 && error.contains("'memory'"),
+        "{error}"
+    );
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+    let (status, _, error) = inspect("engines");
+    assert!(status == Some(1) && error.starts_with("error: cannot connect to "), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
 fn viewers_connect_where_the_server_says_and_an_open_address_is_warned_of() {
     let path = fresh_path("vnc");
     let text = path.to_str().unwrap();

@@ -17,6 +17,8 @@
 //! copy a handle: a client that is slow, hostile or gone delays nobody else.
 
 mod commands;
+mod entries;
+pub(crate) mod inspect;
 mod socket;
 mod surface;
 

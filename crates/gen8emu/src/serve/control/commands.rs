@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::{monitors, picture};
 use super::Facts;
+use super::inspect::{engines, ggtt, registers, tlbs, walk};
 use super::surface;
 
 /// A request, as a client writes it.
@@ -44,6 +45,11 @@ enum Answer {
     Screenshot(picture::Taken),
     SurfaceMappings(surface::Mappings),
     Port(monitors::Changed),
+    Registers(registers::Registers),
+    Engines(engines::Engines),
+    Walk(walk::Walk),
+    Ggtt(ggtt::Ggtt),
+    Tlbs(tlbs::Tlbs),
 }
 
 /// Why a request has no result.
@@ -59,8 +65,13 @@ enum Refusal {
     Surface(#[from] surface::SurfaceError),
     #[error("{0}")]
     Monitor(String),
+    #[error(transparent)]
+    Registers(#[from] registers::RegisterError),
+    #[error(transparent)]
+    Walk(#[from] walk::WalkError),
     #[error(
-        "there is no command '{0}': expected accesses, address-spaces, plug, screenshot, surface-mappings or unplug"
+        "there is no command '{0}': expected accesses, address-spaces, engines, ggtt, plug, registers, \
+         screenshot, surface-mappings, tlbs, unplug or walk"
     )]
     CommandNotFound(String),
 }
@@ -102,7 +113,12 @@ fn execute(command: &str, arguments: Option<Value>, facts: &Facts) -> Result<Ans
         }
         "plug" => moved(monitors::plug(&parsed(arguments.unwrap_or_default())?, &facts.device)),
         "unplug" => moved(monitors::unplug(&parsed(arguments.unwrap_or_default())?, &facts.device)),
-        "address-spaces" | "accesses" if arguments.is_some() => {
+        "registers" => {
+            let wanted = arguments.map(parsed).transpose()?.unwrap_or_default();
+            Ok(Answer::Registers(registers::registers(&wanted, facts)?))
+        }
+        "walk" => Ok(Answer::Walk(walk::walk(&parsed(arguments.unwrap_or_default())?, facts)?)),
+        "address-spaces" | "accesses" | "engines" | "ggtt" | "tlbs" if arguments.is_some() => {
             Err(Refusal::Arguments(command.to_owned()))
         }
         "address-spaces" => {
@@ -114,6 +130,9 @@ fn execute(command: &str, arguments: Option<Value>, facts: &Facts) -> Result<Ans
             let accesses = facts.device.look(|gpu| gpu.register_accesses());
             Ok(Answer::Accesses { reads: accesses.reads, writes: accesses.writes })
         }
+        "engines" => Ok(Answer::Engines(engines::engines(facts))),
+        "ggtt" => Ok(Answer::Ggtt(ggtt::ggtt(facts))),
+        "tlbs" => Ok(Answer::Tlbs(tlbs::tlbs(facts))),
         other => Err(Refusal::CommandNotFound(other.to_owned())),
     }
 }

@@ -1,7 +1,6 @@
 //! `surface-mappings`: which address spaces map the pages that a pipe shows, or showed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use gen8_spec::pte::{ADDRESS_MASK, PRESENT};
@@ -12,6 +11,7 @@ use observe::PageMappings;
 use serde::{Deserialize, Serialize};
 
 use super::Facts;
+use super::entries::each_entry;
 
 /// Sets of pages that are remembered at a time.
 const MOST_REMEMBERED: usize = 16;
@@ -19,8 +19,6 @@ const MOST_REMEMBERED: usize = 16;
 const LONGEST_NAME: usize = 64;
 /// Ranges of the GGTT that are told.
 const RANGES_TOLD: usize = 64;
-/// GGTT entries that are copied with the device locked: half a MiB of them.
-const PTES_AT_ONCE: usize = 1 << 16;
 
 /// What is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -148,24 +146,12 @@ fn shown(pipe: Option<usize>, device: &Device) -> Result<Surface, SurfaceError> 
 
 fn ggtt_mappings(device: &Device, pages: &BTreeSet<u64>) -> GgttMappings {
     let mut found = GgttMappings::default();
-    let mut first = 0;
-    loop {
-        let entries = device.look(|gpu| piece(gpu.ggtt().entries(), first..first + PTES_AT_ONCE));
-        for (index, entry) in (first as u64..).zip(&entries) {
-            if entry & PRESENT != 0 && pages.contains(&(entry & ADDRESS_MASK)) {
-                found.add(index << PAGE_SHIFT);
-            }
+    each_entry(device, |index, entry| {
+        if entry & PRESENT != 0 && pages.contains(&(entry & ADDRESS_MASK)) {
+            found.add(index << PAGE_SHIFT);
         }
-        first += PTES_AT_ONCE;
-        if entries.len() < PTES_AT_ONCE {
-            return found;
-        }
-    }
-}
-
-/// A copy of what of `range` there is.
-fn piece(entries: &[u64], range: Range<usize>) -> Vec<u64> {
-    entries.iter().take(range.end).skip(range.start).copied().collect()
+    });
+    found
 }
 
 impl GgttMappings {

@@ -20,15 +20,15 @@ impl InterruptSink for NoInterrupts {
 }
 
 /// A control socket of a device that has loaded one address space.
-struct Bench {
-    directory: PathBuf,
-    path: PathBuf,
-    facts: Facts,
+pub(super) struct Bench {
+    pub(super) directory: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) facts: Facts,
     _socket: ControlSocket,
 }
 
 impl Bench {
-    fn new(test: &str) -> Bench {
+    pub(super) fn new(test: &str) -> Bench {
         let directory = std::env::temp_dir().join(format!("gen8emu-{test}-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let path = directory.join("control");
@@ -44,7 +44,7 @@ impl Bench {
         Bench { directory, path, facts, _socket }
     }
 
-    fn connect(&self) -> BufReader<UnixStream> {
+    pub(super) fn connect(&self) -> BufReader<UnixStream> {
         let stream = UnixStream::connect(&self.path).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut client = BufReader::new(stream);
@@ -65,7 +65,7 @@ fn line(client: &mut BufReader<UnixStream>) -> Value {
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
 }
 
-fn ask(client: &mut BufReader<UnixStream>, request: &[u8]) -> Value {
+pub(super) fn ask(client: &mut BufReader<UnixStream>, request: &[u8]) -> Value {
     client.get_mut().write_all(&[request, b"\n"].concat()).unwrap();
     line(client)
 }
@@ -284,7 +284,8 @@ fn what_is_no_request_is_told_and_the_next_one_is_answered() {
         (
             br#"{"execute":"adress"}"#,
             "CommandNotFound",
-            "expected accesses, address-spaces, plug, screenshot, surface-mappings or unplug",
+            "expected accesses, address-spaces, engines, ggtt, plug, registers, screenshot, \
+             surface-mappings, tlbs, unplug or walk",
         ),
     ] {
         let reply = ask(&mut client, request);

@@ -1,0 +1,201 @@
+//! `walk`: one address through the page tables, entry by entry. The walk is the device's own, over memory
+//! that notes what is read.
+
+use std::cell::RefCell;
+
+use gen8_spec::PAGE_SHIFT;
+use gen8_spec::pci::BAR0_GGTT_OFFSET;
+use gpu_model::Gpu;
+use observe::RootError;
+use ppgtt::{Access, Level, Levels, PageTableRoot, PhysicalMemory};
+use serde::{Deserialize, Serialize};
+
+use super::Facts;
+
+/// Bytes of an entry.
+const ENTRY_SIZE: u64 = 8;
+/// The tables of four levels, from the root on.
+const LEVELS: [Level; 4] = [Level::Pml4, Level::Pdp, Level::Pd, Level::Pt];
+/// The first table of three levels: a PDP register names a PD.
+const FIRST_OF_THREE: usize = 2;
+
+/// Which address, and where: exactly one of the others.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Wanted {
+    pub(crate) address: u64,
+    /// An address space, by its number in `address-spaces`.
+    pub(crate) space: Option<u64>,
+    /// What an engine has loaded.
+    pub(crate) engine: Option<String>,
+    /// A PML4, or the four page directories of three levels.
+    pub(crate) root: Option<Vec<u64>>,
+    /// The GGTT.
+    pub(crate) ggtt: bool,
+}
+
+/// The answer.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Walk {
+    pub(crate) address: u64,
+    /// The entries that were read, from the root on.
+    pub(crate) steps: Vec<Step>,
+    /// Where it ends, unless there is a fault.
+    pub(crate) page: Option<Page>,
+    /// Why there is no translation.
+    pub(crate) fault: Option<String>,
+}
+
+/// One entry.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Step {
+    /// `PML4`, `PDP`, `PD`, `PT`, or `GGTT`.
+    pub(crate) table: String,
+    /// Its index in the table.
+    pub(crate) index: u64,
+    /// Physical; of the GGTT, in BAR0.
+    pub(crate) entry_address: u64,
+    /// `None` outside of RAM.
+    pub(crate) entry: Option<u64>,
+}
+
+/// The end of a walk.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Page {
+    /// Where the byte is.
+    pub(crate) physical: u64,
+    /// Bytes that the leaf entry maps.
+    pub(crate) bytes: u64,
+    pub(crate) writable: bool,
+    /// Index in the PAT; the GGTT has none.
+    pub(crate) pat_index: Option<u32>,
+    /// Whether the device finds memory there.
+    pub(crate) in_ram: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WalkError {
+    #[error("expected exactly one of space, engine, root and ggtt")]
+    Where,
+    #[error(
+        "a root of {0} tables: expected 1 (the PML4) or 4 (the page directories of three levels)"
+    )]
+    Root(usize),
+    #[error("there is no engine '{name}': expected {known}")]
+    Engine { name: String, known: String },
+    #[error("{0} has no PPGTT loaded")]
+    NothingLoaded(String),
+    #[error(transparent)]
+    Space(#[from] RootError),
+}
+
+/// Walks.
+pub(in crate::serve::control) fn walk(wanted: &Wanted, facts: &Facts) -> Result<Walk, WalkError> {
+    let root = match wanted {
+        Wanted { space: Some(number), engine: None, root: None, ggtt: false, .. } => {
+            facts.spaces.root(*number)?
+        }
+        Wanted { space: None, engine: Some(name), root: None, ggtt: false, .. } => {
+            facts.device.look(|gpu| loaded(name, gpu))?
+        }
+        Wanted { space: None, engine: None, root: Some(tables), ggtt: false, .. } => named(tables)?,
+        Wanted { space: None, engine: None, root: None, ggtt: true, address } => {
+            return Ok(facts.device.look(|gpu| through_ggtt(*address, gpu)));
+        }
+        _ => return Err(WalkError::Where),
+    };
+    let memory = facts.device.look(|gpu| gpu.memory().clone());
+    Ok(through_ppgtt(wanted.address, &root, &memory))
+}
+
+/// What an engine has loaded.
+fn loaded(name: &str, gpu: &Gpu) -> Result<PageTableRoot, WalkError> {
+    let engine = gpu.engines().iter().find(|engine| engine.id().name() == name);
+    let Some(engine) = engine else {
+        let known: Vec<&str> = gpu.engines().iter().map(|engine| engine.id().name()).collect();
+        return Err(WalkError::Engine { name: name.to_owned(), known: known.join(", ") });
+    };
+    engine.root().ok_or_else(|| WalkError::NothingLoaded(name.to_owned()))
+}
+
+fn named(tables: &[u64]) -> Result<PageTableRoot, WalkError> {
+    match *tables {
+        [pml4] => Ok(PageTableRoot::FourLevel(pml4)),
+        [a, b, c, d] => Ok(PageTableRoot::ThreeLevel([a, b, c, d])),
+        _ => Err(WalkError::Root(tables.len())),
+    }
+}
+
+fn through_ppgtt<M: PhysicalMemory>(address: u64, root: &PageTableRoot, memory: &M) -> Walk {
+    let notes = Notes { memory, read: RefCell::default() };
+    let result = ppgtt::walk(&notes, root, address, Access::Read);
+    let first = match root.levels() {
+        Levels::Three => FIRST_OF_THREE,
+        Levels::Four => 0,
+    };
+    let steps = LEVELS.iter().skip(first).zip(notes.read.into_inner());
+    let steps = steps.map(|(level, (entry_address, entry))| {
+        let index = level.index(address) as u64;
+        Step { table: level.name().to_owned(), index, entry_address, entry }
+    });
+    let page = result.map(|translation| Page {
+        physical: translation.physical,
+        bytes: 1 << translation.page_shift,
+        writable: translation.writable,
+        pat_index: Some(translation.pat_index),
+        in_ram: is_ram(memory, translation.physical),
+    });
+    let fault = page.as_ref().err().map(ToString::to_string);
+    Walk { address, steps: steps.collect(), page: page.ok(), fault }
+}
+
+fn through_ggtt(address: u64, gpu: &Gpu) -> Walk {
+    let index = address >> PAGE_SHIFT;
+    let entry = usize::try_from(index).ok().and_then(|at| gpu.ggtt().entries().get(at)).copied();
+    let step = entry.map(|entry| Step {
+        table: "GGTT".to_owned(),
+        index,
+        entry_address: BAR0_GGTT_OFFSET + ENTRY_SIZE * index,
+        entry: Some(entry),
+    });
+    let page = gpu.ggtt().translate(address).map(|physical| Page {
+        physical,
+        bytes: 1 << PAGE_SHIFT,
+        writable: true,
+        pat_index: None,
+        in_ram: is_ram(gpu.memory(), physical),
+    });
+    let fault = page.as_ref().err().map(ToString::to_string);
+    Walk { address, steps: step.into_iter().collect(), page: page.ok(), fault }
+}
+
+fn is_ram<M: PhysicalMemory>(memory: &M, physical: u64) -> bool {
+    memory.read_u32(physical & !3).is_some()
+}
+
+/// Memory that notes which entries are read.
+struct Notes<'a, M> {
+    memory: &'a M,
+    read: RefCell<Vec<(u64, Option<u64>)>>,
+}
+
+impl<M: PhysicalMemory> PhysicalMemory for Notes<'_, M> {
+    fn read_u64(&self, address: u64) -> Option<u64> {
+        let entry = self.memory.read_u64(address);
+        self.read.borrow_mut().push((address, entry));
+        entry
+    }
+
+    fn write_u64(&self, _: u64, _: u64) -> bool {
+        false
+    }
+
+    fn read_u32(&self, address: u64) -> Option<u32> {
+        self.memory.read_u32(address)
+    }
+
+    fn write_u32(&self, _: u64, _: u32) -> bool {
+        false
+    }
+}
