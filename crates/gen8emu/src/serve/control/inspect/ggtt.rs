@@ -84,6 +84,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_range_is_of_one_kind() {
+        let range = |one_page| Range { address: 0, bytes: 0x2000, physical: 0x5000, one_page };
+        for (one_page, page, joins) in [
+            (true, 0x5000, true),
+            (true, 0x7000, false),
+            (false, 0x7000, true),
+            (false, 0x5000, false),
+        ] {
+            assert_eq!(grown(range(one_page), 0x2000, page).is_ok(), joins, "{page:#x}");
+            assert!(grown(range(one_page), 0x3000, page).is_err(), "there is a gap");
+        }
+    }
+
+    #[test]
     fn no_more_ranges_are_told_than_fit() {
         let mut found = Ggtt::default();
         for index in 0..RANGES_TOLD as u64 + 3 {

@@ -203,6 +203,8 @@ fn a_walk_tells_why_it_ends() {
         let lines = if steps == 0 { 1 } else { steps + 5 };
         assert_eq!(answer.lines().count(), lines, "{answer}");
     }
+    let three = asked(&bench, "walk --root 0x3000,0,0,0 0x7000").unwrap();
+    assert!(three.contains("\n PD          0 ") && three.contains("\n PT          7 "), "{three}");
     let json = concat!(
         r#"{"address":68,"steps":[{"table":"GGTT","index":0,"entry_address":8388608,"entry":65537}],"#,
         r#""page":{"physical":65604,"bytes":4096,"writable":true,"pat_index":null,"in_ram":true},"#,
