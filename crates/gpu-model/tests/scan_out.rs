@@ -135,6 +135,19 @@ fn color(pixel: u32) -> u32 {
 }
 
 #[test]
+fn the_surface_of_a_plane_is_the_one_that_shows() {
+    let mut sending = Sending::new();
+    sending.show(0);
+    sending.blank();
+    let shown = sending.gpu.surface(0);
+    assert_eq!(shown.as_ref().map(|surface| surface.bytes), Some(u64::from(4 * WIDTH * HEIGHT)));
+    sending.write(&[(plane::DSPCNTR, 0), (plane::DSPSTRIDE, 8 * WIDTH), (plane::DSPSURF, 0)]);
+    assert_eq!(sending.gpu.surface(0), shown);
+    sending.blank();
+    assert_eq!(sending.gpu.surface(0), None);
+}
+
+#[test]
 fn every_frame_has_a_crc_as_long_as_software_asks_for_it() {
     let mut sending = Sending::new();
     sending.show(0);

@@ -175,8 +175,7 @@ impl Display {
 
     /// The memory of what a pipe's primary plane shows; `None` while either is off.
     pub fn surface(&self, pipe: usize, ggtt: &Ggtt) -> Option<Surface> {
-        let connected = self.connected.as_ref().filter(|all| pipe < all.pipes.len());
-        connected.and_then(|_| Surface::of(pipe as u32, &self.file, ggtt))
+        self.connected.as_ref()?.pipes.get(pipe)?.surface(&self.file, ggtt)
     }
 
     /// A side-band transaction is over as soon as it starts. There is no PCH behind it: its

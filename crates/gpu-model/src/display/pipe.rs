@@ -12,6 +12,7 @@ use super::flips::{Flips, When};
 use super::frames::{Frames, Timing};
 use super::palette::Palette;
 use super::scan_out::{PlaneId, Screen, Source};
+use super::surface::Surface;
 use crate::event::{Event, EventSink};
 use crate::ggtt::Ggtt;
 use crate::memory::GuestRam;
@@ -168,6 +169,11 @@ impl Pipe {
     ) -> Option<Screen> {
         let (pipe, planes, palette) = (self.index, self.flips.shown(), &self.palette);
         Screen::of(&Source { pipe, planes, file, palette, ggtt, memory })
+    }
+
+    /// The memory of what the primary plane shows; `None` while the plane or the pipe is off.
+    pub(super) fn surface(&self, file: &RegisterFile, ggtt: &Ggtt) -> Option<Surface> {
+        Surface::of(self.index, &self.flips.shown().primary, file, ggtt)
     }
 
     /// The events that the next blanking may cause.

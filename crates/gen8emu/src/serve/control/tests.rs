@@ -142,6 +142,7 @@ fn show_a_surface(bench: &Bench) {
             (outputs::PIPECONF, outputs::PIPECONF_ENABLE),
             (planes::DSPCNTR, planes::PLANE_ENABLE),
             (planes::DSPSTRIDE, 4096),
+            (planes::DSPSURF, 0),
         ] {
             gpu.bar_write(Bar::Bar0, register.into(), 4, value.into());
         }

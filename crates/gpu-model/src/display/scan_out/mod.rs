@@ -29,7 +29,7 @@ use self::image::Image;
 use self::picture::BLACK;
 pub use self::picture::{Changes, Picture, Pixel};
 pub use self::planes::PlaneId;
-pub(super) use self::planes::Planes;
+pub(super) use self::planes::{Planes, Primary};
 pub use self::scanner::Scanner;
 use self::sprite::Sprite;
 use crate::display::palette::Palette;

@@ -27,18 +27,18 @@ impl PlaneId {
 /// The registers of all planes of a pipe.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::display) struct Planes {
-    pub(super) primary: Primary,
+    pub(in crate::display) primary: Primary,
     pub(super) sprite: Sprite,
     pub(super) cursor: Cursor,
 }
 
 /// The primary plane's.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Primary {
-    pub(super) control: u32,
-    pub(super) stride: u32,
-    pub(super) offset: u32,
-    pub(super) surface: u32,
+pub(in crate::display) struct Primary {
+    pub(in crate::display) control: u32,
+    pub(in crate::display) stride: u32,
+    pub(in crate::display) offset: u32,
+    pub(in crate::display) surface: u32,
 }
 
 /// The sprite's.
