@@ -50,11 +50,12 @@ impl Report {
 
 fn ours(case: &Case) -> [String; 5] {
     let fix = if case.policy == "none" { "without the fix" } else { "with the merged fix" };
-    let mapped = match case.observed.vms {
-        0 => "nobody but the GGTT".to_owned(),
-        vms => format!("{vms} address spaces that no context reaches"),
-    };
     let observed = case.observed;
+    // The device counts both in guest memory: an address space without a VMA maps nothing.
+    let mapped = match (observed.vms, observed.vmas) {
+        (0, 0) => "nobody but the GGTT".to_owned(),
+        (vms, vmas) => format!("{vms} more address spaces, {vmas} more VMAs"),
+    };
     [
         format!("ours, policy {} ({fix})", case.policy),
         observed.vmas.to_string(),
@@ -86,7 +87,11 @@ mod tests {
         assert_eq!(line("stock i915,"), "stock i915, 6.1.0-50-amd64 0 0 - nobody but the GGTT");
         assert_eq!(
             line("ours, policy none"),
-            "ours, policy none (without the fix) 10 10 80 10 address spaces that no context reaches"
+            "ours, policy none (without the fix) 10 10 80 10 more address spaces, 10 more VMAs"
+        );
+        assert_eq!(
+            line("ours, policy v4"),
+            "ours, policy v4 (with the merged fix) 1 0 0 0 more address spaces, 1 more VMAs"
         );
         assert!(line("NOT OK").contains("policy v4: after: 1 VMA"), "{text}");
     }
