@@ -87,14 +87,20 @@ fn beats(
     kind: &Kind,
     ask: impl Fn(usize, u64) -> Result<()>,
 ) -> Result<Cadences> {
-    let mut tries = 1;
+    let (mut tries, mut missed_before) = (0, vec![0; screens.len()]);
     loop {
-        let mut cadences = watch(card, screens, length, kind, &ask)?;
-        if tries == TRIES || cadences.iter().all(Result::is_ok) {
-            cadences.iter_mut().flatten().for_each(|cadence| cadence.tries = tries);
-            return Ok(cadences);
-        }
         tries += 1;
+        let mut cadences = watch(card, screens, length, kind, &ask)?;
+        for (cadence, missed) in cadences.iter_mut().zip(&mut missed_before) {
+            (cadence.tries, cadence.missed_before) = (tries, *missed);
+            *missed += cadence.missed;
+        }
+        let judged = cadences.into_iter().zip(screens);
+        let judged: Cadences =
+            judged.map(|(cadence, screen)| cadence.judge(&screen.mode)).collect();
+        if tries == TRIES || judged.iter().all(Result::is_ok) {
+            return Ok(judged);
+        }
     }
 }
 
@@ -106,7 +112,7 @@ fn watch(
     length: Duration,
     kind: &Kind,
     ask: &impl Fn(usize, u64) -> Result<()>,
-) -> Result<Cadences> {
+) -> Result<Vec<Cadence>> {
     let (start, pulse) = (Instant::now(), Pulse::start());
     let mut beats: Vec<Vec<Beat>> = screens.iter().map(|_| Vec::new()).collect();
     let mut asked_us = vec![0; screens.len()];
@@ -133,8 +139,5 @@ fn watch(
     }
     let stalls = pulse.stop();
     events::expect_none(card, QUIET)?;
-    let judged = screens.iter().zip(&beats);
-    let judged = judged
-        .map(|(screen, beats)| cadence::measure(beats, &screen.mode, &stalls, kind.margin_us));
-    Ok(judged.collect())
+    beats.iter().map(|beats| cadence::measure(beats, &stalls, kind.margin_us)).collect()
 }

@@ -26,28 +26,28 @@ pub(super) struct Cadence {
     pub(super) late: u32,
     /// The most that an event's time was off an even beat, in microseconds.
     pub(super) jitter_us: f64,
-    /// How often it was watched until it was so.
+    /// How often it was watched until it was so,
     pub(super) tries: u32,
+    /// and what was missed until then.
+    pub(super) missed_before: u32,
 }
 
 /// In words.
 impl std::fmt::Display for Cadence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Cadence { events, hertz, missed, late, jitter_us, tries } = self;
+        let Cadence { events, hertz, missed, late, jitter_us, tries, missed_before } = self;
         write!(f, "{events} events at {hertz:.3} Hz, {missed} missed, ")?;
         write!(f, "{late} that the guest was late for, jitter at most {jitter_us:.0} us")?;
-        if *tries > 1 { write!(f, ", at try {tries}") } else { Ok(()) }
+        match tries {
+            1 => Ok(()),
+            _ => write!(f, ", at try {tries} ({missed_before} missed before)"),
+        }
     }
 }
 
-/// Judges beats, each asked for after the one before. A request within the last `margin_us` before a
+/// Measures beats, each asked for after the one before. A request within the last `margin_us` before a
 /// blanking is too late for it.
-pub(super) fn measure(
-    beats: &[Beat],
-    mode: &ModeInfo,
-    stalls: &[Stall],
-    margin_us: i64,
-) -> Result<Cadence> {
+pub(super) fn measure(beats: &[Beat], stalls: &[Stall], margin_us: i64) -> Result<Cadence> {
     let first = beats.first().ok_or_else(|| Error::Wrong("no event came".into()))?;
     let since = |beat: &Beat| f64::from(beat.event.sequence.wrapping_sub(first.event.sequence));
     let time = |beat: &Beat| (beat.event.time_us() - first.event.time_us()) as f64;
@@ -81,9 +81,8 @@ pub(super) fn measure(
         }
     }
     let jitter_us = beats.iter().map(|beat| (off(beat) - origin).abs()).fold(0.0, f64::max);
-    let cadence =
-        Cadence { events: beats.len(), hertz: 1e6 / period, missed, late, jitter_us, tries: 1 };
-    cadence.judge(mode)
+    let (events, hertz) = (beats.len(), 1e6 / period);
+    Ok(Cadence { events, hertz, missed, late, jitter_us, tries: 1, missed_before: 0 })
 }
 
 /// The one in the middle.
@@ -94,7 +93,8 @@ fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 impl Cadence {
-    fn judge(self, mode: &ModeInfo) -> Result<Cadence> {
+    /// Fails in words unless it is that of a screen with this mode, and nothing was missed.
+    pub(super) fn judge(self, mode: &ModeInfo) -> Result<Cadence> {
         let wanted = mode.hertz();
         if (self.hertz / wanted - 1.0).abs() > TOLERANCE {
             return Err(Error::Wrong(format!("{self}, and the mode has {wanted:.3} Hz")));
@@ -121,6 +121,10 @@ mod tests {
         ModeInfo { clock: 65_000, htotal: 1344, vtotal: 806, ..ModeInfo::default() }
     }
 
+    fn judged(beats: &[Beat], mode: &ModeInfo, stalls: &[Stall]) -> Result<Cadence> {
+        measure(beats, stalls, MARGIN)?.judge(mode)
+    }
+
     /// Beats at these sequence numbers, each asked for `delay` after the one before.
     fn beats(sequences: &[u32], delay: i64) -> Vec<Beat> {
         let time = |sequence: u32| i64::from(sequence) * PERIOD;
@@ -143,11 +147,11 @@ mod tests {
     #[test]
     fn an_even_beat_has_the_modes_rate_and_no_jitter() {
         let even = beats(&(100..400).collect::<Vec<_>>(), 1000);
-        let cadence = measure(&even, &mode(), &[], MARGIN).unwrap();
+        let cadence = judged(&even, &mode(), &[]).unwrap();
         assert_eq!((cadence.events, cadence.missed, cadence.late), (300, 0, 0));
         assert!((cadence.hertz - 60.0).abs() < 0.01 && cadence.jitter_us < 1.0, "{cadence}");
         let fast = ModeInfo { clock: 66_000, ..mode() };
-        assert!(measure(&even, &fast, &[], MARGIN).is_err(), "1.5 % off");
+        assert!(judged(&even, &fast, &[]).is_err(), "1.5 % off");
     }
 
     #[test]
@@ -155,7 +159,7 @@ mod tests {
         for wrong in [0, 15, 29] {
             let mut even = beats(&(100..130).collect::<Vec<_>>(), 1000);
             even[wrong].event.tv_usec += 26_000;
-            let cadence = measure(&even, &mode(), &[], MARGIN).unwrap();
+            let cadence = judged(&even, &mode(), &[]).unwrap();
             assert!((cadence.hertz - 60.0).abs() < 0.01, "{cadence}");
             assert!((25_900.0..26_100.0).contains(&cadence.jitter_us), "{cadence}");
         }
@@ -164,22 +168,22 @@ mod tests {
     #[test]
     fn a_blanking_of_which_nobody_was_told_is_the_screens_fault_if_it_was_asked_for_in_time() {
         let gap: Vec<u32> = (1..50).chain(51..100).collect();
-        assert!(measure(&beats(&gap, 1000), &mode(), &[], MARGIN).is_err());
-        let late = measure(&beats(&gap, PERIOD - MARGIN + 10), &mode(), &[], MARGIN).unwrap();
+        assert!(judged(&beats(&gap, 1000), &mode(), &[]).is_err());
+        let late = judged(&beats(&gap, PERIOD - MARGIN + 10), &mode(), &[]).unwrap();
         assert_eq!((late.missed, late.late), (0, 1));
         let around =
             |sequence: i64| Stall { from: sequence * PERIOD - 100, to: sequence * PERIOD + 9000 };
-        let stalled = measure(&beats(&gap, 1000), &mode(), &[around(50)], MARGIN).unwrap();
+        let stalled = judged(&beats(&gap, 1000), &mode(), &[around(50)]).unwrap();
         assert_eq!((stalled.missed, stalled.late), (0, 1));
-        assert!(measure(&beats(&gap, 1000), &mode(), &[around(48)], MARGIN).is_err(), "elsewhere");
+        assert!(judged(&beats(&gap, 1000), &mode(), &[around(48)]).is_err(), "elsewhere");
     }
 
     #[test]
     fn a_blanking_that_is_told_twice_and_a_guest_that_sees_less_than_half_are_failures() {
-        assert!(measure(&beats(&[1, 2, 2, 3], 1000), &mode(), &[], MARGIN).is_err());
+        assert!(judged(&beats(&[1, 2, 2, 3], 1000), &mode(), &[]).is_err());
         let few: Vec<u32> = (0..100).map(|number| 3 * number).collect();
-        assert!(measure(&beats(&few, PERIOD), &mode(), &[], MARGIN).is_err());
-        assert!(measure(&beats(&[7], 0), &mode(), &[], MARGIN).is_err());
-        assert!(measure(&[], &mode(), &[], MARGIN).is_err());
+        assert!(judged(&beats(&few, PERIOD), &mode(), &[]).is_err());
+        assert!(judged(&beats(&[7], 0), &mode(), &[]).is_err());
+        assert!(judged(&[], &mode(), &[]).is_err());
     }
 }
