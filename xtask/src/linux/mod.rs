@@ -4,6 +4,7 @@
 //! fetched once is kept in `.cache/linux`.
 
 mod accel;
+mod balance;
 mod boot;
 mod census;
 mod checks;

@@ -79,7 +79,8 @@ fn fault(mark: u32, expect: Fate, fate: Fate, space: Option<&Space>) -> Option<S
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Balances, Expected, Marks};
+    use super::super::super::balance::Balances;
+    use super::super::{Expected, Marks};
     use super::*;
 
     fn settled(marks: std::ops::RangeInclusive<u32>, expect: Fate) -> Settled {

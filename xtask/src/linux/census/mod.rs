@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use device::{Seen, Space};
 
+use super::balance::Balances;
+
 /// The checks that both judges look at: each of them settles at least once.
 pub(super) const CHECKS: [&str; 4] = ["flink-exit", "flink-close", "context-census", "flink-leak"];
 
@@ -128,20 +130,6 @@ impl Settled {
     }
 }
 
-/// How often something began and ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Balance {
-    began: u64,
-    ended: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Balances {
-    vms: Balance,
-    vmas: Balance,
-    contexts: Balance,
-}
-
 impl Census {
     /// A census that asks the device at this socket.
     pub(super) fn asking(control: Option<PathBuf>) -> Census {
@@ -207,6 +195,7 @@ impl Census {
 
 #[cfg(test)]
 mod tests {
+    use super::super::balance::Balance;
     use super::*;
 
     fn settled(start: u32, end: u32) -> String {

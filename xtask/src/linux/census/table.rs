@@ -1,8 +1,9 @@
 //! The census for people.
 
+use super::super::balance::Balance;
 use super::super::columns::aligned;
 use super::device::Space;
-use super::{Balance, Fate, Row, Stage};
+use super::{Fate, Row, Stage};
 
 /// Columns: the device's side, then the kernel's.
 const HEAD: [&str; 9] =
@@ -75,8 +76,9 @@ fn seconds(micros: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::balance::Balances;
     use super::super::device::{Tables, Walk};
-    use super::super::{Balances, Device, KernelVm};
+    use super::super::{Device, KernelVm};
     use super::*;
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use self::device::Seen;
+use super::balance::Balances;
 
 /// The checks whose clients do so.
 pub(super) const CHECKS: [&str; 3] = ["fb-import", "fb-leak", "xserver-restart"];
@@ -86,21 +87,6 @@ struct Binding {
     bound_us: u64,
     unbound_us: Option<u64>,
     released_us: Option<u64>,
-}
-
-/// How often something began and ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Balance {
-    began: u64,
-    ended: u64,
-}
-
-/// The kernel's counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Balances {
-    vms: Balance,
-    vmas: Balance,
-    contexts: Balance,
 }
 
 /// More than before.

@@ -1,7 +1,8 @@
 //! The runs for people.
 
+use super::super::balance::Balance;
 use super::super::columns::aligned;
-use super::{Answer, Balance, Cycle, Left, Run};
+use super::{Answer, Cycle, Left, Run};
 
 /// Columns: the kernel's side, then the device's.
 const HEAD: [&str; 11] = [
