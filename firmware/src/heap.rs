@@ -18,6 +18,7 @@ const CLASSES: usize = 22;
 /// Strongest alignment; larger blocks start on such a boundary.
 const MAX_ALIGN: usize = 4096;
 
+// SAFETY: the linker script defines it; only its address is taken.
 unsafe extern "C" {
     /// First byte after the image (link.ld).
     #[link_name = "__image_end"]

@@ -41,6 +41,7 @@ global_asm!(
     handler = sym handle,
 );
 
+// SAFETY: the table is the assembly's above: one address for each vector.
 unsafe extern "C" {
     #[link_name = "exception_entries"]
     static ENTRIES: [u64; VECTORS];

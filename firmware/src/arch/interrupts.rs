@@ -34,6 +34,7 @@ global_asm!(
     eoi = const apic::EOI,
 );
 
+// SAFETY: the assembly above defines them; nobody calls them, only their addresses are taken.
 unsafe extern "C" {
     fn interrupt_msi();
     fn interrupt_timer();
