@@ -76,7 +76,7 @@ pub enum Submission {
 struct Listener(Arc<AtomicU32>);
 
 impl Observer for Listener {
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, _now_ns: u64, event: &Event) {
         assert!(!format!("{event:?}").is_empty());
         if let Event::InstructionError { engine, .. } = event {
             self.0.fetch_or(1 << *engine as u32, Ordering::Relaxed);

@@ -4,6 +4,7 @@ use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::EngineId;
 
 use crate::display::PlaneId;
+use crate::interests::Interests;
 
 /// Something that happened in the device. Typed, so that checks need no log parsing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,6 @@ pub enum Event {
         pdps: [u64; 4],
         /// Context id (execlists) or CCID (legacy).
         context: u32,
-        /// Device time, nanoseconds.
-        now_ns: u64,
     },
     /// MI_NOOP loaded NOPID with an identification number. Batches without privilege may do that,
     /// so a guest can mark the address space that the engine has loaded (its last `PdpLoaded`).
@@ -33,8 +32,6 @@ pub enum Event {
         context: u32,
         /// The number, 22 bits.
         value: u32,
-        /// Device time, nanoseconds.
-        now_ns: u64,
     },
     /// A translation or access failed.
     Fault(crate::fault::GpuFault),
@@ -47,8 +44,8 @@ pub enum Event {
         plane: PlaneId,
         /// GGTT address of the first byte that has no memory, or that hardware cannot fetch.
         address: u64,
-        /// Device time, nanoseconds.
-        now_ns: u64,
+        /// Device time of the blanking, nanoseconds: the event may be told later.
+        blanked_ns: u64,
     },
     /// A register that no block knows was accessed.
     UnknownRegister {
@@ -109,42 +106,86 @@ pub enum Event {
     FunctionReset,
 }
 
+impl Event {
+    /// The group that the event belongs to, by which observers ask for it.
+    pub const fn group(&self) -> Interests {
+        match self {
+            Event::StaleTlb { .. } => Interests::STALE_TLB,
+            _ => Interests::BASICS,
+        }
+    }
+}
+
 /// Receives the device's events. Called with the device borrowed: an observer keeps what it needs
 /// and returns; it can read guest memory through its own handle to it.
 pub trait Observer: Send {
-    /// One event.
-    fn event(&mut self, event: &Event);
+    /// The groups of events that the observer wants to hear. Asked once, when it is set.
+    fn interests(&self) -> Interests {
+        Interests::DEFAULT
+    }
+
+    /// One event, at device time `now_ns`, in nanoseconds.
+    fn event(&mut self, now_ns: u64, event: &Event);
 }
 
 /// Where the device's blocks put events: an observer or nothing.
 #[derive(Default)]
 pub struct EventSink {
     observer: Option<Box<dyn Observer>>,
+    /// What the observer wants: no event of another group is made.
+    interests: Interests,
+    now_ns: u64,
 }
 
 impl EventSink {
     /// Replaces the observer.
     pub fn set_observer(&mut self, observer: Option<Box<dyn Observer>>) {
+        self.interests = observer.as_ref().map_or(Interests::NONE, |observer| observer.interests());
         self.observer = observer;
     }
 
-    /// Whether anybody listens: blocks may skip work that only serves an event.
-    #[inline]
-    pub fn is_observed(&self) -> bool {
-        self.observer.is_some()
+    /// Sets the device time that events carry, in nanoseconds.
+    pub fn set_time(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
     }
 
-    /// Tells the observer; `event` is not evaluated when nobody listens.
+    /// Whether anybody wants events of `group`: blocks may skip work that only serves such events.
+    #[inline]
+    pub fn wants(&self, group: Interests) -> bool {
+        self.interests.intersects(group)
+    }
+
+    /// Tells the observer an event of [`Interests::BASICS`]; `event` is not evaluated when nobody
+    /// wants those.
     #[inline]
     pub fn emit(&mut self, event: impl FnOnce() -> Event) {
+        self.emit_for(Interests::BASICS, event);
+    }
+
+    /// Tells the observer an event of `group`; `event` is not evaluated when nobody wants those.
+    #[inline]
+    pub fn emit_for(&mut self, group: Interests, event: impl FnOnce() -> Event) {
+        if self.wants(group) {
+            self.tell(group, &event());
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, group: Interests, event: &Event) {
+        debug_assert_eq!(event.group(), group, "{event:?}");
         if let Some(observer) = &mut self.observer {
-            observer.event(&event());
+            observer.event(self.now_ns, event);
         }
     }
 }
 
 impl core::fmt::Debug for EventSink {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("EventSink").field("observed", &self.is_observed()).finish()
+        let Self { observer, interests, now_ns } = self;
+        f.debug_struct("EventSink")
+            .field("observed", &observer.is_some())
+            .field("interests", interests)
+            .field("now_ns", now_ns)
+            .finish()
     }
 }

@@ -182,6 +182,7 @@ impl Gpu {
     pub fn advance_to(&mut self, now_ns: u64) {
         let passed = now_ns.saturating_sub(self.state.now_ns);
         self.state.now_ns += passed;
+        self.events.set_time(self.state.now_ns);
         let load = match self.activity() {
             EngineActivity::Idle if self.state.forcewake.is_awake() => Load::Awake,
             EngineActivity::Idle => Load::Asleep,
@@ -327,6 +328,7 @@ impl Gpu {
     /// Goes back to `state`, which must come from a GPU of the same configuration; guest memory is
     /// the caller's part.
     pub fn restore(&mut self, state: GpuState) {
+        self.events.set_time(state.now_ns);
         self.state = state;
     }
 

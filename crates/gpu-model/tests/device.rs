@@ -19,7 +19,7 @@ const RAM: u64 = 16 << 20;
 struct Log(Arc<Mutex<Vec<Event>>>);
 
 impl Observer for Log {
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, _now_ns: u64, event: &Event) {
         self.0.lock().expect("one thread").push(event.clone());
     }
 }

@@ -91,7 +91,7 @@ fn parse(line: &str) -> Access {
 struct Complaints(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Complaints {
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, _now_ns: u64, event: &Event) {
         let harmless = matches!(
             event,
             Event::PdpLoaded { .. } | Event::ContextSwitch { .. } | Event::Reset { .. }

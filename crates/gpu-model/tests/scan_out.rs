@@ -30,7 +30,7 @@ struct Sending {
 struct Faults(Arc<Mutex<Vec<(PlaneId, u64)>>>);
 
 impl Observer for Faults {
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, _now_ns: u64, event: &Event) {
         if let &Event::PlaneFault { pipe: 0, plane, address, .. } = event {
             self.0.lock().unwrap().push((plane, address));
         }

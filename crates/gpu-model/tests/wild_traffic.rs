@@ -176,7 +176,7 @@ fn write_image(memory: &GuestRam, page: u64) {
 struct Reader(usize);
 
 impl Observer for Reader {
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, _now_ns: u64, event: &Event) {
         self.0 += format!("{event:?}").len();
     }
 }

@@ -395,7 +395,7 @@ fn the_same_run_gives_the_same_time() {
 struct Complaints(Arc<Mutex<Vec<Event>>>);
 
 impl Observer for Complaints {
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, _now_ns: u64, event: &Event) {
         let harmless = matches!(
             event,
             Event::Hint(_)

@@ -8,8 +8,8 @@ use gen8_spec::engine::EngineId;
 use gpu_model::{Event, Observer};
 use ppgtt::{PageTableRoot, PhysicalMemory};
 
+use crate::census_finding::CensusFinding;
 use crate::engines::{self, Engines};
-use crate::finding::CensusFinding;
 use crate::log::CensusLog;
 use crate::ownership::Ownership;
 use crate::roots::{ImagePdps, image_pdps, unknown_roots, vm_root};
@@ -185,7 +185,7 @@ impl<M: PhysicalMemory> Census<M> {
 }
 
 impl<M: PhysicalMemory + Send> Observer for Census<M> {
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, _now_ns: u64, event: &Event) {
         match *event {
             Event::Hint(hint) => self.hint(hint),
             Event::PdpLoaded { engine, levels, pdps, .. } => {

@@ -4,14 +4,17 @@
 //! exist, what they map and what nobody can reclaim. Ownership hints of the guest
 //! ([`gen8_spec::debug_page`]) name who owns what; what is counted is found by walking page
 //! tables. It knows nothing of the driver. [`AddressSpaces`] lists every address space that an
-//! engine ever loaded, for guests that give no hints.
+//! engine ever loaded, for guests that give no hints. [`Observers`] holds several observers, and
+//! what they find wrong has one form: [`Finding`].
 #![forbid(unsafe_code)]
 
 mod census;
+mod census_finding;
 mod engines;
 mod explain;
 mod finding;
 mod log;
+mod observers;
 mod ownership;
 mod pages;
 mod roots;
@@ -20,8 +23,10 @@ mod spaces;
 mod survey;
 
 pub use census::Census;
-pub use finding::{CensusFinding, StaleReason};
+pub use census_finding::{CensusFinding, StaleReason};
+pub use finding::{Fact, Finding, Findings, Severity};
 pub use log::CensusLog;
+pub use observers::Observers;
 pub use snapshot::{AddressSpaceCensus, CensusSnapshot, MappedRange, ObjectCensus, TableTotals};
 pub use spaces::{
     AddressSpaceReport, AddressSpaceReports, AddressSpaces, PageMappings, RootError, SpaceMapping,

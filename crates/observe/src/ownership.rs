@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gen8_spec::debug_page::{Hint, PageKind};
 use ppgtt::{Levels, PageTableRoot};
 
-use crate::finding::CensusFinding;
+use crate::census_finding::CensusFinding;
 use crate::pages::{PageMap, PageUse};
 
 /// VMs, contexts and VMAs that are kept; a guest can invent any number.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::finding::CensusFinding;
+use crate::census_finding::CensusFinding;
 
 /// The state at one checkpoint, as seen from the device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

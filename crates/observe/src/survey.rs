@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gen8_spec::debug_page::PageKind;
 use ppgtt::{Leaf, PageTableRoot, PhysicalMemory, TableCensus, TableCounts};
 
-use crate::finding::{CensusFinding, StaleReason};
+use crate::census_finding::{CensusFinding, StaleReason};
 use crate::ownership::Ownership;
 use crate::snapshot::{AddressSpaceCensus, MappedRange, ObjectCensus};
 

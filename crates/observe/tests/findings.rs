@@ -260,7 +260,7 @@ fn hostile_events_leave_a_census_that_works() {
     let pdps = [u64::MAX, 0, 0x1000, 7];
     for levels in [0, 3, 4, u32::MAX] {
         let engine = EngineId::Vcs1;
-        guest.event(Event::PdpLoaded { engine, levels, pdps, context: 0, now_ns: 0 });
+        guest.event(Event::PdpLoaded { engine, levels, pdps, context: 0 });
         for vm in [0, 3, u32::MAX] {
             guest.hint(Hint::VmCreated { root: u64::MAX, vm, levels });
             guest.hint(Hint::ContextFreed { context: vm });

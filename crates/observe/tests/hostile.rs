@@ -24,7 +24,7 @@ fn hint() -> impl Strategy<Value = Event> {
 }
 
 fn loaded(engine: EngineId, levels: u32, pdps: [u64; 4]) -> Event {
-    Event::PdpLoaded { engine, levels, pdps, context: 0, now_ns: 0 }
+    Event::PdpLoaded { engine, levels, pdps, context: 0 }
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -55,7 +55,7 @@ proptest! {
         let log = CensusLog::new();
         let mut census = Census::new(ram, log.clone());
         for event in &events {
-            census.event(event);
+            census.event(0, event);
         }
         let mut snapshots = log.take();
         snapshots.push(census.snapshot(0));

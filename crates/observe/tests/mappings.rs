@@ -38,7 +38,7 @@ impl Bench {
 
     fn load(&mut self, pdps: [u64; 4], levels: Levels) {
         let (engine, levels) = (EngineId::Rcs, levels.number());
-        self.list.event(&Event::PdpLoaded { engine, levels, pdps, context: 1, now_ns: 1 });
+        self.list.event(1, &Event::PdpLoaded { engine, levels, pdps, context: 1 });
     }
 
     fn mappings(&self) -> PageMappings {
@@ -114,7 +114,7 @@ fn a_root_that_is_another_address_space_by_now_is_asked_once() {
     for value in [100, 200] {
         bench.load(space.root().pdps(), Levels::Four);
         let engine = EngineId::Rcs;
-        bench.list.event(&Event::NopId { engine, context: 0, value, now_ns: 2 });
+        bench.list.event(2, &Event::NopId { engine, context: 0, value });
     }
     assert_eq!(bench.found(), [(1, 3, 0x10_0000)]);
 }

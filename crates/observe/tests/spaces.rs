@@ -24,14 +24,14 @@ impl List {
 
     fn load(&mut self, engine: gen8_spec::engine::EngineId, pml4: u64, context: u32) {
         self.now_ns += 1;
-        let (pdps, now_ns) = ([pml4, 0, 0, 0], self.now_ns);
-        self.observer.event(&Event::PdpLoaded { engine, levels: 4, pdps, context, now_ns });
+        let pdps = [pml4, 0, 0, 0];
+        let load = Event::PdpLoaded { engine, levels: 4, pdps, context };
+        self.observer.event(self.now_ns, &load);
     }
 
     fn mark(&mut self, engine: gen8_spec::engine::EngineId, value: u32) {
         self.now_ns += 1;
-        let now_ns = self.now_ns;
-        self.observer.event(&Event::NopId { engine, context: 0, value, now_ns });
+        self.observer.event(self.now_ns, &Event::NopId { engine, context: 0, value });
     }
 
     fn spaces(&self) -> Vec<AddressSpaceReport> {
@@ -131,7 +131,7 @@ fn an_idle_engine_has_nothing_loaded_that_is_alive() {
     list.load(Rcs, 0x1000, 1);
     assert_eq!(list.spaces()[0].live_on, ["rcs0"]);
     let status = csb::ACTIVE_IDLE;
-    list.observer.event(&Event::ContextSwitch { engine: Rcs, status, context: 1 });
+    list.observer.event(list.now_ns, &Event::ContextSwitch { engine: Rcs, status, context: 1 });
     assert!(list.spaces()[0].live_on.is_empty());
 }
 
@@ -139,7 +139,7 @@ fn an_idle_engine_has_nothing_loaded_that_is_alive() {
 fn a_function_reset_begins_a_new_list() {
     let mut list = List::new();
     list.load(Rcs, 0x1000, 1);
-    list.observer.event(&Event::FunctionReset);
+    list.observer.event(list.now_ns, &Event::FunctionReset);
     assert!(list.spaces().is_empty());
     // A mark without a load names nothing.
     list.mark(Rcs, 1);

@@ -71,7 +71,7 @@ fn clients_that_die_at_work_leave_neither_fds_nor_mappings_nor_state() {
 struct Panicking;
 
 impl Observer for Panicking {
-    fn event(&mut self, _event: &Event) {
+    fn event(&mut self, _now_ns: u64, _event: &Event) {
         assert_ne!(std::thread::current().name(), Some("gpu"), "as the test wants");
     }
 }

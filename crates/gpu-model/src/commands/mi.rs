@@ -27,8 +27,8 @@ pub(super) fn noop(
     if command.header & op::NOOP_WRITE_ID != 0 {
         let value = command.header & op::NOOP_ID_MASK;
         engine.registers.set(reg::NOPID, value);
-        let (context, now_ns) = (engine.context_id(), bus.now_ns);
-        bus.events.emit(|| Event::NopId { engine: engine.id, context, value, now_ns });
+        let context = engine.context_id();
+        bus.events.emit(|| Event::NopId { engine: engine.id, context, value });
     }
     Ok(Flow::Next)
 }

@@ -154,7 +154,12 @@ impl Pipe {
             let missing = screen.as_ref().and_then(|screen| screen.missing(plane));
             if let Some(address) = missing {
                 let pipe = self.index;
-                around.events.emit(|| Event::PlaneFault { pipe, plane, address, now_ns });
+                around.events.emit(|| Event::PlaneFault {
+                    pipe,
+                    plane,
+                    address,
+                    blanked_ns: now_ns,
+                });
             }
             missing.is_some()
         })

@@ -8,6 +8,7 @@ use super::{Engine, Stop};
 use crate::bus::Bus;
 use crate::event::Event;
 use crate::fault::GpuFault;
+use crate::interests::Interests;
 use crate::tlb::TlbEntry;
 
 /// Address bits that count; hardware ignores 63:48.
@@ -270,7 +271,7 @@ impl Engine {
     ) -> Result<TlbEntry, Stop> {
         match self.tlb.lookup(address) {
             Some(entry) => {
-                if bus.events.is_observed() {
+                if bus.events.wants(Interests::STALE_TLB) {
                     self.report_if_stale(address, entry, bus);
                 }
                 Ok(entry)
@@ -311,7 +312,7 @@ impl Engine {
         let current = fresh.map(|found| found.physical & !OFFSET_MASK);
         let same_rights = fresh.is_none_or(|found| found.writable == entry.writable);
         if current != Some(entry.page) || !same_rights {
-            bus.events.emit(|| Event::StaleTlb {
+            bus.events.emit_for(Interests::STALE_TLB, || Event::StaleTlb {
                 engine: self.id,
                 address: address & !OFFSET_MASK,
                 used: entry.page,
@@ -381,7 +382,6 @@ impl Engine {
             levels: levels.number(),
             pdps: self.space.pdps,
             context,
-            now_ns: bus.now_ns,
         });
     }
 

@@ -23,7 +23,7 @@ pub(crate) const RING_BYTES: u32 = (RING_PAGES * PAGE_SIZE) as u32;
 struct Log(Arc<Mutex<Vec<Event>>>);
 
 impl Observer for Log {
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, _now_ns: u64, event: &Event) {
         self.0.lock().expect("one thread").push(event.clone());
     }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gen8_spec::engine::{ENGINE_COUNT, EngineId};
-use gpu_model::{Event, Observer};
+use gpu_model::{Event, Interests, Observer};
 use ppgtt::PageTableRoot;
 
 use crate::engines::{self, Engines};
@@ -139,14 +139,18 @@ impl Seen {
 }
 
 impl Observer for AddressSpaces {
-    fn event(&mut self, event: &Event) {
+    fn interests(&self) -> Interests {
+        Interests::BASICS
+    }
+
+    fn event(&mut self, now_ns: u64, event: &Event) {
         match *event {
-            Event::PdpLoaded { engine, levels, pdps, context, now_ns } => {
+            Event::PdpLoaded { engine, levels, pdps, context } => {
                 if let Some(root) = engines::root(levels, pdps) {
                     self.lock().load(engine, root, context, now_ns);
                 }
             }
-            Event::NopId { engine, value, now_ns, .. } => self.lock().mark(engine, value, now_ns),
+            Event::NopId { engine, value, .. } => self.lock().mark(engine, value, now_ns),
             Event::ContextSwitch { engine, status, .. } => {
                 self.lock().engines.switch(engine, status);
             }

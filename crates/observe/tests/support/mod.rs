@@ -51,7 +51,7 @@ impl Guest {
     }
 
     pub fn event(&mut self, event: Event) {
-        self.census.event(&event);
+        self.census.event(0, &event);
     }
 
     pub fn hint(&mut self, hint: Hint) {
@@ -104,7 +104,7 @@ impl Guest {
 
     pub fn load(&mut self, engine: EngineId, space: &AddressSpace) {
         let (levels, pdps) = (space.levels().number(), space.root().pdps());
-        self.event(Event::PdpLoaded { engine, levels, pdps, context: 1, now_ns: 0 });
+        self.event(Event::PdpLoaded { engine, levels, pdps, context: 1 });
     }
 
     pub fn release(&mut self, vm: u32, space: AddressSpace) {

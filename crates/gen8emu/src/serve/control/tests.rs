@@ -38,7 +38,7 @@ impl Bench {
         let device = Arc::new(Device::new(gpu, Box::new(NoInterrupts)));
         let mut spaces = AddressSpaces::new();
         let (engine, pdps) = (gen8_spec::engine::EngineId::Rcs, [0x1000, 0, 0, 0]);
-        spaces.event(&Event::PdpLoaded { engine, levels: 4, pdps, context: 3, now_ns: 9 });
+        spaces.event(9, &Event::PdpLoaded { engine, levels: 4, pdps, context: 3 });
         let facts = Facts::new(device, spaces);
         let _socket = listen(&path, facts.clone()).unwrap();
         Bench { directory, path, facts, _socket }
