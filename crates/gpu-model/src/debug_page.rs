@@ -3,6 +3,7 @@
 use gen8_spec::debug_page::{self as regs, Hint};
 
 use crate::event::{Event, EventSink};
+use crate::guest_rule::{GuestRule, Origin};
 
 /// Bytes of the page's registers; the rest of the page reads 0.
 const PAGE: core::ops::Range<u32> = regs::BASE..regs::BASE + gen8_spec::PAGE_SIZE as u32;
@@ -52,9 +53,11 @@ impl DebugPage {
     fn give(&self, command: u32, events: &mut EventSink) {
         events.emit(|| match Hint::decode(self.arg0, self.arg1, self.arg2, command) {
             Some(hint) => Event::Hint(hint),
-            None => {
-                Event::GuestError { rule: "debug page: unknown hint", detail: u64::from(command) }
-            }
+            None => Event::GuestError {
+                rule: GuestRule::DebugPageUnknownHint,
+                origin: Origin::Cpu,
+                detail: command.into(),
+            },
         });
     }
 }

@@ -4,6 +4,7 @@ use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::EngineId;
 
 use crate::display::PlaneId;
+use crate::guest_rule::{GuestRule, Origin};
 use crate::interests::Interests;
 
 /// Something that happened in the device. Typed, so that checks need no log parsing.
@@ -83,9 +84,11 @@ pub enum Event {
     },
     /// Something else that a driver should not do; `rule` names it.
     GuestError {
-        /// The rule that was broken, in words.
-        rule: &'static str,
-        /// A register offset, address or value that says where.
+        /// The rule that was broken.
+        rule: GuestRule,
+        /// Who broke it.
+        origin: Origin,
+        /// A register offset, address or value that says where; the rule tells which.
         detail: u64,
     },
     /// A context switch: what was written to the CSB.

@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::fences::Fences;
 use crate::fuses;
 use crate::gpu::Gpu;
+use crate::guest_rule::{GuestRule, Origin};
 use crate::interrupts;
 use crate::lanes::lanes;
 use crate::pci::Bar;
@@ -75,23 +76,22 @@ impl Gpu {
     /// Whether the function answers an access of this size and place; tells the observer if not.
     fn answers(&mut self, bar: Bar, offset: u64, size: u8) -> bool {
         let rule = if !matches!(size, 1 | 2 | 4 | 8) {
-            "BAR access of 1, 2, 4 or 8 bytes"
+            GuestRule::BarAccessOddSize
         } else if offset.checked_add(u64::from(size)).is_none_or(|end| end > self.bar_size(bar)) {
-            "BAR access inside the BAR"
+            GuestRule::BarAccessBeyondBar
         } else if !self.state.pci.decodes(bar) {
-            "BAR access while the function decodes it"
+            GuestRule::BarAccessUndecoded
         } else {
             return true;
         };
-        self.events.emit(|| Event::GuestError { rule, detail: offset });
+        self.tell(rule, offset);
         false
     }
 
     /// The aperture, unless the function may not reach memory.
     fn aperture(&mut self) -> Option<Aperture<'_>> {
         if !self.state.pci.bus_master() {
-            let rule = "aperture access with bus mastering enabled";
-            self.events.emit(|| Event::GuestError { rule, detail: 0 });
+            self.tell(GuestRule::ApertureWithoutBusMaster, 0);
             return None;
         }
         Some(Aperture {
@@ -174,9 +174,13 @@ impl Gpu {
     /// Real hardware loses accesses to a sleeping well. The model serves them and tells.
     fn check_forcewake(&mut self, offset: u32, write: bool) {
         if !self.state.forcewake.permits(offset, write) {
-            let rule = "GT register access under forcewake";
-            self.events.emit(|| Event::GuestError { rule, detail: offset.into() });
+            self.tell(GuestRule::AccessWithoutForcewake, offset.into());
         }
+    }
+
+    /// Tells the observer of a rule that a CPU broke.
+    fn tell(&mut self, rule: GuestRule, detail: u64) {
+        self.events.emit(|| Event::GuestError { rule, origin: Origin::Cpu, detail });
     }
 
     /// What a narrow write leaves in the bytes that it does not name: their value, or nothing where a

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, Interests, Observer};
+use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, GuestRule, Interests, Observer, Origin};
 use observe::{CensusFinding, Finding, Observers, Severity};
 
 /// Keeps what it hears, with the time.
@@ -43,8 +43,8 @@ fn each_observer_hears_what_it_asked_for_with_the_time_of_the_device() {
     gpu.set_observer(Some(Box::new(observers)));
     gpu.advance_to(77);
     gpu.bar_read(Bar::Bar0, 0x2000, 3);
-    let rule = "BAR access of 1, 2, 4 or 8 bytes";
-    let expected = [(77, Event::GuestError { rule, detail: 0x2000 })];
+    let (rule, origin) = (GuestRule::BarAccessOddSize, Origin::Cpu);
+    let expected = [(77, Event::GuestError { rule, origin, detail: 0x2000 })];
     assert_eq!(all.heard(), expected);
     assert_eq!(basics.heard(), expected);
     assert_eq!(stale.heard(), []);

@@ -4,7 +4,7 @@ use gen8_spec::commands::mi::{self as op, atomic as field};
 
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, GPR_DWORDS, Stop, Word};
-use crate::event::Event;
+use crate::guest_rule::GuestRule;
 
 /// What a command does to memory, decoded.
 #[derive(Clone, Copy)]
@@ -61,8 +61,7 @@ fn decode(engine: &mut Engine, command: &Command, bus: &mut Bus<'_>) -> Result<O
     };
     let named = header >> field::OPERATION_SHIFT & field::OPERATION_FIELD;
     if named >> field::OPERATION_SIZE_SHIFT != width {
-        let rule = "MI_ATOMIC's operation names the size of its data";
-        bus.events.emit(|| Event::GuestError { rule, detail: header.into() });
+        engine.tell(GuestRule::AtomicSizeMismatch, header.into(), bus);
     }
     let (first, second) = if header & field::INLINE != 0 {
         inline_operands(engine, command, bits / u32::BITS, bus)?

@@ -7,7 +7,7 @@ use ppgtt::VA_BITS;
 
 use crate::bus::Bus;
 use crate::engine::{Batch, Command, Engine, Flow, Level, Stop};
-use crate::event::Event;
+use crate::guest_rule::GuestRule;
 
 /// Address bits of a batch: dwords, 47:2.
 const ADDRESS_MASK: u64 = ((1 << VA_BITS) - 1) & !3;
@@ -46,8 +46,7 @@ pub(super) fn start(
             engine.parser.level = Level::Second;
         }
         Level::Second if second => {
-            let rule = "a second-level batch starts no further level";
-            bus.events.emit(|| Event::GuestError { rule, detail: address });
+            engine.tell(GuestRule::BatchThirdLevel, address, bus);
             engine.parser.second = target;
         }
         Level::Batch | Level::Second => {
@@ -65,9 +64,7 @@ pub(super) fn start(
 pub(super) fn end(engine: &mut Engine, _: &Command, bus: &mut Bus<'_>) -> Result<Flow, Stop> {
     match engine.parser.level {
         Level::Ring => {
-            let rule = "MI_BATCH_BUFFER_END stands in a batch";
-            let detail = u64::from(engine.ring.head());
-            bus.events.emit(|| Event::GuestError { rule, detail });
+            engine.tell(GuestRule::BatchEndInRing, engine.ring.head().into(), bus);
             return Ok(Flow::Next);
         }
         Level::Restore => engine.parser.end_restore(),

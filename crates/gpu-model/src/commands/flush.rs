@@ -6,7 +6,7 @@ use gen8_spec::interrupts as irq;
 use super::store::qword;
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
-use crate::event::Event;
+use crate::guest_rule::GuestRule;
 
 /// Address bits of the address operand; the low ones are flags.
 const ADDRESS_MASK: u64 = !7;
@@ -22,8 +22,7 @@ pub(super) fn flush_dw(
     let post_sync = header & field::POST_SYNC_MASK;
     if header & field::TLB_INVALIDATE != 0 {
         if post_sync == 0 {
-            let rule = "MI_FLUSH_DW invalidates the TLB only with a post-sync operation";
-            bus.events.emit(|| Event::GuestError { rule, detail: header.into() });
+            engine.tell(GuestRule::FlushDwTlbWithoutPostSync, header.into(), bus);
         } else {
             engine.flush_tlb();
         }

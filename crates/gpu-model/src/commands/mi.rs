@@ -7,6 +7,7 @@ use gen8_spec::mmio::ring as reg;
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
 use crate::event::Event;
+use crate::guest_rule::GuestRule;
 
 /// No effect here.
 pub(super) fn skip(_: &mut Engine, _: &Command, _: &mut Bus<'_>) -> Result<Flow, Stop> {
@@ -55,7 +56,7 @@ pub(super) fn arb_on_off(
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
     if !engine.is_privileged() {
-        engine.forbid("MI_ARB_ON_OFF stands in privileged commands", bus);
+        engine.forbid(GuestRule::ArbOnOffInUserBatch, bus);
         return Ok(Flow::Next);
     }
     engine.parser.arbitration = command.header & op::ARB_ENABLE != 0;

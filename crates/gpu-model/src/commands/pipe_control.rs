@@ -8,7 +8,7 @@ use gen8_spec::mmio::{self, ring as reg};
 use super::store::qword;
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
-use crate::event::Event;
+use crate::guest_rule::GuestRule;
 
 /// PIPE_CONTROL: caches are coherent here and nothing runs beside the streamer, so what is left is
 /// the TLB, the post-sync operation and the interrupt, in this order.
@@ -23,8 +23,7 @@ pub(super) fn pipe_control(
     let flags = engine.operand(command, 1, bus)?;
     if flags & field::TLB_INVALIDATE != 0 {
         if flags & field::CS_STALL == 0 {
-            let rule = "PIPE_CONTROL invalidates the TLB only with CS stall";
-            bus.events.emit(|| Event::GuestError { rule, detail: flags.into() });
+            engine.tell(GuestRule::PipeControlTlbWithoutStall, flags.into(), bus);
         } else {
             engine.flush_tlb();
         }

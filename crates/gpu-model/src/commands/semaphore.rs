@@ -5,6 +5,7 @@ use gen8_spec::engine::EngineId;
 
 use crate::bus::{Bus, SemaphoreSignal};
 use crate::engine::{Command, Engine, Flow, Stop};
+use crate::guest_rule::GuestRule;
 
 /// MI_SEMAPHORE_WAIT: compares the dword in memory (SAD) with the command's data (SDD) and stays at
 /// the command while the comparison fails. In poll mode every slice looks again, in signal mode only
@@ -45,7 +46,7 @@ pub(super) fn signal(
     let target = command.header >> semaphore::TARGET_SHIFT & semaphore::TARGET_MASK;
     match EngineId::from_semaphore_target(target) {
         Some(target) => bus.signals.push(SemaphoreSignal { target, context }),
-        None => engine.refuse("MI_SEMAPHORE_SIGNAL names an engine", bus),
+        None => engine.refuse(GuestRule::SignalToNoEngine, bus),
     }
     Ok(Flow::Next)
 }

@@ -7,7 +7,7 @@ use gen8_spec::mmio::ring as reg;
 
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
-use crate::event::Event;
+use crate::guest_rule::GuestRule;
 
 /// GGTT page of the image.
 const PAGE_MASK: u32 = !(PAGE_SIZE as u32 - 1);
@@ -23,16 +23,16 @@ pub(super) fn set_context(
 ) -> Result<Flow, Stop> {
     let operand = engine.operand(command, 1, bus)?;
     let rule = if engine.id() != EngineId::Rcs {
-        Some("MI_SET_CONTEXT is for the render engine")
+        Some(GuestRule::SetContextWrongEngine)
     } else if engine.is_in_execlists_mode() {
-        Some("MI_SET_CONTEXT is for legacy ring mode")
+        Some(GuestRule::SetContextWithExeclists)
     } else if !engine.parser.is_privileged() {
-        Some("MI_SET_CONTEXT stands in privileged commands")
+        Some(GuestRule::SetContextInUserBatch)
     } else {
         None
     };
     if let Some(rule) = rule {
-        bus.events.emit(|| Event::GuestError { rule, detail: operand.into() });
+        engine.tell(rule, operand.into(), bus);
         return Ok(Flow::Next);
     }
     let old = engine.registers.get(reg::CCID);

@@ -6,6 +6,7 @@ use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Space, Stop};
+use crate::guest_rule::GuestRule;
 
 /// Dwords of a long command that count as one more command against a slice, so that slices take about
 /// the same time whatever runs in them.
@@ -49,7 +50,7 @@ pub(super) fn data_index(
     bus: &mut Bus<'_>,
 ) -> Result<Flow, Stop> {
     if !engine.is_privileged() {
-        engine.forbid("MI_STORE_DATA_INDEX stands in privileged commands", bus);
+        engine.forbid(GuestRule::StoreIndexInUserBatch, bus);
         return Ok(Flow::Next);
     }
     let offset = u64::from(engine.operand(command, 1, bus)? & op::INDEX_MASK);
@@ -94,7 +95,7 @@ pub(super) fn update_gtt(
 ) -> Result<Flow, Stop> {
     let address = u64::from(engine.operand(command, 1, bus)?) & !(PAGE_SIZE - 1);
     if !engine.is_privileged() {
-        engine.forbid("MI_UPDATE_GTT stands in privileged commands", bus);
+        engine.forbid(GuestRule::UpdateGttInUserBatch, bus);
         return Ok(Flow::Next);
     }
     engine.spend(command.dwords / DWORDS_PER_COMMAND);

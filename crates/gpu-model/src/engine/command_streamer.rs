@@ -12,6 +12,7 @@ use super::{Engine, FetchPage, Stop};
 use crate::bus::{Bus, EngineActivity, StepReport};
 use crate::commands;
 use crate::event::Event;
+use crate::guest_rule::GuestRule;
 
 /// Bytes in a command dword.
 const DWORD: u32 = 4;
@@ -173,9 +174,9 @@ impl Engine {
         if !self.execlists_mode {
             return Ok(Turn::Idle);
         }
-        let rule = self.ring.defect().unwrap_or_default();
-        let detail = u64::from(self.ring.ctl());
-        bus.events.emit(|| Event::GuestError { rule, detail });
+        if let Some(rule) = self.ring.defect() {
+            self.tell(rule, self.ring.ctl().into(), bus);
+        }
         Err(Stop::Context)
     }
 
@@ -273,9 +274,7 @@ impl Engine {
         self.parser.waiting = true;
         if !self.parser.told_incomplete {
             self.parser.told_incomplete = true;
-            let rule = "RING_TAIL lies between commands";
-            let detail = u64::from(self.ring.tail());
-            bus.events.emit(|| Event::GuestError { rule, detail });
+            self.tell(GuestRule::RingTailCutsCommand, self.ring.tail().into(), bus);
         }
         Turn::Waiting
     }

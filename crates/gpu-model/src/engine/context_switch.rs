@@ -16,6 +16,7 @@ use super::translate::{AddressSpace, Space};
 use super::{Engine, Stop};
 use crate::bus::Bus;
 use crate::event::Event;
+use crate::guest_rule::{GuestRule, Origin};
 
 /// Bytes in a cache line, the unit of the indirect-context batch.
 const CACHE_LINE: u64 = 64;
@@ -81,7 +82,7 @@ impl Engine {
             return Err(self.bad_context(rule, context, bus));
         }
         let Ok(levels) = levels(context) else {
-            return Err(self.bad_context("context uses an advanced address mode", context, bus));
+            return Err(self.bad_context(GuestRule::ContextAddressingAdvanced, context, bus));
         };
         let space = AddressSpace { pdps: image.pdps, levels };
         let force = context.force_pd_restore() || !self.keeps_tlb();
@@ -223,16 +224,12 @@ impl Engine {
     ) -> Stop {
         let address = u64::from(context.lrca()) + STATE_PAGE * PAGE_SIZE;
         self.outside_ram(Space::Ggtt, address, physical, write, bus);
-        self.bad_context("context image lies outside RAM", context, bus)
+        self.bad_context(GuestRule::ContextImageOutsideRam, context, bus)
     }
 
-    fn bad_context(
-        &self,
-        rule: &'static str,
-        context: ContextDescriptor,
-        bus: &mut Bus<'_>,
-    ) -> Stop {
-        bus.events.emit(|| Event::GuestError { rule, detail: context.0 });
+    fn bad_context(&self, rule: GuestRule, context: ContextDescriptor, bus: &mut Bus<'_>) -> Stop {
+        let origin = Origin::Engine(self.id);
+        bus.events.emit(|| Event::GuestError { rule, origin, detail: context.0 });
         Stop::Context
     }
 

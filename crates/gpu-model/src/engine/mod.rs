@@ -26,6 +26,7 @@ use crate::bus::{Bus, EngineActivity};
 use crate::commands::blitter;
 use crate::config::GpuConfig;
 use crate::event::Event;
+use crate::guest_rule::{GuestRule, Origin};
 use crate::registers::RegisterFile;
 use crate::tlb::Tlb;
 use context_registers::ContextRegisters;
@@ -205,22 +206,32 @@ impl Engine {
     pub(crate) fn permitted_space(&mut self, ggtt: bool, bus: &mut Bus<'_>) -> Option<Space> {
         let space = self.data_space(ggtt);
         if ggtt && space == Space::Ppgtt {
-            self.forbid("GGTT access by a command with privilege", bus);
+            self.forbid(GuestRule::GgttInUserBatch, bus);
             return None;
         }
         Some(space)
     }
 
+    /// Tells the observer of a command that breaks `rule`.
+    #[cold]
+    pub(crate) fn tell(&self, rule: GuestRule, detail: u64, bus: &mut Bus<'_>) {
+        let origin = if self.parser.is_privileged() {
+            Origin::Engine(self.id)
+        } else {
+            Origin::UserBatch(self.id)
+        };
+        bus.events.emit(|| Event::GuestError { rule, origin, detail });
+    }
+
     /// Tells the observer of a command that has no effect because it breaks `rule`.
     #[cold]
-    pub(crate) fn refuse(&self, rule: &'static str, bus: &mut Bus<'_>) {
-        let detail = self.parser.header.into();
-        bus.events.emit(|| Event::GuestError { rule, detail });
+    pub(crate) fn refuse(&self, rule: GuestRule, bus: &mut Bus<'_>) {
+        self.tell(rule, self.parser.header.into(), bus);
     }
 
     /// As [`Engine::refuse`], for want of privilege: EIR tells of that.
     #[cold]
-    pub(crate) fn forbid(&mut self, rule: &'static str, bus: &mut Bus<'_>) {
+    pub(crate) fn forbid(&mut self, rule: GuestRule, bus: &mut Bus<'_>) {
         self.refuse(rule, bus);
         self.raise_error(reg::EIR_PRIVILEGE, bus);
     }

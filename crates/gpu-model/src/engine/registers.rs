@@ -11,6 +11,7 @@ use super::parser::Batch;
 use super::{Engine, GPR_DWORDS};
 use crate::bus::Bus;
 use crate::event::Event;
+use crate::guest_rule::{GuestRule, Origin};
 
 /// INSTDONE of an engine that works: some unit is not done.
 const INSTDONE_BUSY: u32 = !1;
@@ -127,22 +128,23 @@ impl Engine {
             && self.ring.is_valid()
         {
             let detail = u64::from(self.ring.tail());
-            bus.events.emit(|| Event::GuestError { rule, detail });
+            bus.events.emit(|| Event::GuestError { rule, origin: Origin::Cpu, detail });
         }
     }
 
     fn write_submit_port(&mut self, value: u32, bus: &mut Bus<'_>) {
         if !self.execlists_mode {
-            let rule = "ELSP is written in execlists mode";
-            bus.events.emit(|| Event::GuestError { rule, detail: value.into() });
+            let (rule, origin) = (GuestRule::ElspWithoutExeclists, Origin::Cpu);
+            bus.events.emit(|| Event::GuestError { rule, origin, detail: value.into() });
             return;
         }
         let rule = match self.execlists.write_port(value) {
             PortWrite::Collecting | PortWrite::Accepted => return,
-            PortWrite::Overwrote => "a list is submitted only when none is pending",
-            PortWrite::Rejected => "element 0 of a submitted list is valid",
+            PortWrite::Overwrote => GuestRule::ElspTwoPending,
+            PortWrite::Rejected => GuestRule::ElspElement0Missing,
         };
-        bus.events.emit(|| Event::GuestError { rule, detail: value.into() });
+        let origin = Origin::Cpu;
+        bus.events.emit(|| Event::GuestError { rule, origin, detail: value.into() });
     }
 
     /// A PDP register: translations of the old tables are void, and PDP0's lower half, written

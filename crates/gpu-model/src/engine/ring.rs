@@ -3,6 +3,8 @@
 use gen8_spec::PAGE_SIZE;
 use gen8_spec::mmio::ring as reg;
 
+use crate::guest_rule::GuestRule;
+
 /// Lowest bit of the wrap count in RING_HEAD (PRM Vol 2c).
 const WRAP_COUNT_SHIFT: u32 = 21;
 /// RING_START: page-aligned GGTT address.
@@ -78,13 +80,13 @@ impl Ring {
     }
 
     /// What is wrong with the registers, if anything: commands run only from a sound ring.
-    pub(crate) fn defect(&self) -> Option<&'static str> {
+    pub(crate) fn defect(&self) -> Option<GuestRule> {
         if !self.is_valid() {
-            Some("RING_CTL: ring is not valid")
+            Some(GuestRule::RingDisabled)
         } else if self.head_offset() >= self.size() {
-            Some("RING_HEAD lies beyond the ring")
+            Some(GuestRule::RingHeadBeyond)
         } else if self.tail >= self.size() {
-            Some("RING_TAIL lies beyond the ring")
+            Some(GuestRule::RingTailBeyond)
         } else {
             None
         }
