@@ -1,5 +1,7 @@
 //! Binding: a range of the address space, page tables, PTEs.
 
+use gen8_spec::debug_page::Hint;
+
 use crate::config::Activity;
 use crate::error::Error;
 use crate::gem::Gem;
@@ -60,7 +62,18 @@ impl<H: Hardware> Gem<H> {
             return Err(error);
         }
         self.vmas.get_mut(vma)?.node = Some(start);
+        self.hint_binding(vma, |vm, object| Hint::VmaBound { address: start, vm, object });
         Ok(())
+    }
+
+    /// Gives a hint on a VMA of a PPGTT, by the numbers of its address space and its object.
+    fn hint_binding(&mut self, vma: Id<Vma>, hint: impl FnOnce(u32, u32) -> Hint) {
+        let Ok(record) = self.vmas.get(vma) else { return };
+        if let Ok(vm) = self.vms.get(record.vm)
+            && let Ok(object) = self.objects.get(record.object)
+        {
+            self.hw.hint(hint(vm.number, object.number));
+        }
     }
 
     /// The hardware half owns the GGTT's ranges and PTEs. With an aliasing PPGTT the same range of
@@ -107,6 +120,7 @@ impl<H: Hardware> Gem<H> {
             self.vm_clear(vm, start, size);
         }
         self.vms.get_mut(vm)?.ranges.remove(start);
+        self.hint_binding(vma, |vm, object| Hint::VmaUnbound { vm, object });
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use alloc::collections::BTreeMap;
 
+use gen8_spec::debug_page::Hint;
+
 use crate::context::Context;
 use crate::error::Error;
 use crate::gem::{Gem, next};
@@ -38,7 +40,10 @@ impl<H: Hardware> Gem<H> {
     pub fn open(&mut self) -> Result<ClientId, Error> {
         self.locked("open", |gem| {
             let id = ClientId(next(&mut gem.numbers.client));
-            let context = gem.context_new(id)?;
+            gem.hw.hint(Hint::ClientOpened { client: id.0 });
+            let context = gem.context_new(id).inspect_err(|_| {
+                gem.hw.hint(Hint::ClientClosed { client: id.0 });
+            })?;
             let mut client = Client::default();
             client.contexts.insert(ContextId::DEFAULT, context);
             gem.clients.insert(id, client);
@@ -61,6 +66,7 @@ impl<H: Hardware> Gem<H> {
                 gem.handle_delete(client, handle)?;
             }
             gem.clients.remove(&client);
+            gem.hw.hint(Hint::ClientClosed { client: client.0 });
             Ok(())
         })
     }

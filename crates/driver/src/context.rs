@@ -54,6 +54,7 @@ impl<H: Hardware> Gem<H> {
             self.vms.get_mut(vm)?.context_users += 1;
         }
         self.hw.hint(Hint::ContextCreated { context: number, vm: vm_number });
+        self.hw.hint(Hint::ContextOwned { client: file.0, context: number });
         Ok(self.contexts.insert(Context {
             number,
             refs: 1,

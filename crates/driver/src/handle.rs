@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use gen8_spec::debug_page::Hint;
+
 use crate::config::HandleRef;
 use crate::error::Error;
 use crate::gem::{Gem, next};
@@ -26,6 +28,8 @@ impl<H: Hardware> Gem<H> {
         let handle = Handle(next(&mut table.next_handle));
         table.handles.insert(handle, object);
         self.handle_count_get(object)?;
+        let object = self.objects.get(object)?.number;
+        self.hw.hint(Hint::HandleCreated { handle: handle.0, client: client.0, object });
         Ok(handle)
     }
 
@@ -58,6 +62,7 @@ impl<H: Hardware> Gem<H> {
         let table = self.client_mut(client)?;
         let object = table.handles.remove(&handle).ok_or(Error::NoEntry)?;
         table.prime.retain(|_, &mut h| h != handle);
+        self.hw.hint(Hint::HandleDeleted { handle: handle.0, client: client.0 });
         if !self.config.mutations.skip_cleanup {
             self.handle_close_hook(client, handle, object)?;
         }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use gen8_spec::PAGE_SIZE;
-use gen8_spec::debug_page::PageKind;
+use gen8_spec::debug_page::{Hint, PageKind};
 use gen8_spec::engine::ENGINE_COUNT;
 
 use crate::context::Context;
@@ -98,13 +98,15 @@ impl<H: Hardware> Gem<H> {
         if size == 0 || size > MAX_OBJECT_SIZE {
             return Err(Error::Invalid);
         }
+        let size = size.next_multiple_of(PAGE_SIZE);
         let number = next(&mut self.numbers.object);
+        self.hw.hint(Hint::ObjectCreated { size, object: number });
         Ok(self.objects.insert(Object {
             number,
             refs: 1,
             handle_count: 0,
             name: None,
-            size: size.next_multiple_of(PAGE_SIZE),
+            size,
             vmas: Vec::new(),
             list: ObjectList::None,
             backing: Vec::new(),
@@ -167,6 +169,7 @@ impl<H: Hardware> Gem<H> {
         for page in record.backing {
             self.hw.free_page(page);
         }
+        self.hw.hint(Hint::ObjectDestroyed { object: record.number });
         Ok(())
     }
 

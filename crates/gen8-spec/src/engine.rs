@@ -28,6 +28,11 @@ impl EngineId {
         self as usize
     }
 
+    /// The engine of a dense index.
+    pub const fn from_index(index: usize) -> Option<EngineId> {
+        if index < ENGINE_COUNT { Some(EngineId::ALL[index]) } else { None }
+    }
+
     /// i915's engine name.
     pub const fn name(self) -> &'static str {
         match self {

@@ -81,7 +81,18 @@ impl Ownership {
                     return disagree(Some(vm), 0, "a VMA was destroyed that does not exist");
                 }
             }
-            Hint::Checkpoint { .. } => {}
+            // What a census counts does not depend on these.
+            Hint::Checkpoint { .. }
+            | Hint::RequestSubmitted { .. }
+            | Hint::VmaBound { .. }
+            | Hint::VmaUnbound { .. }
+            | Hint::ObjectCreated { .. }
+            | Hint::ObjectDestroyed { .. }
+            | Hint::ClientOpened { .. }
+            | Hint::ClientClosed { .. }
+            | Hint::ContextOwned { .. }
+            | Hint::HandleCreated { .. }
+            | Hint::HandleDeleted { .. } => {}
         }
         Ok(())
     }

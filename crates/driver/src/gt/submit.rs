@@ -1,5 +1,6 @@
 //! From a piece of work to commands on a ring, and the start of the ring.
 
+use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::ring as reg;
 
@@ -75,6 +76,7 @@ impl Engine {
             state.root = work.address_space;
         }
         self.last_seqno = seqno;
+        hw.hint(Hint::RequestSubmitted { context, engine: self.id, seqno });
         let token = work.token;
         let element = Element {
             token,

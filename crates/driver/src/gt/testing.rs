@@ -66,7 +66,7 @@ pub(crate) struct FakeMachine {
     /// PCI device id.
     pub(crate) device_id: u16,
     /// Whether the debug page answers.
-    pub(crate) debug_page: bool,
+    pub(crate) debug_page: Option<u32>,
     /// Engines that execute nothing.
     pub(crate) stuck: BTreeSet<EngineId>,
     /// With a seed: registers read as anything, and DMA pages change by themselves.
@@ -89,7 +89,7 @@ impl FakeMachine {
             interrupt: false,
             now: 0,
             device_id: 0x1626,
-            debug_page: false,
+            debug_page: None,
             stuck: BTreeSet::new(),
             lies: None,
             reset_broken: false,
@@ -311,8 +311,8 @@ impl Platform for FakeMachine {
             }
         }
         match offset {
-            debug_page::SIGNATURE if self.debug_page => debug_page::SIGNATURE_VALUE,
-            debug_page::VERSION if self.debug_page => debug_page::VERSION_VALUE,
+            debug_page::SIGNATURE if self.debug_page.is_some() => debug_page::SIGNATURE_VALUE,
+            debug_page::VERSION => self.debug_page.unwrap_or(0),
             GDRST => 0,
             _ => self.registers.get(&offset).copied().unwrap_or(0),
         }

@@ -69,7 +69,7 @@ fn a_second_context_of_the_same_id_is_refused() {
 
 #[test]
 fn hints_write_only_arguments_that_change() {
-    let machine = FakeMachine::with(|m| m.debug_page = true);
+    let machine = FakeMachine::with(|m| m.debug_page = Some(debug_page::VERSION_VALUE));
     let mut gt = Gt::probe(machine, EXECLISTS).unwrap();
     let page = gt.alloc_page(PageKind::Object, 7).unwrap();
     gt.platform_mut().take_writes();
@@ -86,4 +86,19 @@ fn without_the_debug_page_no_hint_is_written() {
     let mut gt = probed(EXECLISTS);
     gt.alloc_page(PageKind::Object, 7).unwrap();
     assert_eq!(gt.platform_mut().take_writes(), []);
+}
+
+#[test]
+fn a_device_of_the_first_version_gets_no_hint_of_the_second() {
+    for (version, hints) in [(1, 0), (2, 1), (3, 1)] {
+        let machine = FakeMachine::with(|m| m.debug_page = Some(version));
+        let mut gt = Gt::probe(machine, EXECLISTS).unwrap();
+        gt.platform_mut().take_writes();
+        gt.hint(Hint::ClientOpened { client: 1 });
+        let writes = gt.platform_mut().take_writes();
+        let commands = writes.iter().filter(|(offset, _)| *offset == debug_page::COMMAND);
+        assert_eq!(commands.count(), hints, "version {version}");
+        gt.hint(Hint::PageFreed { page: 0x1000 });
+        assert!(!gt.platform_mut().take_writes().is_empty(), "version {version}");
+    }
 }
