@@ -20,6 +20,7 @@ mod pages;
 mod roots;
 mod snapshot;
 mod spaces;
+pub mod story;
 mod survey;
 
 pub use census::Census;

@@ -1,6 +1,6 @@
 //! What a census says: plain data, made to be compared, printed and written as JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::census_finding::CensusFinding;
 
@@ -65,7 +65,7 @@ pub struct AddressSpaceCensus {
 }
 
 /// Page-table pages by kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TableTotals {
     /// PML4 pages.
     pub pml4: usize,
@@ -79,6 +79,14 @@ pub struct TableTotals {
     pub scratch_tables: usize,
     /// Scratch data pages.
     pub scratch_pages: usize,
+}
+
+impl TableTotals {
+    /// Pages of all kinds.
+    pub const fn total(&self) -> usize {
+        let TableTotals { pml4, pdp, pd, pt, scratch_tables, scratch_pages } = *self;
+        pml4 + pdp + pd + pt + scratch_tables + scratch_pages
+    }
 }
 
 impl From<ppgtt::TableCounts> for TableTotals {
