@@ -113,8 +113,7 @@ fn watch(
     kind: &Kind,
     ask: &impl Fn(usize, u64) -> Result<()>,
 ) -> Result<Vec<Cadence>> {
-    // The beat begins with its first event: that one may take long, as behind a resume.
-    let (mut start, pulse) = (None::<Instant>, Pulse::start());
+    let (start, pulse) = (Instant::now(), Pulse::start());
     let mut beats: Vec<Vec<Beat>> = screens.iter().map(|_| Vec::new()).collect();
     let mut asked_us = vec![0; screens.len()];
     for (screen, asked_us) in asked_us.iter_mut().enumerate() {
@@ -130,7 +129,7 @@ fn watch(
                 .filter(|_| event.kind == kind.event)
                 .ok_or_else(|| Error::Wrong(format!("nobody waits for {event:?}")))?;
             beats[screen].push(Beat { event, asked_us: asked_us[screen] });
-            if start.get_or_insert_with(Instant::now).elapsed() > length {
+            if start.elapsed() > length {
                 awaited -= 1;
                 continue;
             }

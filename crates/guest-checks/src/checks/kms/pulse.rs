@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::error::{Error, Result};
 use crate::sys;
 
 /// A beat.
@@ -13,6 +14,29 @@ const BEAT: Duration = Duration::from_millis(2);
 /// Two beats further apart than this are a stall, in microseconds: half of what i915 has between its
 /// last look at a flip and the blanking.
 const STALL_US: i64 = 6_000;
+
+/// A guest is at rest when no thread of it had to wait for this long,
+const LATE: Duration = Duration::from_millis(30);
+/// in this time.
+const REST: Duration = Duration::from_millis(500);
+
+/// Waits until the guest is at rest, at most for `patience`. A kernel that wakes up has much to do that no
+/// thread may interrupt: 6.1 writes to its consoles what was said while they slept, for seconds under an
+/// emulator; a monitor's checksums overflow meanwhile, and the first flip takes as long.
+pub(super) fn wait_for_rest(patience: Duration) -> Result<()> {
+    let (begun, mut since, mut last) = (Instant::now(), Instant::now(), Instant::now());
+    while since.elapsed() < REST {
+        if begun.elapsed() > patience {
+            return Err(Error::Late("a guest at rest".into()));
+        }
+        thread::sleep(BEAT);
+        if last.elapsed() > LATE {
+            since = Instant::now();
+        }
+        last = Instant::now();
+    }
+    Ok(())
+}
 
 /// From the beat before to the beat after a stall, in microseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::beats;
 use super::card::Card;
 use super::crc::Checksum;
+use super::pulse;
 use super::screen::Screen;
 use super::uapi;
 use crate::error::{Error, Result};
@@ -107,5 +108,6 @@ fn sleep() -> Result<()> {
     files::write(ways, "deep")?;
     files::write(alarm, "0")?;
     files::write(alarm, SLEEP)?;
-    files::write(Path::new("/sys/power/state"), "mem")
+    files::write(Path::new("/sys/power/state"), "mem")?;
+    pulse::wait_for_rest(PATIENCE)
 }
