@@ -13,7 +13,7 @@ use gen8_spec::execlists::{Addressing, ContextDescriptor};
 use gen8_spec::mmio::ring as reg;
 use gen8_spec::pte::{CacheLevel, encode_ggtt_pte};
 use gen8_spec::{PAGE_SIZE, masked_enable, mmio, pci};
-use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Observer};
+use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Interests, Observer};
 use ppgtt::{AddressSpace, Levels, PageAllocator, PageTableRoot, PhysicalMemory};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -76,6 +76,10 @@ pub enum Submission {
 struct Listener(Arc<AtomicU32>);
 
 impl Observer for Listener {
+    fn interests(&self) -> Interests {
+        Interests::ALL
+    }
+
     fn event(&mut self, _now_ns: u64, event: &Event) {
         assert!(!format!("{event:?}").is_empty());
         if let Event::InstructionError { engine, .. } = event {

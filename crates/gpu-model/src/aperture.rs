@@ -6,7 +6,8 @@
 
 use gen8_spec::PAGE_SIZE;
 
-use crate::event::{Event, EventSink};
+use crate::engine::Space;
+use crate::event::{Actor, Event, EventSink, Interests, MemoryWrite, WriteKind};
 use crate::fault::GpuFault;
 use crate::fences::Fences;
 use crate::ggtt::Ggtt;
@@ -56,15 +57,25 @@ impl Aperture<'_> {
         while !left.is_empty() {
             let (place, len) = self.piece(at, left.len());
             let (piece, rest) = left.split_at(len);
-            let done = self
-                .ggtt
-                .translate(place)
-                .is_ok_and(|physical| self.memory.write_bytes(physical, piece));
-            if !done {
-                self.fault(place, true);
+            match self.ggtt.translate(place) {
+                Ok(physical) if self.memory.write_bytes(physical, piece) => {
+                    self.tell_write(place, physical, piece);
+                }
+                _ => self.fault(place, true),
             }
             (left, at) = (rest, at + len as u64);
         }
+    }
+
+    /// Tells that `piece` was written.
+    #[inline]
+    fn tell_write(&mut self, address: u64, physical: u64, piece: &[u8]) {
+        self.events.emit_for(Interests::MEMORY_WRITES, || {
+            let (by, kind) = (Actor::Cpu, WriteKind::Aperture);
+            let value = piece.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+            let (space, len, value) = (Space::Ggtt, piece.len() as u64, Some(value));
+            Event::MemoryWritten(MemoryWrite { by, kind, space, address, physical, len, value })
+        });
     }
 
     /// GGTT address of the byte at aperture offset `address`, and how many of `len` bytes from there

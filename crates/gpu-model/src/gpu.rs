@@ -8,7 +8,7 @@ use crate::config::GpuConfig;
 use crate::debug_page::DebugPage;
 use crate::display::{Display, Monitor, Output, PlugError, Port, Screen, Surface};
 use crate::engine::Engine;
-use crate::event::{Event, EventSink, Observer};
+use crate::event::{Event, EventSink, Interests, Observer};
 use crate::fault::FaultRegisters;
 use crate::fences::Fences;
 use crate::forcewake::Forcewake;
@@ -269,7 +269,9 @@ impl Gpu {
     /// The next interrupt message, if there is one. Call it after accesses and steps, and deliver
     /// the message when the device is not locked.
     pub fn take_interrupt(&mut self) -> Option<InterruptMessage> {
-        self.state.pci.take_interrupt()
+        let message = self.state.pci.take_interrupt()?;
+        self.events.emit_for(Interests::INTERRUPTS, || Event::InterruptTaken(message));
+        Some(message)
     }
 
     /// Whether [`Gpu::take_interrupt`] would give a message.

@@ -26,7 +26,6 @@ pub mod ggtt;
 pub mod gpu;
 mod guest_rule;
 mod inspect;
-mod interests;
 pub mod interrupts;
 mod lanes;
 pub mod memory;
@@ -41,9 +40,12 @@ pub mod tlb;
 pub use bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 pub use config::{GpuConfig, Mutations};
 pub use engine::Engine;
-pub use event::{Event, EventSink, Observer};
+pub use engine::Space;
+pub use event::{
+    Actor, Event, EventSink, Interests, Invalidation, MemoryWrite, Observer, Site, Submission,
+    WriteKind,
+};
 pub use gpu::{Gpu, GpuState, RegisterAccesses};
 pub use guest_rule::{GuestRule, Origin};
-pub use interests::Interests;
 pub use memory::{GuestRam, MemoryGuard};
 pub use pci::{Bar, InterruptMessage};

@@ -5,7 +5,7 @@ use gen8_spec::{PAGE_SIZE, pci};
 
 use crate::aperture::Aperture;
 use crate::display;
-use crate::event::Event;
+use crate::event::{Actor, Event, Interests, Invalidation};
 use crate::fences::Fences;
 use crate::fuses;
 use crate::gpu::Gpu;
@@ -113,7 +113,7 @@ impl Gpu {
     fn write_pte_window(&mut self, offset: u64, size: u8, value: u64) {
         let at = offset - pci::BAR0_GGTT_OFFSET;
         if size == PTE_ACCESS && at.is_multiple_of(PTE_SIZE) {
-            self.state.ggtt.write_pte(at / PTE_SIZE, value);
+            self.write_pte(at / PTE_SIZE, value);
             return;
         }
         for lane in lanes(at, size) {
@@ -121,8 +121,19 @@ impl Gpu {
             let index = lane.offset / PTE_SIZE;
             let shift = half_shift(lane.offset);
             let kept = self.state.ggtt.read_pte(index) & !(u64::from(u32::MAX) << shift);
-            self.state.ggtt.write_pte(index, kept | u64::from(half) << shift);
+            self.write_pte(index, kept | u64::from(half) << shift);
         }
+    }
+
+    /// Software writes GGTT entry `index`.
+    fn write_pte(&mut self, index: u64, new: u64) {
+        let ggtt = &mut self.state.ggtt;
+        let by = Actor::Cpu;
+        self.events.emit_for(Interests::GGTT_WRITES, || {
+            let old = ggtt.read_pte(index);
+            Event::GgttWritten { index, old, new, by }
+        });
+        self.state.ggtt.write_pte(index, new);
     }
 
     /// The half of a PTE at byte `at` of the window.
@@ -162,6 +173,9 @@ impl Gpu {
 
     fn write_register(&mut self, offset: u32, value: u32) {
         self.check_forcewake(offset, true);
+        let by = Actor::Cpu;
+        let event = || Event::RegisterWritten { offset, value, by };
+        self.events.emit_for(Interests::REGISTER_WRITES, event);
         if !self.poke(offset, value) {
             self.events.emit(|| Event::UnknownRegister { offset, written: Some(value) });
         }
@@ -270,10 +284,10 @@ impl Gpu {
                 let Some(index) = self.tlb_register_at(offset) else {
                     return false;
                 };
-                if let Some(engine) = self.state.engines.get_mut(index)
-                    && value & regs::TLB_INVALIDATE_REQUEST != 0
-                {
-                    engine.invalidate_tlb();
+                if value & regs::TLB_INVALIDATE_REQUEST != 0 {
+                    self.with_engine(index, |engine, bus| {
+                        engine.invalidate_tlb(Invalidation::Register, bus);
+                    });
                 }
             }
         }

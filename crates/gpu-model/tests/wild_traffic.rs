@@ -5,7 +5,7 @@ use gen8_spec::commands::{mi, pipe_control};
 use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::{self, ring};
 use gen8_spec::{PAGE_SIZE, context_image, interrupts, masked_enable, pci, pte};
-use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Observer};
+use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Interests, Observer};
 use ppgtt::PhysicalMemory;
 use proptest::prelude::*;
 
@@ -176,6 +176,10 @@ fn write_image(memory: &GuestRam, page: u64) {
 struct Reader(usize);
 
 impl Observer for Reader {
+    fn interests(&self) -> Interests {
+        Interests::ALL
+    }
+
     fn event(&mut self, _now_ns: u64, event: &Event) {
         self.0 += format!("{event:?}").len();
     }

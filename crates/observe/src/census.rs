@@ -196,7 +196,7 @@ impl<M: PhysicalMemory + Send> Observer for Census<M> {
             }
             Event::ContextSwitch { engine, status, .. } => self.engines.switch(engine, status),
             Event::Reset { domains } => self.engines.reset(domains),
-            Event::StaleTlb { engine, address, used, current } => {
+            Event::StaleTlb { engine, address, used, current, .. } => {
                 self.find(CensusFinding::StaleTlb { engine, va: address, used, current });
             }
             _ => {}

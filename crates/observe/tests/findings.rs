@@ -110,7 +110,12 @@ fn an_engine_that_switched_away_went_idle_or_was_reset_has_nothing_loaded() {
         },
         &|guest| {
             let status = csb::ACTIVE_IDLE | csb::COMPLETE;
-            guest.event(Event::ContextSwitch { engine: EngineId::Rcs, status, context: 1 });
+            guest.event(Event::ContextSwitch {
+                engine: EngineId::Rcs,
+                slot: 0,
+                status,
+                context: 1,
+            });
         },
         &|guest| guest.event(Event::Reset { domains: EngineId::Rcs.reset_domain() }),
     ];
@@ -128,7 +133,7 @@ fn an_engine_that_switched_away_went_idle_or_was_reset_has_nothing_loaded() {
 fn an_engine_that_came_back_to_work_walks_again() {
     let (mut guest, space, _) = bound(Levels::Four);
     for status in [csb::ACTIVE_IDLE, csb::IDLE_ACTIVE] {
-        guest.event(Event::ContextSwitch { engine: EngineId::Rcs, status, context: 1 });
+        guest.event(Event::ContextSwitch { engine: EngineId::Rcs, slot: 0, status, context: 1 });
     }
     guest.release(3, space);
     assert!(guest.checkpoint(0).has_finding("PtFreedWhileLoaded"));
@@ -149,7 +154,7 @@ fn a_stale_tlb_entry_is_reported_once_for_many_uses() {
     let (mut guest, ..) = bound(Levels::Four);
     let (engine, used, current) = (EngineId::Vecs, 0x9000, None);
     for _ in 0..1000 {
-        guest.event(Event::StaleTlb { engine, address: BATCH, used, current });
+        guest.event(Event::StaleTlb { engine, address: BATCH, write: false, used, current });
     }
     let stale = CensusFinding::StaleTlb { engine, va: BATCH, used, current };
     assert_eq!(findings(&mut guest), [stale]);

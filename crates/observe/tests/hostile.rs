@@ -33,6 +33,7 @@ fn event() -> impl Strategy<Value = Event> {
         .prop_map(|(engine, levels, pdps)| loaded(engine, levels, pdps));
     let switch = (engine(), any::<u32>()).prop_map(|(engine, status)| Event::ContextSwitch {
         engine,
+        slot: 0,
         status,
         context: 0,
     });

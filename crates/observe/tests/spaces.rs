@@ -131,7 +131,8 @@ fn an_idle_engine_has_nothing_loaded_that_is_alive() {
     list.load(Rcs, 0x1000, 1);
     assert_eq!(list.spaces()[0].live_on, ["rcs0"]);
     let status = csb::ACTIVE_IDLE;
-    list.observer.event(list.now_ns, &Event::ContextSwitch { engine: Rcs, status, context: 1 });
+    list.observer
+        .event(list.now_ns, &Event::ContextSwitch { engine: Rcs, slot: 0, status, context: 1 });
     assert!(list.spaces()[0].live_on.is_empty());
 }
 

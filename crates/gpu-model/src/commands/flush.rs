@@ -6,6 +6,7 @@ use gen8_spec::interrupts as irq;
 use super::store::qword;
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
+use crate::event::Invalidation;
 use crate::guest_rule::GuestRule;
 
 /// Address bits of the address operand; the low ones are flags.
@@ -24,7 +25,7 @@ pub(super) fn flush_dw(
         if post_sync == 0 {
             engine.tell(GuestRule::FlushDwTlbWithoutPostSync, header.into(), bus);
         } else {
-            engine.flush_tlb();
+            engine.invalidate_tlb(Invalidation::FlushDw, bus);
         }
     }
     if post_sync != 0 {

@@ -8,6 +8,7 @@ use gen8_spec::mmio::{self, ring as reg};
 use super::store::qword;
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
+use crate::event::Invalidation;
 use crate::guest_rule::GuestRule;
 
 /// PIPE_CONTROL: caches are coherent here and nothing runs beside the streamer, so what is left is
@@ -25,7 +26,7 @@ pub(super) fn pipe_control(
         if flags & field::CS_STALL == 0 {
             engine.tell(GuestRule::PipeControlTlbWithoutStall, flags.into(), bus);
         } else {
-            engine.flush_tlb();
+            engine.invalidate_tlb(Invalidation::PipeControl, bus);
         }
     }
     if flags & field::LRI_POST_SYNC != 0 {

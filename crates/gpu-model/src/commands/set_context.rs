@@ -7,6 +7,7 @@ use gen8_spec::mmio::ring as reg;
 
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Stop};
+use crate::event::{Event, Interests, Invalidation};
 use crate::guest_rule::GuestRule;
 
 /// GGTT page of the image.
@@ -43,17 +44,43 @@ pub(super) fn set_context(
     let new_page = image(engine, operand, bus)?;
     if old & reg::CCID_VALID != 0 {
         let old_page = image(engine, old, bus)?;
-        engine.store_extra(old_page, 0, bus);
+        engine.store_extra((old & PAGE_MASK).into(), old_page, 0, bus);
+        tell_saved(engine, old, old_page, bus);
     }
     engine.registers.set(reg::CCID, operand & (PAGE_MASK | CCID_FLAGS) | reg::CCID_VALID);
+    tell_loaded(engine, operand, new_page, bus);
     engine.reset_context_registers(bus);
     if operand & field::RESTORE_INHIBIT == 0 {
         engine.load_extra(new_page, 0, bus);
     }
     if !engine.keeps_tlb() {
-        engine.flush_tlb();
+        engine.invalidate_tlb(Invalidation::ContextLoad, bus);
     }
     Ok(Flow::Next)
+}
+
+fn tell_saved(engine: &Engine, ccid: u32, page: u64, bus: &mut Bus<'_>) {
+    bus.events.emit_for(Interests::CONTEXTS, || Event::ContextSaved {
+        engine: engine.id(),
+        context: ccid,
+        image: (ccid & PAGE_MASK).into(),
+        page,
+        head: engine.ring.head(),
+        tail: engine.ring.tail(),
+    });
+}
+
+/// CCID names the new context already.
+fn tell_loaded(engine: &Engine, operand: u32, page: u64, bus: &mut Bus<'_>) {
+    bus.events.emit_for(Interests::CONTEXTS, || Event::ContextLoaded {
+        engine: engine.id(),
+        context: engine.context_id(),
+        image: (operand & PAGE_MASK).into(),
+        page,
+        head: engine.ring.head(),
+        tail: engine.ring.tail(),
+        lite: false,
+    });
 }
 
 /// Physical address of the first page of the image that `register` names.

@@ -6,6 +6,7 @@ use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 
 use crate::bus::Bus;
 use crate::engine::{Command, Engine, Flow, Space, Stop};
+use crate::event::{Actor, Event, Interests};
 use crate::guest_rule::GuestRule;
 
 /// Dwords of a long command that count as one more command against a slice, so that slices take about
@@ -101,7 +102,13 @@ pub(super) fn update_gtt(
     engine.spend(command.dwords / DWORDS_PER_COMMAND);
     for (index, n) in (2..command.dwords - 1).step_by(2).enumerate() {
         let pte = qword(engine, command, n, bus)?;
-        bus.ggtt.write_pte((address >> PAGE_SHIFT) + index as u64, pte);
+        let index = (address >> PAGE_SHIFT) + index as u64;
+        let old = bus.ggtt.read_pte(index);
+        bus.ggtt.write_pte(index, pte);
+        bus.events.emit_for(Interests::GGTT_WRITES, || {
+            let by = Actor::Engine(engine.site());
+            Event::GgttWritten { index, old, new: pte, by }
+        });
     }
     engine.forget_fetch_page();
     Ok(Flow::Next)

@@ -79,9 +79,7 @@ impl<'m, M: PhysicalMemory> StatePage<'m, M> {
             timestamp: self.value(dw::CTX_TIMESTAMP)?,
             ..ContextState::default()
         };
-        for (n, pdp) in state.pdps.iter_mut().enumerate() {
-            *pdp = self.wide(dw::pdp_udw(n), dw::pdp_ldw(n))?;
-        }
+        state.pdps = self.pdps()?;
         if self.engine == EngineId::Rcs {
             state.per_ctx = self.value(dw::BB_PER_CTX_PTR)?;
             state.indirect = self.value(dw::INDIRECT_CTX)?;
@@ -97,6 +95,15 @@ impl<'m, M: PhysicalMemory> StatePage<'m, M> {
             state.excc = self.value(dw::XCS_EXCC)?;
         }
         Some(state)
+    }
+
+    /// PDP0..3.
+    pub(crate) fn pdps(&self) -> Option<[u64; 4]> {
+        let mut pdps = [0; 4];
+        for (n, pdp) in pdps.iter_mut().enumerate() {
+            *pdp = self.wide(dw::pdp_udw(n), dw::pdp_ldw(n))?;
+        }
+        Some(pdps)
     }
 
     /// TAIL alone, as a lite restore reads it.

@@ -7,11 +7,14 @@ use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::ring as reg;
 use gen8_spec::registers::context::{self as saved, Run};
 use gen8_spec::registers::{gt, ring};
+use ppgtt::PhysicalMemory;
 
 use super::context_image::{EXTRA_BLITTER_SETUP, ExtraBlock};
+use super::tell::WriteNotes;
 use super::{Engine, GPR_DWORDS};
 use crate::bus::Bus;
 use crate::commands::blitter::Setup;
+use crate::event::Interests;
 use crate::registers::RegisterFile;
 
 /// A register of the context and where its value is kept.
@@ -83,18 +86,35 @@ impl Engine {
         }
     }
 
-    /// Saves the registers of the context, as far as they differ from reset.
-    pub(crate) fn store_extra(&self, page: u64, offset: u64, bus: &Bus<'_>) {
+    /// Saves the registers of the context, as far as they differ from reset, to the page of its image
+    /// that is at `place` in the GGTT.
+    pub(crate) fn store_extra(&self, place: u64, page: u64, offset: u64, bus: &mut Bus<'_>) {
+        if bus.events.wants(Interests::MEMORY_WRITES) {
+            let notes = WriteNotes::new(bus.memory);
+            self.store_extra_to(&notes, page, offset, bus.registers);
+            self.tell_image_writes(place, notes, bus);
+        } else {
+            self.store_extra_to(bus.memory, page, offset, bus.registers);
+        }
+    }
+
+    fn store_extra_to<M: PhysicalMemory>(
+        &self,
+        memory: &M,
+        page: u64,
+        offset: u64,
+        shared: &RegisterFile,
+    ) {
         let first = self.id.mmio_base() + reg::GPR0;
         let gprs = (0..).zip(self.gprs).map(|(n, value)| (first + 4 * n, value));
         let others = self.context_registers.0.iter().filter_map(|entry| {
-            let file = if entry.own { &self.registers } else { &*bus.registers };
+            let file = if entry.own { &self.registers } else { shared };
             let value = file.value_at(entry.slot);
             (value != entry.reset).then_some((entry.register, value))
         });
         let setup = (EXTRA_BLITTER_SETUP..).zip(self.blitter_setup.dwords().iter().copied());
         let pairs = gprs.chain(setup).filter(|&(_, value)| value != 0).chain(others);
-        ExtraBlock::new(bus.memory, page, offset).store(pairs);
+        ExtraBlock::new(memory, page, offset).store(pairs);
     }
 
     /// Takes back what [`Engine::store_extra`] saved. The block lies in guest memory: only

@@ -12,10 +12,11 @@ use super::context_image::{ContextState, StatePage, extra_place};
 use super::execlists::{Action, Transition};
 use super::parser::{Batch, RestoreBatch};
 use super::ring::Ring;
+use super::tell::{Piece, WriteNotes};
 use super::translate::{AddressSpace, Space};
 use super::{Engine, Stop};
 use crate::bus::Bus;
-use crate::event::Event;
+use crate::event::{Event, Interests, Invalidation, WriteKind};
 use crate::guest_rule::{GuestRule, Origin};
 
 /// Bytes in a cache line, the unit of the indirect-context batch.
@@ -56,19 +57,35 @@ impl Engine {
         let page = self.status_page();
         let entry = u64::from(context) << 32 | u64::from(status);
         let place = page + hwsp::CSB + 8 * u64::from(slot);
-        if let Some(at) = self.locate_ggtt(place, true, bus)
-            && !bus.memory.write_u64(at, entry)
-        {
-            self.outside_ram(Space::Ggtt, place, at, true, bus);
+        if let Some(at) = self.locate_ggtt(place, true, bus) {
+            let written = bus.memory.write_u64(at, entry);
+            self.status_written(written, place, at, (entry, 8), bus);
         }
         let place = page + hwsp::CSB_WRITE_INDEX;
-        if let Some(at) = self.locate_ggtt(place, true, bus)
-            && !bus.memory.write_u32(at, slot)
-        {
-            self.outside_ram(Space::Ggtt, place, at, true, bus);
+        if let Some(at) = self.locate_ggtt(place, true, bus) {
+            let written = bus.memory.write_u32(at, slot);
+            self.status_written(written, place, at, (slot.into(), 4), bus);
         }
-        bus.events.emit(|| Event::ContextSwitch { engine: self.id, status, context });
+        bus.events.emit(|| Event::ContextSwitch { engine: self.id, slot, status, context });
         self.raise(irq::CONTEXT_SWITCH, bus);
+    }
+
+    /// A status went to the status page, or could not be `written`.
+    fn status_written(
+        &self,
+        written: bool,
+        address: u64,
+        physical: u64,
+        (value, len): (u64, u64),
+        bus: &mut Bus<'_>,
+    ) {
+        if written {
+            let value = Some(value);
+            let piece = Piece { space: Space::Ggtt, address, physical, len, value };
+            self.tell_write(WriteKind::Status, piece, bus);
+        } else {
+            self.outside_ram(Space::Ggtt, address, physical, true, bus);
+        }
     }
 
     /// Loads a context from its image.
@@ -86,6 +103,7 @@ impl Engine {
         };
         let space = AddressSpace { pdps: image.pdps, levels };
         let force = context.force_pd_restore() || !self.keeps_tlb();
+        self.tell_loaded(context, page, false, bus);
         self.load_address_space(space, force, context.context_id(), bus);
         self.restore_registers(context, &image, bus)?;
         self.parser.resume(
@@ -175,15 +193,41 @@ impl Engine {
             gprs: self.gprs,
             ..ContextState::default()
         };
-        if !StatePage::new(bus.memory, page, self.id).store(&image) {
+        if !self.store_image(context, page, &image, bus) {
             return Err(self.image_outside_ram(context, page, true, bus));
         }
+        bus.events.emit_for(Interests::CONTEXTS, || Event::ContextSaved {
+            engine: self.id,
+            context: context.context_id(),
+            image: context.lrca().into(),
+            page,
+            head: self.ring.head(),
+            tail: self.ring.tail(),
+        });
         if self.registers.get(reg::CONTEXT_CONTROL) & control::SAVE_INHIBIT == 0 {
             let (number, offset) = extra_place(self.id);
             let page = self.image_page(context, number, true, bus)?;
-            self.store_extra(page, offset, bus);
+            let place = u64::from(context.lrca()) + number * PAGE_SIZE;
+            self.store_extra(place, page, offset, bus);
         }
         Ok(())
+    }
+
+    /// Writes `image` to the state page of `context` at physical `page`; `false` if that is not in RAM.
+    fn store_image(
+        &self,
+        context: ContextDescriptor,
+        page: u64,
+        image: &ContextState,
+        bus: &mut Bus<'_>,
+    ) -> bool {
+        if !bus.events.wants(Interests::MEMORY_WRITES) {
+            return StatePage::new(bus.memory, page, self.id).store(image);
+        }
+        let notes = WriteNotes::new(bus.memory);
+        let stored = StatePage::new(&notes, page, self.id).store(image);
+        self.tell_image_writes(u64::from(context.lrca()) + STATE_PAGE * PAGE_SIZE, notes, bus);
+        stored
     }
 
     /// A lite restore: only TAIL is taken from the image.
@@ -196,10 +240,24 @@ impl Engine {
         if let Some(rule) = self.ring.defect() {
             return Err(self.bad_context(rule, context, bus));
         }
+        self.tell_loaded(context, page, true, bus);
         if context.force_pd_restore() {
-            self.flush_tlb();
+            self.invalidate_tlb(Invalidation::ContextLoad, bus);
         }
         Ok(())
+    }
+
+    /// Tells that the ring of `context`, whose state page is at physical `page`, is loaded.
+    fn tell_loaded(&self, context: ContextDescriptor, page: u64, lite: bool, bus: &mut Bus<'_>) {
+        bus.events.emit_for(Interests::CONTEXTS, || Event::ContextLoaded {
+            engine: self.id,
+            context: context.context_id(),
+            image: context.lrca().into(),
+            page,
+            head: self.ring.head(),
+            tail: self.ring.tail(),
+            lite,
+        });
     }
 
     /// Physical address of a page of a context image.

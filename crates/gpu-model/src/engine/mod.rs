@@ -14,6 +14,7 @@ mod parser;
 mod registers;
 mod ring;
 mod status_buffer;
+mod tell;
 mod translate;
 
 use gen8_spec::commands::mi::set_predicate;
@@ -25,7 +26,7 @@ use gen8_spec::registers::ring::RULES;
 use crate::bus::{Bus, EngineActivity};
 use crate::commands::blitter;
 use crate::config::GpuConfig;
-use crate::event::Event;
+use crate::event::{Event, Interests, Invalidation};
 use crate::guest_rule::{GuestRule, Origin};
 use crate::registers::RegisterFile;
 use crate::tlb::Tlb;
@@ -39,7 +40,9 @@ pub use inspect::Elements;
 
 pub(crate) use command_streamer::{Command, Flow};
 pub(crate) use parser::{Batch, Level};
-pub(crate) use translate::{Space, Word};
+pub(crate) use tell::Piece;
+pub use translate::Space;
+pub(crate) use translate::Word;
 
 /// Dwords of the general-purpose registers.
 pub(crate) const GPR_DWORDS: usize = 2 * reg::GPR_COUNT as usize;
@@ -136,11 +139,6 @@ impl Engine {
         self.refresh_modes();
         self.control_image = 0;
         self.context_ticks = 0;
-        self.flush_tlb();
-    }
-
-    /// Write to this engine's TLB-invalidate register (RTCR, BTCR, M1TCR, M2TCR, VTCR).
-    pub fn invalidate_tlb(&mut self) {
         self.flush_tlb();
     }
 
@@ -260,6 +258,12 @@ impl Engine {
     pub(crate) fn raise(&self, bits: u32, bus: &mut Bus<'_>) {
         let shift = self.id.interrupt_shift();
         let passed = (bits << shift & !self.registers.get(reg::IMR)) >> shift;
+        let engine = self.id;
+        bus.events.emit_for(Interests::INTERRUPTS, || Event::InterruptRaised {
+            engine,
+            bits,
+            passed,
+        });
         if passed != 0 {
             bus.interrupts.raise_engine(self.id, passed);
         }
@@ -286,9 +290,9 @@ impl Engine {
     }
 
     /// The parser enters or leaves a batch: unless GFX_MODE keeps them, translations are forgotten.
-    pub(crate) fn leave_translations(&mut self) {
+    pub(crate) fn leave_translations(&mut self, bus: &mut Bus<'_>) {
         if self.registers.get(reg::GFX_MODE) & reg::GFX_MODE_TLB_EXPLICIT == 0 {
-            self.flush_tlb();
+            self.invalidate_tlb(Invalidation::BatchBoundary, bus);
         }
     }
 

@@ -8,9 +8,11 @@ use ppgtt::{Levels, PhysicalMemory};
 
 use super::execlists::PortWrite;
 use super::parser::Batch;
+use super::tell::Piece;
+use super::translate::Space;
 use super::{Engine, GPR_DWORDS};
 use crate::bus::Bus;
-use crate::event::Event;
+use crate::event::{Actor, Event, Interests, Invalidation, Submission, WriteKind};
 use crate::guest_rule::{GuestRule, Origin};
 
 /// INSTDONE of an engine that works: some unit is not done.
@@ -77,6 +79,8 @@ impl Engine {
             reg::TAIL => {
                 self.ring.set_tail(value);
                 self.check_ring(bus);
+                let (engine, how) = (self.id, Submission::Tail { tail: self.ring.tail() });
+                bus.events.emit_for(Interests::SUBMISSIONS, || Event::Submitted { engine, how });
             }
             reg::HEAD => self.ring.set_head(value),
             reg::START => self.ring.set_start(value),
@@ -91,7 +95,7 @@ impl Engine {
             }
             reg::GFX_MODE => {
                 self.registers.write(offset, value);
-                self.change_mode();
+                self.change_mode(bus);
             }
             reg::MI_MODE => {
                 self.registers.write(offset, value);
@@ -138,13 +142,24 @@ impl Engine {
             bus.events.emit(|| Event::GuestError { rule, origin, detail: value.into() });
             return;
         }
-        let rule = match self.execlists.write_port(value) {
+        let written = self.execlists.write_port(value);
+        if matches!(written, PortWrite::Accepted | PortWrite::Overwrote) {
+            self.tell_submission(written == PortWrite::Overwrote, bus);
+        }
+        let rule = match written {
             PortWrite::Collecting | PortWrite::Accepted => return,
             PortWrite::Overwrote => GuestRule::ElspTwoPending,
             PortWrite::Rejected => GuestRule::ElspElement0Missing,
         };
         let origin = Origin::Cpu;
         bus.events.emit(|| Event::GuestError { rule, origin, detail: value.into() });
+    }
+
+    /// A list is pending.
+    fn tell_submission(&self, replaced: bool, bus: &mut Bus<'_>) {
+        let Some(elements) = self.execlists.pending() else { return };
+        let (engine, how) = (self.id, Submission::Elsp { elements, replaced });
+        bus.events.emit_for(Interests::SUBMISSIONS, || Event::Submitted { engine, how });
     }
 
     /// A PDP register: translations of the old tables are void, and PDP0's lower half, written
@@ -157,7 +172,7 @@ impl Engine {
                 *pdp & !u64::from(u32::MAX) | u64::from(value)
             };
         }
-        self.flush_tlb();
+        self.invalidate_tlb(Invalidation::PdpWrite, bus);
         if offset == reg::PDP0_LDW {
             self.report_pdps(self.context_id(), bus);
         }
@@ -165,7 +180,7 @@ impl Engine {
 
     /// GFX_MODE was written: submission mode, and in legacy mode whether there is a PPGTT. (With
     /// execlists the context descriptor says that.)
-    fn change_mode(&mut self) {
+    fn change_mode(&mut self, bus: &mut Bus<'_>) {
         self.refresh_modes();
         if self.execlists_mode {
             return;
@@ -178,7 +193,7 @@ impl Engine {
         };
         if levels != self.space.levels {
             self.space.levels = levels;
-            self.flush_tlb();
+            self.invalidate_tlb(Invalidation::ModeChange, bus);
         }
     }
 
@@ -189,6 +204,10 @@ impl Engine {
             self.raise_error(reg::EIR_PRIVILEGE, bus);
             return;
         }
+        bus.events.emit_for(Interests::REGISTER_WRITES, || {
+            let by = Actor::Engine(self.site());
+            Event::RegisterWritten { offset: register, value, by }
+        });
         let offset = register.wrapping_sub(self.id.mmio_base());
         if self.write(offset, value, bus) || bus.registers.write(register, value).is_some() {
             return;
@@ -225,7 +244,11 @@ impl Engine {
     pub(crate) fn report_head(&mut self, bus: &mut Bus<'_>) {
         let address = self.status_page() + HEAD_REPORT;
         if let Some(at) = self.locate_ggtt(address, true, bus) {
-            bus.memory.write_u32(at, self.ring.head());
+            let head = self.ring.head();
+            bus.memory.write_u32(at, head);
+            let value = Some(head.into());
+            let piece = Piece { space: Space::Ggtt, address, physical: at, len: 4, value };
+            self.tell_write(WriteKind::Status, piece, bus);
         }
     }
 }

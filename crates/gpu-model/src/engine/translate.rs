@@ -4,11 +4,11 @@ use gen8_spec::PAGE_SIZE;
 use gen8_spec::mmio::ring as reg;
 use ppgtt::{Access, Levels, PageTableRoot, PhysicalMemory, VA_BITS, walk};
 
+use super::tell::Piece;
 use super::{Engine, Stop};
 use crate::bus::Bus;
-use crate::event::Event;
+use crate::event::{Event, Interests, Invalidation, WriteKind};
 use crate::fault::GpuFault;
-use crate::interests::Interests;
 use crate::tlb::TlbEntry;
 
 /// Address bits that count; hardware ignores 63:48.
@@ -20,8 +20,8 @@ const DWORD: u64 = !3;
 const QWORD: u64 = !7;
 
 /// Which address space an access goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Space {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Space {
     /// The global GTT.
     Ggtt,
     /// The address space of the running context.
@@ -75,6 +75,7 @@ impl Engine {
         let key = (address & !OFFSET_MASK) | u64::from(space == Space::Ppgtt);
         if key != self.fetch_page.key {
             let physical = self.translate_fetch(space, address, bus)?;
+            self.tell_fetch(space, address, physical | address & OFFSET_MASK, bus);
             self.fetch_page = FetchPage { key, frame: physical & !OFFSET_MASK };
         }
         let physical = self.fetch_page.frame | (address & OFFSET_MASK);
@@ -149,7 +150,8 @@ impl Engine {
         value: u32,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
-        self.store_with(space, address & VA_MASK & DWORD, bus, |bus, physical| {
+        let (address, whole) = (address & VA_MASK & DWORD, (u64::from(value), 4));
+        self.store_with(space, address, whole, bus, |bus, physical| {
             bus.memory.write_u32(physical, value)
         })
     }
@@ -162,7 +164,8 @@ impl Engine {
         value: u64,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
-        self.store_with(space, address & VA_MASK & QWORD, bus, |bus, physical| {
+        let address = address & VA_MASK & QWORD;
+        self.store_with(space, address, (value, 8), bus, |bus, physical| {
             bus.memory.write_u64(physical, value)
         })
     }
@@ -191,10 +194,19 @@ impl Engine {
                 let change = |old: u32| change(old.into()) as u32;
                 bus.memory.update_u32(physical, change).map(u64::from)
             }
-            Word::Qword => bus.memory.update_u64(physical, change),
+            Word::Qword => bus.memory.update_u64(physical, &change),
         };
         match (old, space) {
-            (Some(old), _) => Ok(old),
+            (Some(old), _) => {
+                let (len, mask) = match word {
+                    Word::Dword => (4, u32::MAX.into()),
+                    Word::Qword => (8, u64::MAX),
+                };
+                let value = Some(change(old) & mask);
+                let piece = Piece { space, address, physical, len, value };
+                self.tell_write(WriteKind::Command, piece, bus);
+                Ok(old)
+            }
             (None, Space::Ggtt) => {
                 self.outside_ram(space, address, physical, true, bus);
                 Ok(0)
@@ -208,6 +220,7 @@ impl Engine {
         &mut self,
         space: Space,
         address: u64,
+        (value, len): (u64, u64),
         bus: &mut Bus<'_>,
         write: impl FnOnce(&Bus<'_>, u64) -> bool,
     ) -> Result<(), Stop> {
@@ -215,6 +228,8 @@ impl Engine {
             return Ok(());
         };
         if write(bus, physical) {
+            let piece = Piece { space, address, physical, len, value: Some(value) };
+            self.tell_write(WriteKind::Command, piece, bus);
             return Ok(());
         }
         let stop = self.outside_ram(space, address, physical, true, bus);
@@ -231,14 +246,22 @@ impl Engine {
         bus: &mut Bus<'_>,
     ) -> Result<Option<u64>, Stop> {
         match space {
-            Space::Ggtt => Ok(self.locate_ggtt(address, access == Access::Write, bus)),
+            Space::Ggtt => {
+                let physical = self.locate_ggtt(address, access == Access::Write, bus);
+                if let Some(physical) = physical {
+                    self.tell_access(space, address, physical, access, bus);
+                }
+                Ok(physical)
+            }
             Space::Ppgtt => {
                 let entry = self.translate(address, access, bus)?;
                 if access == Access::Write && !entry.writable {
                     self.raise_error(reg::EIR_PRIVILEGE, bus);
                     return Ok(None);
                 }
-                Ok(Some(entry.page | (address & OFFSET_MASK)))
+                let physical = entry.page | (address & OFFSET_MASK);
+                self.tell_access(space, address, physical, access, bus);
+                Ok(Some(physical))
             }
         }
     }
@@ -272,7 +295,7 @@ impl Engine {
         match self.tlb.lookup(address) {
             Some(entry) => {
                 if bus.events.wants(Interests::STALE_TLB) {
-                    self.report_if_stale(address, entry, bus);
+                    self.report_if_stale(address, entry, access, bus);
                 }
                 Ok(entry)
             }
@@ -288,6 +311,7 @@ impl Engine {
                 let page = found.physical & !OFFSET_MASK;
                 let entry = TlbEntry { page, writable: found.writable };
                 self.tlb.insert(address, entry);
+                self.tell_fill(address, &found, access, bus);
                 Ok(entry)
             }
             Err(fault) => {
@@ -307,7 +331,7 @@ impl Engine {
     /// Compares a TLB hit with a fresh walk and reports a difference. The hit is used all the same,
     /// as hardware would.
     #[cold]
-    fn report_if_stale(&self, address: u64, entry: TlbEntry, bus: &mut Bus<'_>) {
+    fn report_if_stale(&self, address: u64, entry: TlbEntry, access: Access, bus: &mut Bus<'_>) {
         let fresh = walk(bus.memory, &self.space.root(), address, Access::Read).ok();
         let current = fresh.map(|found| found.physical & !OFFSET_MASK);
         let same_rights = fresh.is_none_or(|found| found.writable == entry.writable);
@@ -315,6 +339,7 @@ impl Engine {
             bus.events.emit_for(Interests::STALE_TLB, || Event::StaleTlb {
                 engine: self.id,
                 address: address & !OFFSET_MASK,
+                write: access == Access::Write,
                 used: entry.page,
                 current,
             });
@@ -365,10 +390,11 @@ impl Engine {
         context: u32,
         bus: &mut Bus<'_>,
     ) {
-        if force || space != self.space {
-            self.flush_tlb();
-        }
+        let changes = force || space != self.space;
         self.space = space;
+        if changes {
+            self.invalidate_tlb(Invalidation::ContextLoad, bus);
+        }
         self.report_pdps(context, bus);
     }
 
@@ -386,7 +412,7 @@ impl Engine {
     }
 
     /// Forgets every translation.
-    pub(crate) fn flush_tlb(&mut self) {
+    pub(super) fn flush_tlb(&mut self) {
         self.tlb.invalidate();
         self.fetch_page = FetchPage::NONE;
     }
@@ -394,7 +420,7 @@ impl Engine {
 
 impl AddressSpace {
     /// Where a walk begins.
-    fn root(&self) -> PageTableRoot {
+    pub(super) fn root(&self) -> PageTableRoot {
         PageTableRoot::from_pdps(self.levels.unwrap_or(Levels::Three), self.pdps)
     }
 }

@@ -9,7 +9,7 @@ use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::{Addressing, ContextDescriptor};
 use gen8_spec::mmio::{self, ring as reg};
 use gen8_spec::{PAGE_SIZE, hwsp, masked_enable, pci, pte};
-use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Observer};
+use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Interests, Observer};
 use ppgtt::{Level, Levels, PhysicalMemory};
 
 const RAM: u64 = 16 << 20;
@@ -18,11 +18,15 @@ const DEVICE: u16 = 0x1626;
 const RING_PAGES: u64 = 1;
 pub(crate) const RING_BYTES: u32 = (RING_PAGES * PAGE_SIZE) as u32;
 
-/// Keeps every event.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<Event>>>);
+/// Keeps every event of some groups.
+#[derive(Clone)]
+struct Log(Arc<Mutex<Vec<Event>>>, Interests);
 
 impl Observer for Log {
+    fn interests(&self) -> Interests {
+        self.1
+    }
+
     fn event(&mut self, _now_ns: u64, event: &Event) {
         self.0.lock().expect("one thread").push(event.clone());
     }
@@ -61,7 +65,7 @@ impl Bench {
     pub(crate) fn with_config(config: GpuConfig) -> Bench {
         let ram = GuestRam::anonymous(RAM).expect("memory");
         let mut gpu = Gpu::new(config, ram.clone());
-        let log = Log::default();
+        let log = Log(Arc::default(), Interests::DEFAULT);
         gpu.set_observer(Some(Box::new(log.clone())));
         let command = pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER;
         gpu.config_write(pci::CFG_COMMAND, 2, command.into());
@@ -115,6 +119,13 @@ impl Bench {
 
     pub(crate) fn set(&mut self, engine: EngineId, offset: u32, value: u32) {
         self.write_register(engine.mmio_base() + offset, value);
+    }
+
+    /// Hears events of these groups from now on.
+    pub(crate) fn listen(&mut self, interests: Interests) {
+        self.log.1 = interests;
+        self.gpu.set_observer(Some(Box::new(self.log.clone())));
+        self.events();
     }
 
     /// The events since the last call.

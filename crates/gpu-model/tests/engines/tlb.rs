@@ -68,6 +68,7 @@ fn stale_translation_is_used_and_told() {
     let expected = Event::StaleTlb {
         engine: EngineId::Bcs,
         address: VA,
+        write: true,
         used: stale.old,
         current: Some(stale.new),
     };

@@ -8,11 +8,14 @@ use gen8_spec::tiling::{TILE_BYTES, Tiling};
 use ppgtt::{Access, VA_BITS};
 
 use crate::bus::Bus;
-use crate::engine::{Engine, Space, Stop};
+use crate::engine::{Engine, Piece, Space, Stop};
+use crate::event::WriteKind;
 use crate::memory::{Fills, Missing};
 
 /// Addresses wrap at 48 bits.
 const VA_MASK: u64 = (1 << VA_BITS) - 1;
+/// Offset in a page.
+const PAGE_MASK: u64 = PAGE_SIZE - 1;
 
 /// A surface. Coordinates are in bytes and rows from its base; they may be negative.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +132,9 @@ impl Surface {
                     true => bus.memory.write_bytes(physical, piece),
                     false => bus.memory.write_columns(physical, piece),
                 };
-                if !written {
+                if written {
+                    self.tell_write(span, physical, engine, bus);
+                } else {
                     engine.missing(self.space, span.address, physical, Access::Write, bus)?;
                 }
             }
@@ -154,13 +159,28 @@ impl Surface {
             let span = self.span(at.right(done), len - done);
             if let Some(physical) = engine.locate(self.space, span.address, Access::Write, bus)? {
                 let turned = pattern.rotate_right(8 * (done % size_of::<u64>()) as u32);
-                if !fills.fill(physical, turned, span.len as u64) {
+                if fills.fill(physical, turned, span.len as u64) {
+                    self.tell_write(span, physical, engine, bus);
+                } else {
                     engine.missing(self.space, span.address, physical, Access::Write, bus)?;
                 }
             }
             done += span.len;
         }
         Ok(())
+    }
+
+    /// Bytes were drawn, from physical address `physical` on.
+    #[inline]
+    fn tell_write(&self, span: Span, physical: u64, engine: &Engine, bus: &mut Bus<'_>) {
+        let (space, value) = (self.space, None);
+        let piece = if self.has_lines() {
+            Piece { space, address: span.address, physical, len: span.len as u64, value }
+        } else {
+            let (address, physical) = (span.address & !PAGE_MASK, physical & !PAGE_MASK);
+            Piece { space, address, physical, len: PAGE_SIZE, value }
+        };
+        engine.tell_write(WriteKind::Blit, piece, bus);
     }
 
     /// Whether [`Surface::copy`] can copy from `source` to here: both have lines, and lie in the
@@ -187,7 +207,10 @@ impl Surface {
             let write = engine.locate(self.space, target.address, Access::Write, bus)?;
             if let (Some(read), Some(write)) = (read, write) {
                 match bus.memory.copy(write, read, span.len as u64) {
-                    Ok(()) => {}
+                    Ok(()) => {
+                        let written = Span { address: target.address, len: span.len };
+                        self.tell_write(written, write, engine, bus);
+                    }
                     Err(Missing::Source) => {
                         engine.missing(source.space, span.address, read, Access::Read, bus)?;
                     }

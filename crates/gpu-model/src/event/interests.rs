@@ -22,17 +22,18 @@ impl Interests {
     /// What is rare, and tells of the device as a whole: hints, page directories loaded, marks, context
     /// switches, faults, errors, resets.
     pub const BASICS: Interests = Interests(1);
-    /// Uses of stale TLB entries. For these the device walks the page tables at every hit.
+    /// Uses of stale TLB entries and page directories. For these the device walks the page tables at every
+    /// hit: a recording holds what they said only if somebody asked for this group while it was made.
     pub const STALE_TLB: Interests = Interests(1 << 1);
     /// Writes of registers, by CPUs and by engines.
     pub const REGISTER_WRITES: Interests = Interests(1 << 2);
-    /// Writes of memory by engines.
+    /// Writes of memory through the device.
     pub const MEMORY_WRITES: Interests = Interests(1 << 3);
     /// Fills and invalidations of TLBs.
     pub const TLB: Interests = Interests(1 << 4);
     /// ELSP and TAIL: work handed to engines.
     pub const SUBMISSIONS: Interests = Interests(1 << 5);
-    /// Contexts loaded and saved, their status written.
+    /// Contexts loaded and saved.
     pub const CONTEXTS: Interests = Interests(1 << 6);
     /// Batches that begin and end.
     pub const REQUESTS: Interests = Interests(1 << 7);
@@ -61,6 +62,11 @@ impl Interests {
         "GGTT_WRITES",
         "ACCESSES",
     ];
+
+    /// Each group alone.
+    pub fn groups() -> impl Iterator<Item = Interests> {
+        (0..Self::NAMES.len()).map(|bit| Interests(1 << bit))
+    }
 
     /// Both sets together, where operators cannot be called.
     pub const fn and(self, other: Interests) -> Interests {
