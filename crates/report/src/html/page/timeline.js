@@ -1,0 +1,207 @@
+// The timeline: a lane for each engine and its requests, one for each context and each address space.
+
+const LANE = 22, THIN = 11, GAP = 4;
+const ROWS_OF_REQUESTS = 4;
+
+function drawTimeline(svgElement, story, axis) {
+  const width = svgElement.clientWidth || 800;
+  const gutter = gutterOf(width);
+  const inner = Math.max(50, width - gutter - 2);
+  const lanes = lanesOf(story);
+  const height = 44 + lanes.reduce((sum, lane) => sum + lane.height + GAP, 0) + 6;
+  svgElement.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svgElement.setAttribute("height", height);
+  const clip = `${svgElement.id}-clip`, hatch = `${svgElement.id}-hatch`;
+  const plot = svg("g", { transform: `translate(${gutter} 0)`, "clip-path": `url(#${clip})` });
+  const names = svg("g", {});
+  let y = 44;
+  for (const lane of lanes) {
+    plot.append(svg("rect", { class: "lane", x: 0, y, width: inner, height: lane.height, rx: 3 }));
+    if (lane.name) names.append(label(lane, y, gutter));
+    lane.draw({ plot, y, width: inner, axis, hatch: `url(#${hatch})` });
+    y += lane.height + GAP;
+  }
+  svgElement.replaceChildren(
+    svg("defs", {}, svg("clipPath", { id: clip }, svg("rect", { x: 0, y: 0, width: inner, height })),
+      stripes(hatch, "var(--bad-soft)")),
+    names, drawAxis(story, axis, gutter, inner, height), plot);
+}
+
+function gutterOf(width) { return width < 560 ? 62 : width < 900 ? 120 : 172; }
+
+function label(lane, y, gutter) {
+  const text = svg("text", { x: 0, y: y + Math.min(lane.height, LANE) / 2 + 4, class: lane.leaked ? "leak" : lane.soft ? "soft" : "" },
+    fitted(lane.name, gutter - 6));
+  return tip.on(text, () => lane.name);
+}
+
+function lanesOf(story) {
+  const lanes = [];
+  story.engines.forEach((engine, index) => {
+    lanes.push({ name: engine.name, height: LANE, draw: (place) => drawSpans(story, engine.spans, place) });
+    const requests = story.requests.filter((request) => request.engine === index);
+    const { rows, used } = packed(requests);
+    if (used > 0) lanes.push({
+      name: "requests", soft: true, height: used * 7 + 3,
+      draw: (place) => drawRequests(story, rows, place),
+    });
+  });
+  story.contexts.forEach((context, index) => lanes.push({
+    name: context.name, height: THIN, soft: true,
+    draw: (place) => drawLife(place, context.created ?? story.begin, context.freed ?? story.end, color(hueOf(story, index)),
+      () => contextText(story, context)),
+  }));
+  story.spaces.forEach((space, index) => lanes.push({
+    name: space.name, height: THIN, soft: true, leaked: space.state === "orphaned",
+    draw: (place) => {
+      const end = space.released ?? story.end;
+      drawLife(place, space.first, space.orphaned ?? end, color(index), () => spaceText(space));
+      if (space.orphaned !== null) drawLife(place, space.orphaned, end, place.hatch, () => spaceText(space), "leaked");
+    },
+  }));
+  return lanes;
+}
+
+// A context has the color of its address space, if any context is known to have one.
+function hueOf(story, context) {
+  const known = story.contexts.some(({ space }) => space !== null);
+  return known ? story.contexts[context]?.space : context;
+}
+
+// Requests in as many rows as overlap, up to a few; the row each is drawn in.
+function packed(requests) {
+  const ends = [];
+  const rows = requests.map((request) => {
+    const end = request.ended ?? Infinity;
+    let row = ends.findIndex((busyUntil) => busyUntil <= request.submitted);
+    if (row < 0) row = ends.length < ROWS_OF_REQUESTS ? ends.length : ROWS_OF_REQUESTS - 1;
+    ends[row] = Math.max(end, ends[row] ?? 0);
+    return { request, row };
+  });
+  return { rows, used: ends.length };
+}
+
+// Spans too narrow to see are drawn as one with their neighbours.
+function drawSpans(story, spans, { plot, y, width, axis }) {
+  let open = null;
+  const close = () => { if (open) plot.append(spanBox(story, open, y)); open = null; };
+  for (const span of spans) {
+    const left = axis.x(span.begin, width), right = Math.max(axis.xAfter(span.end, width), left + 1.5);
+    if (right < 0 || left > width) continue;
+    if (open && left - open.right < 1 && (right - left < 3 || open.count > 1) && open.right - open.left < 60) {
+      Object.assign(open, { right, count: open.count + span.joined, span: { ...open.span, end: span.end } });
+      if (open.span.context !== span.context) open.mixed = true;
+    } else {
+      close();
+      open = { left, right, count: span.joined, span, mixed: false };
+    }
+  }
+  close();
+}
+
+function spanBox(story, { left, right, count: many, span, mixed }, y) {
+  const group = svg("g", { class: "span" });
+  const [from, to] = [Math.max(left, -5), right];
+  group.append(svg("rect", { x: from, y, width: Math.max(1, to - from), height: LANE, rx: 2, fill: color(mixed ? null : hueOf(story, span.context)) }));
+  const request = story.requests[span.request];
+  const words = many > 1 ? `${many}×` : request ? `#${request.number}` : story.contexts[span.context]?.name ?? "";
+  const text = fitted(words, to - Math.max(0, from) - 6);
+  if (text) group.append(svg("text", { class: "on", x: Math.max(0, from) + 4, y: y + 15 }, text));
+  return tip.on(group, () => [
+    many > 1 ? `${count(many, "span")}` : story.contexts[span.context]?.name ?? "unknown context",
+    mixed || span.space === null ? "" : `in ${story.spaces[span.space]?.name}`,
+    request && many === 1 ? requestText(story, request) : "",
+    `${timeText(span.begin)} to ${timeText(span.end)}`,
+  ].filter(Boolean).join("\n"));
+}
+
+function drawRequests(story, rows, { plot, y, width, axis }) {
+  const drawn = new Set();
+  for (const { request, row } of rows) {
+    const began = request.began ?? story.end, ended = request.ended ?? story.end;
+    const [left, middle] = [axis.x(request.submitted, width), axis.x(began, width)];
+    const right = Math.max(axis.xAfter(ended, width), left + 1.5);
+    if (right < 0 || left > width) continue;
+    // One mark a pixel is all that can be seen.
+    const key = `${row} ${Math.round(left)} ${Math.round(right)}`;
+    if (drawn.has(key)) continue;
+    drawn.add(key);
+    const group = svg("g", {});
+    const box = (from, to, extra) => svg("rect", { x: from, y: y + 2 + row * 7, width: Math.max(1, to - from), height: 5, rx: 1, fill: color(hueOf(story, request.context)), ...extra });
+    if (middle > left) group.append(box(left, middle, { class: "wait" }));
+    if (request.began !== null) group.append(box(middle, right));
+    plot.append(tip.on(group, () => requestText(story, request)));
+  }
+}
+
+function drawLife({ plot, y, width, axis }, begin, end, fill, text, kind = "life") {
+  const left = axis.x(begin, width), right = Math.max(axis.xAfter(end, width), left + 2);
+  if (right < 0 || left > width) return;
+  const from = Math.max(left, -9), to = Math.min(right, width + 9);
+  const box = svg("rect", { class: kind, x: from, y: y + 2, width: Math.max(2, to - from), height: THIN - 4, rx: 3, fill });
+  plot.append(tip.on(box, text));
+}
+
+// Ticks, moments, the moment of each leak and the moment looked at; behind all lanes.
+function drawAxis(story, axis, gutter, width, height) {
+  const group = svg("g", { transform: `translate(${gutter} 0)` });
+  const inside = (x) => x >= -0.5 && x <= width + 0.5;
+  const { ticks, step } = axis.ticks(width);
+  let free = -Infinity;
+  for (const ns of ticks) {
+    const x = axis.x(ns, width);
+    if (!inside(x)) continue;
+    group.append(svg("line", { class: "grid", x1: x, x2: x, y1: 18, y2: height }));
+    const text = timeText(ns, step), wide = text.length * 6 + 8;
+    if (x < free || x + wide > width) continue;
+    group.append(svg("text", { class: "soft", x: x + 3, y: 13 }, text));
+    free = x + wide;
+  }
+  free = -Infinity;
+  for (const moment of story.moments) {
+    const x = axis.x(moment.at, width);
+    if (!inside(x)) continue;
+    const mark = svg("g", { class: "mark" },
+      svg("line", { class: "moment", x1: x, x2: x, y1: 22, y2: height }),
+      svg("circle", { cx: x, cy: 27, r: 4, fill: "var(--accent)" }));
+    const wide = moment.name.length * 6 + 14;
+    if (x >= free && x + wide < width) {
+      mark.append(svg("text", { class: "soft", x: x + 7, y: 31 }, moment.name));
+      free = x + wide;
+    }
+    group.append(tip.on(mark, () => `${timeText(moment.at)}: ${moment.what || moment.name}`));
+  }
+  for (const space of story.spaces) if (space.orphaned !== null) {
+    const x = axis.x(space.orphaned, width);
+    if (inside(x)) group.append(svg("line", { class: "edge", x1: x, x2: x, y1: 22, y2: height }));
+  }
+  const x = axis.cursor === null ? -1 : axis.x(axis.cursor, width);
+  if (inside(x)) group.append(svg("line", { class: "cursor", x1: x, x2: x, y1: 18, y2: height }));
+  return group;
+}
+
+function contextText(story, context) {
+  return [
+    context.name, `hardware id ${context.id}`, context.image ? `image at GGTT ${context.image}` : "",
+    context.space === null ? "" : `address space: ${story.spaces[context.space]?.name}`,
+    context.created === null ? "" : `created at ${timeText(context.created)}`,
+    context.freed === null ? "never freed" : `freed at ${timeText(context.freed)}`,
+  ].filter(Boolean).join("\n");
+}
+
+function requestText(story, request) {
+  const after = (ns, word) => ns === null ? `never ${word}` : `${word} at ${timeText(ns)}`;
+  return [
+    `request ${request.number} on ${story.engines[request.engine]?.name}, seqno ${request.seqno}`,
+    story.contexts[request.context]?.name ?? "", `submitted at ${timeText(request.submitted)}`,
+    after(request.began, "began"), after(request.ended, "ended"),
+  ].filter(Boolean).join("\n");
+}
+
+function spaceText(space) {
+  const last = space.pages.at(-1);
+  return [
+    `${space.name}: ${space.state}`, space.why, last ? count(last.total, "page-table page") : "",
+    space.orphaned === null ? "" : `nobody could free it after ${timeText(space.orphaned)}`,
+  ].filter(Boolean).join("\n");
+}
