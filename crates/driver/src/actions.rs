@@ -26,12 +26,30 @@ impl<H: Hardware> Gem<H> {
         true
     }
 
+    /// Other threads that destroy contexts have their turn, as they may before a lock is taken.
+    pub(crate) fn let_racing_destroys_in(&mut self) {
+        let racing = |action: &CpuAction| matches!(action.op, CpuOp::DestroyContext { .. });
+        while let Some(index) = self.actions.iter().position(racing)
+            && let Some(action) = self.actions.remove(index)
+        {
+            // What goes wrong there has become a finding; this call goes on all the same.
+            let _ = self.run_action(action);
+        }
+    }
+
     fn run_action(&mut self, action: CpuAction) -> Result<(), Error> {
         match action.op {
             CpuOp::WriteDword { client, handle, offset, value } => {
                 let object = self.object_of(client, handle)?;
                 self.object_get_pages(object)?;
                 self.write_dword(object, offset, value)
+            }
+            CpuOp::DestroyContext { client, context } => {
+                match self.context_destroy(client, context) {
+                    // Somebody else was faster.
+                    Err(Error::NoEntry) => Ok(()),
+                    done => done,
+                }
             }
         }
     }

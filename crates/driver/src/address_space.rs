@@ -2,19 +2,16 @@
 
 use alloc::vec::Vec;
 
-use gen8_spec::debug_page::{Hint, PageKind};
-use gen8_spec::pte::CacheLevel;
-use ppgtt::{AddressSpace, Levels, MapError, PageAllocator, PageTableRoot, ScratchTree};
+use gen8_spec::debug_page::Hint;
+use ppgtt::{AddressSpace, Levels, MapError, PageTableRoot, ScratchTree};
 
-use crate::api::FaultInjection;
 use crate::config::Scratch;
 use crate::error::Error;
-use crate::findings::Finding;
 use crate::gem::{Gem, next};
 use crate::gt::PtLevels;
 use crate::hardware::Hardware;
 use crate::ids::ClientId;
-use crate::object::Object;
+use crate::page_tables::Stock;
 use crate::range_allocator::RangeAllocator;
 use crate::slab::Id;
 use crate::unbind::Wait;
@@ -48,39 +45,14 @@ pub(crate) struct Vm {
     pub(crate) closed: bool,
     /// Engines that must reload the PDPs (i915 `pd_dirty_rings`), by engine number.
     pub(crate) dirty_engines: u32,
+    /// The PDPs that engines are given: those of the moment when one of them had to load them.
+    pub(crate) loaded_root: Option<PageTableRoot>,
 }
 
 impl Vm {
     /// Page-table pages, scratch included.
     pub(crate) fn page_count(&self) -> usize {
         self.tables.as_ref().map_or(0, AddressSpace::page_count)
-    }
-}
-
-/// Gives page-table code pages from a small stock, since memory and allocator are one platform,
-/// which cannot be borrowed twice. Use is hinted afterwards.
-#[derive(Default)]
-struct Stock {
-    pages: Vec<u64>,
-    used: Vec<(u64, PageKind)>,
-    freed: Vec<u64>,
-}
-
-impl PageAllocator for Stock {
-    fn alloc(&mut self, kind: PageKind) -> Option<u64> {
-        let page = self.pages.pop()?;
-        self.used.push((page, kind));
-        Some(page)
-    }
-
-    fn free(&mut self, page: u64, _kind: PageKind) {
-        match self.used.iter().position(|&(used, _)| used == page) {
-            Some(index) => {
-                self.used.swap_remove(index);
-                self.pages.push(page);
-            }
-            None => self.freed.push(page),
-        }
     }
 }
 
@@ -95,18 +67,6 @@ const fn levels_of(levels: PtLevels) -> Levels {
 /// Pages of an empty address space at most: the scratch tree and the top.
 const EMPTY_PAGES: u64 = 5;
 
-/// Tables that `[start, start + size)` can need at most, in any depth.
-const fn tables_for(start: u64, size: u64) -> u64 {
-    let last = start + size - 1;
-    let mut tables = 0;
-    let mut shift = 21;
-    while shift <= 39 {
-        tables += (last >> shift) - (start >> shift) + 1;
-        shift += 9;
-    }
-    tables
-}
-
 impl From<MapError> for Error {
     fn from(error: MapError) -> Self {
         match error {
@@ -117,29 +77,6 @@ impl From<MapError> for Error {
 }
 
 impl<H: Hardware> Gem<H> {
-    /// Runs page-table code with a stock of `count` pages; what it used is hinted as `vm`'s, the
-    /// rest goes back.
-    fn with_stock<R>(
-        &mut self,
-        vm: u32,
-        count: u64,
-        body: impl FnOnce(&H::Memory, &mut Stock) -> Result<R, MapError>,
-    ) -> Result<R, Error> {
-        let mut stock = Stock::default();
-        for _ in 0..count {
-            let Some(page) = self.hw.alloc_page(PageKind::Global, 0) else { break };
-            stock.pages.push(page);
-        }
-        let result = body(self.hw.memory(), &mut stock);
-        for (page, kind) in stock.used {
-            self.hw.hint(Hint::PageOwned { page, kind, owner: vm });
-        }
-        for page in stock.pages.into_iter().chain(stock.freed) {
-            self.hw.free_page(page);
-        }
-        Ok(result?)
-    }
-
     /// The record of the GGTT. Its ranges belong to the hardware half.
     pub(crate) fn ggtt_record() -> Vm {
         Vm {
@@ -155,6 +92,7 @@ impl<H: Hardware> Gem<H> {
             all: Vec::new(),
             closed: false,
             dirty_engines: 0,
+            loaded_root: None,
         }
     }
 
@@ -213,7 +151,7 @@ impl<H: Hardware> Gem<H> {
         if let Some(scratch) = self.shared_scratch.take() {
             let mut stock = Stock::default();
             scratch.free(&mut stock);
-            stock.freed.into_iter().for_each(|page| self.hw.free_page(page));
+            self.empty_stock(stock);
         }
     }
 
@@ -273,62 +211,10 @@ impl<H: Hardware> Gem<H> {
             } else {
                 tables.release(&mut stock);
             }
-            stock.freed.into_iter().for_each(|page| self.hw.free_page(page));
+            self.empty_stock(stock);
         }
         self.hw.hint(Hint::VmReleased { vm: record.number });
         Ok(())
-    }
-
-    /// Page tables for `[start, start + size)`: allocated on demand, never given back before the
-    /// address space goes.
-    pub(crate) fn vm_map(
-        &mut self,
-        vm: Id<Vm>,
-        object: Id<Object>,
-        start: u64,
-        size: u64,
-    ) -> Result<(), Error> {
-        if self.take_fault(FaultInjection::PageTableAlloc) {
-            return Err(Error::NoMemory);
-        }
-        let number = self.vms.get(vm)?.number;
-        let mut tables = self.vms.get_mut(vm)?.tables.take().ok_or(Error::Invalid)?;
-        let pages = &self.objects.get(object)?.backing.clone();
-        let covered = tables.allocate_range(self.hw.memory(), &mut Stock::default(), start, size);
-        let result = match covered {
-            Err(MapError::OutOfMemory) => {
-                self.with_stock(number, tables_for(start, size), |m, s| {
-                    tables.allocate_range(m, s, start, size)
-                })
-            }
-            other => other.map_err(Error::from),
-        };
-        let mapped = result.and_then(|new| {
-            let pages = pages.iter().copied();
-            tables.insert(self.hw.memory(), start, pages, CacheLevel::Llc, false)?;
-            Ok(new)
-        });
-        let record = self.vms.get_mut(vm)?;
-        record.tables = Some(tables);
-        if mapped? > 0 {
-            record.dirty_engines = u32::MAX;
-        }
-        Ok(())
-    }
-
-    /// Points the PTEs of a range at scratch. The page-table pages stay.
-    pub(crate) fn vm_clear(&mut self, vm: Id<Vm>, start: u64, size: u64) {
-        if self.config.mutations.skip_pte_clear {
-            return;
-        }
-        let Ok(record) = self.vms.get_mut(vm) else { return };
-        let cleared = record
-            .tables
-            .as_mut()
-            .map_or(Ok(()), |tables| tables.clear_range(self.hw.memory(), start, size));
-        if cleared.is_err() {
-            self.report(Finding::Assertion("clear_range outside the address space"));
-        }
     }
 
     /// The VMAs on a list of an address space, oldest first.
@@ -340,17 +226,5 @@ impl<H: Hardware> Gem<H> {
             VmList::Unbound => vm.unbound.clone(),
             VmList::None => Vec::new(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tables_for;
-
-    #[test]
-    fn one_page_needs_one_table_per_level_and_a_boundary_one_more() {
-        assert_eq!(tables_for(0x4_0000, 0x1000), 3);
-        assert_eq!(tables_for(0x1f_f000, 0x2000), 4);
-        assert_eq!(tables_for(0x3fff_f000, 0x2000), 5);
     }
 }

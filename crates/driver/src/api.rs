@@ -134,6 +134,14 @@ pub enum CpuOp {
         /// Value.
         value: u32,
     },
+    /// Destroys a context, at the same time as somebody else does: it runs when that call has begun
+    /// and before it has the lock.
+    DestroyContext {
+        /// The client that acts.
+        client: ClientId,
+        /// Its context.
+        context: ContextId,
+    },
 }
 
 /// An action that another client's thread is about to do. It runs when somebody waits for the GPU
@@ -156,4 +164,6 @@ pub enum FaultInjection {
     ExecbufVaSpace,
     /// The next page-table allocation of a bind fails with `ENOMEM`.
     PageTableAlloc,
+    /// Memory is short during the next bind: the allocation of each page table runs the shrinker.
+    LowMemory,
 }

@@ -1,5 +1,6 @@
 //! The knobs. Each is independent of the cleanup policy, because the bugs live in the combinations.
 
+use crate::bug::Bug;
 use crate::gt::{PtLevels, Submission};
 use crate::policy::Policy;
 
@@ -129,11 +130,26 @@ pub struct Config {
     pub quiescence_ns: u64,
     /// Deliberate defects.
     pub mutations: Mutations,
+    /// A bug of the real driver that is planted.
+    pub bug: Option<Bug>,
+    /// Bytes behind every VMA that is not softpinned that stay unmapped, so that an access past an
+    /// object's end is seen (a multiple of 4 KiB; 0 = none, as in i915).
+    pub red_zone: u64,
     /// Whether to give ownership hints to the debug page, if there is one.
     pub hints: bool,
 }
 
 impl Config {
+    /// Whether this bug is planted.
+    pub(crate) fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// Whether a PPGTT VMA counts a reference on its address space.
+    pub(crate) fn vma_pins_vm(&self) -> bool {
+        self.vma_holds_vm_ref || self.has(Bug::LazyClosePinsVm)
+    }
+
     /// The knobs of the kernel in which `policy` lived, execlists, 4 levels, full PPGTT.
     pub fn for_policy(policy: Policy) -> Config {
         let base = Config {
@@ -154,6 +170,8 @@ impl Config {
             hangcheck: None,
             quiescence_ns: 20_000_000,
             mutations: Mutations::default(),
+            bug: None,
+            red_zone: 0,
             hints: true,
         };
         let later = Config {

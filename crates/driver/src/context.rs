@@ -6,6 +6,7 @@ use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::{ENGINE_COUNT, EngineId};
 
 use crate::address_space::Vm;
+use crate::bug::Bug;
 use crate::config::PpgttMode;
 use crate::error::Error;
 use crate::gem::{Gem, next};
@@ -178,12 +179,33 @@ impl<H: Hardware> Gem<H> {
 
     /// Destroys a context; the default context cannot be destroyed.
     pub fn context_destroy(&mut self, client: ClientId, context: ContextId) -> Result<(), Error> {
+        if context == ContextId::DEFAULT {
+            return Err(Error::NoEntry);
+        }
+        if self.config.has(Bug::ContextDestroyRaces) {
+            return self.context_destroy_found_unlocked(client, context);
+        }
+        self.let_racing_destroys_in();
         self.locked("context_destroy", |gem| {
-            if context == ContextId::DEFAULT {
-                return Err(Error::NoEntry);
-            }
             let key = gem.client_mut(client)?.contexts.remove(&context).ok_or(Error::NoEntry)?;
             gem.context_close(key)
+        })
+    }
+
+    /// 4.14 to 5.1: the context is looked up before the lock is taken, so whoever looks in between
+    /// finds it too; all of them close it, and each close drops the reference that the id held.
+    fn context_destroy_found_unlocked(
+        &mut self,
+        client: ClientId,
+        context: ContextId,
+    ) -> Result<(), Error> {
+        let key = self.context_of(client, context)?;
+        self.context_get(key)?;
+        self.let_racing_destroys_in();
+        self.locked("context_destroy", |gem| {
+            gem.client_mut(client)?.contexts.remove(&context);
+            gem.context_close(key)?;
+            gem.context_put(key)
         })
     }
 

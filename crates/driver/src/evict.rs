@@ -15,6 +15,8 @@ impl<H: Hardware> Gem<H> {
     /// Takes a range anywhere; evicts other VMAs of this address space if it is full. An address
     /// space that nobody binds into is never evicted: eviction cannot find the orphans.
     pub(crate) fn vm_take_range(&mut self, vm: Id<Vm>, size: u64) -> Result<u64, Error> {
+        // The range is freed by its start, so a red zone goes with it.
+        let size = size + self.config.red_zone;
         if let Some(start) = self.vms.get_mut(vm)?.ranges.insert(size, BATCH_OFFSET_BIAS) {
             return Ok(start);
         }

@@ -229,10 +229,13 @@ impl<H: Hardware> Gem<H> {
         let image = self.context_image(context, exec.engine)?;
         let tables = self.aliasing.unwrap_or(vm);
         let bit = 1 << exec.engine.index();
-        let space = self.vms.get(tables)?;
+        let space = self.vms.get_mut(tables)?;
         let mut work = Work::empty(0);
-        work.address_space = space.tables.as_ref().map(ppgtt::AddressSpace::root);
         work.reload_pdps = space.dirty_engines & bit != 0;
+        if work.reload_pdps {
+            space.loaded_root = space.tables.as_ref().map(ppgtt::AddressSpace::root);
+        }
+        work.address_space = space.loaded_root;
         work.batch = Some(batch);
         work.batch_in_ggtt = self.config.ppgtt == PpgttMode::None;
         let request = self.request_create(exec.engine, Some(context))?;

@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::findings::Finding;
 use crate::hardware::Hardware;
-use crate::ids::{ClientId, DmaBuf, FbId, Name};
+use crate::ids::{ClientId, DmaBuf, FbId, Name, UserMemory};
 use crate::lock::StructMutex;
 use crate::object::Object;
 use crate::request::Request;
@@ -85,6 +85,8 @@ pub(crate) struct Names {
     pub(crate) dma_bufs: BTreeMap<DmaBuf, Id<Object>>,
     /// Frame buffers: one reference, one kernel handle and one GGTT pin each.
     pub(crate) frame_buffers: BTreeMap<FbId, Id<Object>>,
+    /// Objects made of programs' memory: no reference.
+    pub(crate) user_memory: BTreeMap<UserMemory, Id<Object>>,
 }
 
 /// The next number of each kind. Numbers start at 1; 0 means "none".
@@ -100,6 +102,7 @@ pub(crate) struct Numbers {
     pub(crate) name: u32,
     pub(crate) dma_buf: u32,
     pub(crate) frame_buffer: u32,
+    pub(crate) user_memory: u32,
 }
 
 /// Gives out the next number of a kind.

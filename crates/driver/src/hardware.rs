@@ -67,6 +67,8 @@ pub trait Hardware {
     fn queue_idle(&self, engine: EngineId) -> bool;
     /// Lets the device work for a short while.
     fn relax(&mut self);
+    /// Lets every engine forget its translations, at once.
+    fn invalidate_tlbs(&mut self);
     /// Looks at an engine's progress.
     fn sample(&mut self, engine: EngineId) -> HangSample;
     /// Resets one engine.
@@ -142,6 +144,9 @@ impl<P: Platform> Hardware for Gt<P> {
     }
     fn relax(&mut self) {
         Gt::relax(self);
+    }
+    fn invalidate_tlbs(&mut self) {
+        Gt::invalidate_tlbs(self);
     }
     fn sample(&mut self, engine: EngineId) -> HangSample {
         Gt::sample(self, engine)

@@ -25,6 +25,10 @@ impl ContextId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DmaBuf(pub u32);
 
+/// Memory of a program that an object was made of (userptr). A name, not a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserMemory(pub u32);
+
 /// A frame buffer of the kernel (fbcon): holds one reference and a GGTT pin on its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FbId(pub u32);

@@ -120,7 +120,7 @@ impl<H: Hardware> Gem<H> {
             let users = self.contexts.iter().filter(|(_, c)| c.vm == Some(id)).count() as u32;
             check(vm.context_users == users, "context users = contexts", n)?;
             let kernel = u32::from(self.aliasing == Some(id));
-            let vmas = if self.config.vma_holds_vm_ref { vm.all.len() as u32 } else { 0 };
+            let vmas = if self.config.vma_pins_vm() { vm.all.len() as u32 } else { 0 };
             check(vm.refs == users + kernel + vmas, "I4: VM references = contexts + VMAs", n)?;
             let dying = vm.refs == 0 && self.mm.dying_vms.contains(&id);
             check(vm.refs > 0 || dying, "an address space without references is dying", n)?;

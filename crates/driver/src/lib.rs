@@ -15,6 +15,7 @@ mod actions;
 mod address_space;
 mod api;
 mod bind;
+mod bug;
 mod client;
 mod close;
 mod config;
@@ -38,6 +39,7 @@ mod ids;
 mod invariants;
 mod lock;
 mod object;
+mod page_tables;
 mod platform;
 mod policy;
 mod prime;
@@ -50,6 +52,7 @@ mod slab;
 #[cfg(test)]
 mod tests;
 mod unbind;
+mod userptr;
 mod vma;
 mod worker;
 
@@ -57,6 +60,7 @@ pub use api::{
     CpuAction, CpuOp, Domain, DropCaches, ExecBuffer, ExecObject, ExecResult, FaultInjection,
     Relocation,
 };
+pub use bug::{Bug, UnknownBug};
 pub use config::{
     Activity, CloseHook, CloseTiming, Config, HandleRef, Hangcheck, Mutations, PpgttMode, Scratch,
 };
@@ -68,7 +72,7 @@ pub use findings::Finding;
 pub use gem::Gem;
 pub use gt::{ProbeError, PtLevels, Submission};
 pub use hardware::Hardware;
-pub use ids::{ClientId, ContextId, DmaBuf, FbId, Handle, Name};
+pub use ids::{ClientId, ContextId, DmaBuf, FbId, Handle, Name, UserMemory};
 pub use invariants::InvariantViolation;
 pub use platform::Platform;
 pub use policy::{Policy, UnknownPolicy};

@@ -6,6 +6,7 @@ use gen8_spec::PAGE_SIZE;
 use gen8_spec::debug_page::{Hint, PageKind};
 use gen8_spec::engine::ENGINE_COUNT;
 
+use crate::bug::Bug;
 use crate::context::Context;
 use crate::error::Error;
 use crate::gem::{Gem, next};
@@ -67,6 +68,8 @@ pub(crate) struct Object {
     pub(crate) list: ObjectList,
     /// The pages, once somebody needed them. They stay until the object dies (the page cache).
     pub(crate) backing: Vec<u64>,
+    /// The pages were mapped for engines since they came: translations of them may be cached.
+    pub(crate) was_mapped: bool,
     /// `obj->pages` exists.
     pub(crate) has_pages: bool,
     /// Users of the pages: one per bound VMA.
@@ -110,6 +113,7 @@ impl<H: Hardware> Gem<H> {
             vmas: Vec::new(),
             list: ObjectList::None,
             backing: Vec::new(),
+            was_mapped: false,
             has_pages: false,
             pages_pin_count: 0,
             active: 0,
@@ -166,11 +170,21 @@ impl<H: Hardware> Gem<H> {
         if record.pages_pin_count != 0 {
             self.warn("object freed with pinned pages");
         }
-        for page in record.backing {
-            self.hw.free_page(page);
-        }
-        self.hw.hint(Hint::ObjectDestroyed { object: record.number });
+        let number = record.number;
+        self.names.user_memory.retain(|_, &mut known| known != object);
+        self.release_pages(record.backing, record.was_mapped);
+        self.hw.hint(Hint::ObjectDestroyed { object: number });
         Ok(())
+    }
+
+    /// Gives pages back to the system. A batch can use addresses that its request never named, so
+    /// before that, engines forget where pages that were mapped once lay: whoever uses the address
+    /// later walks the tables (7938d61591d3; before it, the pages of CVE-2022-0330).
+    pub(crate) fn release_pages(&mut self, pages: Vec<u64>, were_mapped: bool) {
+        if were_mapped && !self.config.has(Bug::NoTlbFlushAtPageRelease) {
+            self.hw.invalidate_tlbs();
+        }
+        pages.into_iter().for_each(|page| self.hw.free_page(page));
     }
 
     /// i915 `i915_gem_object_get_pages`.

@@ -7,11 +7,10 @@ use crate::gem::Gem;
 use crate::hardware::Hardware;
 use crate::object::Object;
 use crate::slab::Id;
-use crate::unbind::Wait;
 
 impl<H: Hardware> Gem<H> {
     /// i915 `i915_gem_shrink`: unbound objects first, then bound ones, one at a time.
-    fn shrink(&mut self, unbound: bool, bound: bool, active: bool) -> Result<(), Error> {
+    pub(crate) fn shrink(&mut self, unbound: bool, bound: bool, active: bool) -> Result<(), Error> {
         if unbound {
             for object in self.mm.unbound.clone() {
                 self.shrink_object(object, active)?;
@@ -38,13 +37,9 @@ impl<H: Hardware> Gem<H> {
         let pinned = |vma| self.vmas.get(vma).is_ok_and(|v| v.pin_count > 0);
         // 4.9 leaves an object with a pinned binding alone.
         if !(tracked && vmas.iter().any(|&vma| pinned(vma))) {
-            for vma in vmas {
-                // 2015: the first failure ends it. A pinned GGTT VMA is first on the list, which
-                // is why fbcon's frame buffer keeps its orphans.
-                if self.vmas.contains(vma) && self.unbind(vma, Wait::Rendering).is_err() {
-                    break;
-                }
-            }
+            // 2015: the first failure ends it. A pinned GGTT VMA is first on the list, which is why
+            // fbcon's frame buffer keeps its orphans.
+            let _ = self.object_unbind(object);
             match self.object_put_pages(object) {
                 Ok(()) | Err(Error::Busy) => {}
                 Err(error) => return Err(error),

@@ -6,6 +6,7 @@ use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::ENGINE_COUNT;
 
 use crate::address_space::Vm;
+use crate::bug::Bug;
 use crate::config::{Activity, CloseTiming};
 use crate::error::Error;
 use crate::findings::Finding;
@@ -112,7 +113,7 @@ impl<H: Hardware> Gem<H> {
         self.vms.get_mut(vm)?.all.push(vma);
         self.set_vm_list(vma, list)?;
         if !is_ggtt {
-            if self.config.vma_holds_vm_ref {
+            if self.config.vma_pins_vm() {
                 self.vm_get(vm)?;
             }
             let vm = self.vms.get(vm)?.number;
@@ -149,7 +150,7 @@ impl<H: Hardware> Gem<H> {
         }
         let vm_number = self.vms.get(record.vm)?.number;
         self.hw.hint(Hint::VmaDestroyed { vm: vm_number, object: object_number });
-        if self.config.vma_holds_vm_ref { self.vm_put(record.vm) } else { Ok(()) }
+        if self.config.vma_pins_vm() { self.vm_put(record.vm) } else { Ok(()) }
     }
 
     /// Moves a VMA to the tail of a list of its address space.
@@ -182,6 +183,17 @@ impl<H: Hardware> Gem<H> {
         } else {
             self.report(Finding::StaleReference("vma"));
         }
+    }
+
+    /// The VMAs that unbinding an object everywhere finds: all.
+    pub(crate) fn vmas_to_unbind(&self, object: Id<Object>) -> Vec<Id<Vma>> {
+        let mut vmas = self.vmas_of(object);
+        if self.config.has(Bug::UnbindMissesClosedActive) {
+            // 4.9 took a VMA off its object's list when it was closed.
+            let listed = |v: &Vma| !v.closed || v.list != VmList::Active;
+            vmas.retain(|&vma| self.vmas.get(vma).is_ok_and(listed));
+        }
+        vmas
     }
 
     /// A copy of an object's VMA list.

@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use crate::bug::Bug;
 use crate::error::Error;
 use crate::gem::Gem;
 use crate::gt::{Submission, SubmitError};
@@ -167,11 +168,15 @@ impl<H: Hardware> Gem<H> {
         let index = self.engine_index(engine)?;
         self.engines[index].requests.push_back(request);
         self.timers.idle_at = None;
+        self.engines[index].ran_user_context |= context.is_some();
+        if self.config.has(Bug::ContextUnpinnedAtBreadcrumb) {
+            // Nothing but the request itself holds the context, and a request ends by its seqno.
+            return Ok(());
+        }
         if self.config.submission.uses_execlists() {
             self.request_get(request)?;
             self.engines[index].queue.push(request);
         }
-        self.engines[index].ran_user_context |= context.is_some();
         match self.config.submission {
             Submission::Execlists => Ok(()),
             Submission::LegacyRing if !self.config.switch_keeps_context => {

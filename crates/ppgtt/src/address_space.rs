@@ -350,6 +350,24 @@ impl AddressSpace {
         forgotten
     }
 
+    /// The page table that maps `va`, if there is one.
+    pub fn table_of(&self, va: u64) -> Option<u64> {
+        self.tables[Level::Pt as usize].get(&(va >> Level::Pt.table_shift())).copied()
+    }
+
+    /// A defect for the test suite (a page table freed while it is about to be filled): `page` is the
+    /// page table of `va` from now on, whoever owns it.
+    pub fn adopt_table<M: PhysicalMemory + ?Sized>(
+        &mut self,
+        memory: &M,
+        va: u64,
+        page: u64,
+    ) -> Result<(), MapError> {
+        let number = va >> Level::Pt.table_shift();
+        self.tables[Level::Pt as usize].insert(number, page);
+        self.link(memory, Level::Pt, number, encode_table(page))
+    }
+
     fn release_where(self, allocator: &mut impl PageAllocator, frees: impl Fn(u64) -> bool) {
         let mut pages: Vec<_> = self.pages().collect();
         pages.retain(|&(_, page)| frees(page));

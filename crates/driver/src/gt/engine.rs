@@ -6,7 +6,7 @@ use gen8_spec::context_image;
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::{ContextDescriptor, csb};
 use gen8_spec::hwsp::CSB_ENTRIES;
-use gen8_spec::mmio::ring as reg;
+use gen8_spec::mmio::{TLB_INVALIDATE_REQUEST, ring as reg};
 use ppgtt::PageTableRoot;
 
 use super::context::Context;
@@ -22,6 +22,9 @@ use crate::Platform;
 
 /// Entry that both CSB pointers name after a reset: the next event lands in slot 0.
 pub(super) const CSB_START: u32 = CSB_ENTRIES - 1;
+
+/// i915 `TLB_INVAL_TIMEOUT_US`, with room for a busy host.
+const TLB_INVALIDATE_LIMIT_NS: u64 = 4_000_000;
 
 /// How requests get to the hardware.
 pub(super) enum Backend {
@@ -180,6 +183,15 @@ impl Engine {
                 hw.ring_write(id, reg::TAIL, head);
                 hw.ring_write_posted(id, reg::CTL, ring.control());
             }
+        }
+    }
+
+    /// Drops the engine's translations by its own register, in the middle of a batch if need be.
+    pub(super) fn invalidate_tlb<P: Platform>(&self, hw: &mut Hardware<P>) {
+        let register = self.id.tlb_invalidate_register();
+        hw.write(register, TLB_INVALIDATE_REQUEST);
+        if !hw.wait_register(register, TLB_INVALIDATE_REQUEST, 0, TLB_INVALIDATE_LIMIT_NS) {
+            log::error!("{}: TLB invalidation does not end", self.id.name());
         }
     }
 

@@ -244,6 +244,14 @@ impl<P: Platform> Gt<P> {
         self.hw.platform.relax();
     }
 
+    /// Lets every engine forget its translations, whatever it is running: pages that it could still
+    /// reach by them are about to go (i915 `intel_gt_invalidate_tlbs`, from 5.17 on).
+    pub fn invalidate_tlbs(&mut self) {
+        for engine in &self.engines {
+            engine.invalidate_tlb(&mut self.hw);
+        }
+    }
+
     /// Looks at an engine's progress.
     pub fn sample(&mut self, engine: EngineId) -> HangSample {
         match self.index(engine) {

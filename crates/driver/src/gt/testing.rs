@@ -249,6 +249,8 @@ impl FakeMachine {
                 *state = masked_apply(*state, value);
             }
             GDRST => self.lists.clear(),
+            // Done at once: the register reads 0.
+            _ if EngineId::ALL.iter().any(|e| e.tlb_invalidate_register() == offset) => {}
             MASTER => {
                 let state = self.registers.entry(MASTER).or_default();
                 *state = *state & 0x7fff_ffff | value & 0x8000_0000;

@@ -70,6 +70,8 @@ pub(super) struct FakeGpu {
     pub(super) images: u32,
     /// GGTT nodes in use.
     pub(super) nodes: u32,
+    /// Invalidations of the TLBs so far.
+    pub(super) tlb_flushes: u32,
 }
 
 /// One engine more than [`FakeGpu`] needs for two engines at once is of no use here.
@@ -91,6 +93,7 @@ impl FakeGpu {
             hints: Vec::new(),
             images: 0,
             nodes: 0,
+            tlb_flushes: 0,
         }
     }
 
@@ -210,6 +213,9 @@ impl Hardware for FakeGpu {
                 engine.complete_head(execlists);
             }
         }
+    }
+    fn invalidate_tlbs(&mut self) {
+        self.tlb_flushes += 1;
     }
     fn sample(&mut self, engine: EngineId) -> HangSample {
         let engine = self.engine(engine);
