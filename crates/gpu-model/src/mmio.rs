@@ -161,7 +161,8 @@ impl Gpu {
     fn read_register(&mut self, offset: u32) -> u32 {
         self.check_forcewake(offset, false);
         let Some(value) = self.peek(offset) else {
-            self.events.emit(|| Event::UnknownRegister { offset, written: None });
+            let (written, origin) = (None, Origin::Cpu);
+            self.events.emit(|| Event::UnknownRegister { offset, written, origin });
             return 0;
         };
         if display::reading_matters(offset) {
@@ -177,7 +178,8 @@ impl Gpu {
         let event = || Event::RegisterWritten { offset, value, by };
         self.events.emit_for(Interests::REGISTER_WRITES, event);
         if !self.poke(offset, value) {
-            self.events.emit(|| Event::UnknownRegister { offset, written: Some(value) });
+            let (written, origin) = (Some(value), Origin::Cpu);
+            self.events.emit(|| Event::UnknownRegister { offset, written, origin });
         }
         let flips = self.state.display.take_events();
         self.state.interrupts.raise_pipes(flips);

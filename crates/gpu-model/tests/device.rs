@@ -5,7 +5,7 @@ use gen8_spec::engine::EngineId;
 use gen8_spec::mmio::{self, ring};
 use gen8_spec::registers::power;
 use gen8_spec::{masked_disable, masked_enable, pci, pte, sku};
-use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, Observer};
+use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, Observer, Origin};
 use ppgtt::PhysicalMemory;
 use std::sync::{Arc, Mutex};
 
@@ -158,11 +158,12 @@ fn unknown_register_reads_zero_and_is_told() {
     let (mut gpu, log) = running(GT2);
     write(&mut gpu, 0x1_f000, 7);
     assert_eq!(read(&mut gpu, 0x1_f000), 0);
+    let origin = Origin::Cpu;
     assert_eq!(
         log.take(),
         [
-            Event::UnknownRegister { offset: 0x1_f000, written: Some(7) },
-            Event::UnknownRegister { offset: 0x1_f000, written: None },
+            Event::UnknownRegister { offset: 0x1_f000, written: Some(7), origin },
+            Event::UnknownRegister { offset: 0x1_f000, written: None, origin },
         ]
     );
 }

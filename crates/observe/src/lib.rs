@@ -10,6 +10,7 @@
 
 mod census;
 mod census_finding;
+mod conformance;
 mod engines;
 mod explain;
 mod finding;
@@ -25,6 +26,9 @@ mod survey;
 
 pub use census::Census;
 pub use census_finding::{CensusFinding, StaleReason};
+pub use conformance::{
+    Block, Check, Conformance, Culprit, Hit, ObservedRule, Rule, RuleReport, checks,
+};
 pub use finding::{Fact, Finding, Findings, Severity};
 pub use log::CensusLog;
 pub use observers::Observers;

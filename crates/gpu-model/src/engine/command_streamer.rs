@@ -312,7 +312,8 @@ impl Engine {
         match stop {
             Stop::Instruction => {
                 let (header, address) = (self.parser.header, self.active_head());
-                bus.events.emit(|| Event::InstructionError { engine: self.id, header, address });
+                let (engine, origin) = (self.id, self.origin());
+                bus.events.emit(|| Event::InstructionError { engine, header, address, origin });
                 let origin = if self.parser.level == Level::Ring { 0 } else { reg::IPEIR_BATCH };
                 self.registers.set(reg::IPEIR, origin);
                 self.raise_error(reg::EIR_INSTRUCTION, bus);

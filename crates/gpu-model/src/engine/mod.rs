@@ -210,14 +210,18 @@ impl Engine {
         Some(space)
     }
 
+    /// Whose command the engine executes.
+    pub(crate) fn origin(&self) -> Origin {
+        match self.parser.is_privileged() {
+            true => Origin::Engine(self.id),
+            false => Origin::UserBatch(self.id),
+        }
+    }
+
     /// Tells the observer of a command that breaks `rule`.
     #[cold]
     pub(crate) fn tell(&self, rule: GuestRule, detail: u64, bus: &mut Bus<'_>) {
-        let origin = if self.parser.is_privileged() {
-            Origin::Engine(self.id)
-        } else {
-            Origin::UserBatch(self.id)
-        };
+        let origin = self.origin();
         bus.events.emit(|| Event::GuestError { rule, origin, detail });
     }
 

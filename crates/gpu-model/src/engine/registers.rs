@@ -212,7 +212,8 @@ impl Engine {
         if self.write(offset, value, bus) || bus.registers.write(register, value).is_some() {
             return;
         }
-        bus.events.emit(|| Event::UnknownRegister { offset: register, written: Some(value) });
+        let (written, origin) = (Some(value), self.origin());
+        bus.events.emit(|| Event::UnknownRegister { offset: register, written, origin });
     }
 
     /// A register read by a command; allowed to every batch.
@@ -221,7 +222,8 @@ impl Engine {
         match self.read(offset, bus).or_else(|| bus.registers.read(register)) {
             Some(value) => value,
             None => {
-                bus.events.emit(|| Event::UnknownRegister { offset: register, written: None });
+                let (written, origin) = (None, self.origin());
+                bus.events.emit(|| Event::UnknownRegister { offset: register, written, origin });
                 0
             }
         }

@@ -64,6 +64,8 @@ pub enum Event {
         offset: u32,
         /// The value, for a write.
         written: Option<u32>,
+        /// Who did that.
+        origin: Origin,
     },
     /// A command could not be decoded or executed.
     InstructionError {
@@ -73,6 +75,8 @@ pub enum Event {
         header: u32,
         /// Address of the command (ring offset or batch VA).
         address: u64,
+        /// Whose command it is.
+        origin: Origin,
     },
     /// A register write from a non-privileged batch was dropped.
     PrivilegeViolation {

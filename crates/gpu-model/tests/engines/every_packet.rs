@@ -210,7 +210,9 @@ impl Runner {
             commands += self.bench.gpu.step(20).commands;
         }
         let errors = self.bench.events().into_iter().filter_map(|event| match event {
-            Event::InstructionError { engine, header, address } => Some((engine, header, address)),
+            Event::InstructionError { engine, header, address, .. } => {
+                Some((engine, header, address))
+            }
             _ => None,
         });
         let told: Vec<_> = errors.collect();

@@ -7,7 +7,7 @@ use gen8_spec::execlists::ContextDescriptor;
 use gen8_spec::interrupts as irq;
 use gen8_spec::mmio::{self, ring as reg};
 use gen8_spec::pte;
-use gpu_model::{EngineActivity, Event};
+use gpu_model::{EngineActivity, Event, Origin};
 use ppgtt::Levels;
 
 use super::bench::{Bench, Context, END, load_register, start, store, store_ggtt};
@@ -157,7 +157,9 @@ fn undecodable_command_stops_at_its_dword_with_ipehr_eir_and_interrupt() {
     assert_eq!(bench.get(BCS, reg::ACTHD), BATCH as u32 + 4);
     let bit = irq::CS_ERROR << BCS.interrupt_shift();
     assert_ne!(bench.read_register(bank + irq::IIR) & bit, 0);
-    let expected = Event::InstructionError { engine: BCS, header: 0xdead_beef, address: BATCH + 4 };
+    let origin = Origin::UserBatch(BCS);
+    let expected =
+        Event::InstructionError { engine: BCS, header: 0xdead_beef, address: BATCH + 4, origin };
     assert!(bench.events().contains(&expected));
     bench.run();
     assert_eq!(bench.get(BCS, reg::ACTHD), BATCH as u32 + 4);
