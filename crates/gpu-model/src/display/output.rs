@@ -127,7 +127,10 @@ impl Output {
             return Ok(Output { monitor: Some(monitor) });
         }
         let (width, height) = monitor.split_once('x').ok_or_else(form)?;
-        let number = |digits: &str| digits.parse::<u32>().map_err(|_| form());
+        let number = |digits: &str| match digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            true => digits.parse::<u32>().map_err(|_| form()),
+            false => Err(form()), // A sign, which a number could have.
+        };
         let monitor = Monitor::of_size(number(width)?, number(height)?)?;
         Ok(Output { monitor: Some(monitor) })
     }
@@ -209,7 +212,15 @@ mod tests {
 
     #[test]
     fn what_is_no_output_is_refused() {
-        for text in ["", "vga=1024x768", "hdmi=1024", "hdmi=1024x", "hdmi=-8x9", "hdmi=9e9x1"] {
+        for text in [
+            "",
+            "vga=1024x768",
+            "hdmi=1024",
+            "hdmi=1024x",
+            "hdmi=-8x9",
+            "hdmi=9e9x1",
+            "hdmi=+1024x768",
+        ] {
             assert!(matches!(text.parse::<Output>(), Err(OutputError::Form(_))), "{text}");
         }
         for text in ["hdmi=1023x768", "hdmi=0x0", "hdmi=4096x768", "hdmi=1024x4000000000"] {
