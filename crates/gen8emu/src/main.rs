@@ -5,6 +5,7 @@ mod bench;
 mod cases;
 mod cli;
 mod client;
+mod control;
 mod inspect;
 mod output;
 mod plug;

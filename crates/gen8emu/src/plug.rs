@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::{PlugArgs, UnplugArgs};
 use crate::client;
-use crate::serve::monitors::{Changed, Plug, Unplug};
+use crate::control::monitors::{Changed, Plug, Unplug};
 
 /// What is written before the file of an EDID.
 const EDID_FILE: &str = "hdmi=edid:";

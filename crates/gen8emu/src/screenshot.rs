@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::ScreenshotArgs;
 use crate::client;
-use crate::serve::picture::{Taken, Wanted};
+use crate::control::picture::{Taken, Wanted};
 
 /// Lets the server write the file, and says what is in it.
 pub(crate) fn command(arguments: &ScreenshotArgs) -> Result<()> {

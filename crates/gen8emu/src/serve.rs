@@ -1,9 +1,5 @@
 //! `gen8emu serve`: the GPU as a device of QEMU.
 
-pub(crate) mod control;
-pub(crate) mod monitors;
-pub(crate) mod picture;
-
 use std::sync::Arc;
 use std::thread;
 
@@ -14,6 +10,7 @@ use gpu_model::{Gpu, GpuConfig, GuestRam};
 use observe::AddressSpaces;
 
 use crate::cli::{Display, ServeArgs, Writes};
+use crate::control::{self, Held, Subject};
 
 /// Serves until a signal asks to end.
 pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
@@ -27,10 +24,10 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     let mut server = Server::bind(&arguments.socket, gpu)?;
     server.set_polling(arguments.poll);
     server.set_aperture_writes(aperture_writes(arguments));
-    let facts = || control::Facts::new(Arc::clone(server.device()), spaces);
+    let subject = || Subject::new(Held::Running(Arc::clone(server.device())), spaces);
     // The socket is removed when we end.
     let _control =
-        arguments.control.as_deref().map(|path| control::listen(path, facts())).transpose()?;
+        arguments.control.as_deref().map(|path| control::listen(path, subject())).transpose()?;
     if let Some(address) = arguments.vnc {
         show(address, arguments, &server)?;
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::control::inspect::place::Place;
+
 /// Arguments of `inspect`.
 #[derive(Args, Debug)]
 pub(crate) struct InspectArgs {
@@ -30,6 +32,10 @@ pub(crate) enum Question {
     Engines,
     /// The way of one address through page tables, entry by entry, and why it ends
     Walk(WalkArgs),
+    /// The page tables of an address space as a tree, with the pages that they take
+    Tables(SpaceArgs),
+    /// What an address space maps, and the pages that are reached
+    Ranges(SpaceArgs),
     /// What the GGTT maps
     Ggtt,
     /// The translations that engines have cached
@@ -40,16 +46,22 @@ pub(crate) enum Question {
 #[derive(Args, Debug)]
 pub(crate) struct WalkArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) space: SpaceArgs,
+    /// In the GGTT
+    #[arg(long, group = PLACE)]
+    pub(crate) ggtt: bool,
     /// The address, such as 0x7000
     #[arg(value_name = "ADDRESS", value_parser = address)]
     pub(crate) address: u64,
 }
 
-/// Where an address is looked up.
+/// The group of options that say where to look.
+const PLACE: &str = "place";
+
+/// Which page tables.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
-pub(crate) struct Place {
+#[group(id = PLACE, required = true, multiple = false)]
+pub(crate) struct SpaceArgs {
     /// In an address space, by its number in `address-spaces` (docs/control.md)
     #[arg(long, value_name = "NUMBER")]
     pub(crate) space: Option<u64>,
@@ -59,9 +71,14 @@ pub(crate) struct Place {
     /// In the tables from a PML4 on, or from four page directories on
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = address)]
     pub(crate) root: Vec<u64>,
-    /// In the GGTT
-    #[arg(long)]
-    pub(crate) ggtt: bool,
+}
+
+impl SpaceArgs {
+    /// As the server is asked.
+    pub(crate) fn place(&self) -> Place {
+        let root = (!self.root.is_empty()).then(|| self.root.clone());
+        Place { space: self.space, engine: self.engine.clone(), root }
+    }
 }
 
 /// An address, as it is usually written.

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client;
-use crate::serve::control::inspect::{registers, walk};
+use crate::control::inspect::place::Place;
+use crate::control::inspect::{registers, walk};
 use arguments::{InspectArgs, Question};
 
 /// Asks, and shows the answer.
@@ -26,16 +27,12 @@ pub(crate) fn answer(arguments: &InspectArgs) -> Result<String> {
         }
         Question::Engines => ask(arguments, "engines", &(), tables::engines),
         Question::Walk(way) => {
-            let place = &way.place;
-            let wanted = walk::Wanted {
-                address: way.address,
-                space: place.space,
-                engine: place.engine.clone(),
-                root: (!place.root.is_empty()).then(|| place.root.clone()),
-                ggtt: place.ggtt,
-            };
+            let Place { space, engine, root } = way.space.place();
+            let wanted = walk::Wanted { address: way.address, space, engine, root, ggtt: way.ggtt };
             ask(arguments, "walk", &wanted, tables::walk)
         }
+        Question::Tables(space) => ask(arguments, "tables", &space.place(), tables::tables),
+        Question::Ranges(space) => ask(arguments, "ranges", &space.place(), tables::ranges),
         Question::Ggtt => ask(arguments, "ggtt", &(), tables::ggtt),
         Question::Tlbs => ask(arguments, "tlbs", &(), tables::tlbs),
     }

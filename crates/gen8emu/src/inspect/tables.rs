@@ -1,14 +1,21 @@
 //! The answers as tables.
 
-use crate::serve::control::inspect::engines::{Element, EngineState, Engines};
-use crate::serve::control::inspect::ggtt::{Ggtt, Range};
-use crate::serve::control::inspect::registers::{Register, Registers};
-use crate::serve::control::inspect::tlbs::Tlbs;
-use crate::serve::control::inspect::walk::{Page, Walk};
+use crate::control::inspect::engines::{Element, EngineState, Engines};
+use crate::control::inspect::ggtt::Ggtt;
+use crate::control::inspect::ranges::Ranges;
+use crate::control::inspect::registers::{Register, Registers};
+use crate::control::inspect::runs::Range;
+use crate::control::inspect::tables::Tables;
+use crate::control::inspect::tlbs::Tlbs;
+use crate::control::inspect::walk::{Page, Walk};
 use crate::table::table;
 
 /// What is not there.
 const NONE: &str = "-";
+/// What is said of a walk that ended early.
+const TRUNCATED: &str = "; there is more than is looked at";
+/// The levels of page tables, from the root on.
+const LEVELS: [&str; 4] = ["PML4", "PDP", "PD", "PT"];
 
 /// One line a register.
 pub(super) fn registers(answer: &Registers) -> String {
@@ -92,21 +99,73 @@ fn end(page: &Page) -> String {
 
 /// One line a range, then the sum.
 pub(super) fn ggtt(answer: &Ggtt) -> String {
+    let more = left_out(answer.left_out);
+    let size = answer.size;
+    let sum = format!("{} PTEs are present, the GGTT has {size:#x} bytes{more}", answer.ptes);
+    format!("{}\n{sum}", mappings(&answer.ranges))
+}
+
+/// One line a range, then the sum.
+pub(super) fn ranges(answer: &Ranges) -> String {
+    let more = left_out(answer.left_out);
+    let cut = if answer.truncated { TRUNCATED } else { "" };
+    let sum = format!("{} PTEs map {:#x} bytes{more}{cut}", answer.ptes, answer.bytes);
+    if answer.ranges.is_empty() { sum } else { format!("{}\n{sum}", mappings(&answer.ranges)) }
+}
+
+fn mappings(ranges: &[Range]) -> String {
     let mut shown = table(&["maps", "address", "bytes", "physical"], 1);
-    for Range { address, bytes, physical, one_page } in &answer.ranges {
+    for Range { address, bytes, physical, one_page } in ranges {
         let maps = if *one_page { "one page" } else { "page after page" };
         shown.add_row([maps.to_owned(), hex(*address), hex(*bytes), hex(*physical)]);
     }
-    let more = match answer.left_out {
+    shown.trim_fmt()
+}
+
+fn left_out(ranges: u64) -> String {
+    match ranges {
         0 => String::new(),
         ranges => format!("; {ranges} more ranges are left out"),
+    }
+}
+
+/// One line a table, farther in the farther it is from the root; then the sum.
+pub(super) fn tables(answer: &Tables) -> String {
+    let mut shown = table(&["table", "address", "page", "present"], 1);
+    let depth = |level: &str| LEVELS.iter().position(|&name| name == level).unwrap_or(0);
+    let first = depth(if answer.levels == 4 { "PML4" } else { "PD" });
+    for table in &answer.tables {
+        let depth = depth(&table.level).saturating_sub(first);
+        let level = match table.scratch {
+            true => format!("{} (scratch)", table.level),
+            false => format!("{}{}", "· ".repeat(depth), table.level),
+        };
+        shown.add_row([level, hex(table.address), hex(table.page), table.present.to_string()]);
+    }
+    let problems = answer.problems.iter().map(|problem| format!("problem: {problem}"));
+    let sum = std::iter::once(sum(answer)).chain(problems).collect::<Vec<_>>().join("\n");
+    if answer.tables.is_empty() { sum } else { format!("{}\n{sum}", shown.trim_fmt()) }
+}
+
+fn sum(answer: &Tables) -> String {
+    let totals = &answer.totals;
+    let kinds = [
+        (totals.pml4, "PML4"),
+        (totals.pdp, "PDP"),
+        (totals.pd, "PD"),
+        (totals.pt, "PT"),
+        (totals.scratch_tables, "scratch tables"),
+        (totals.scratch_pages, "scratch pages"),
+    ];
+    let kinds = kinds.iter().filter(|(count, _)| *count > 0);
+    let kinds: Vec<String> = kinds.map(|(count, kind)| format!("{count} {kind}")).collect();
+    let more = match answer.left_out {
+        0 => String::new(),
+        tables => format!("; {tables} more tables are left out"),
     };
-    format!(
-        "{}\n{} PTEs are present, the GGTT has {:#x} bytes{more}",
-        shown.trim_fmt(),
-        answer.ptes,
-        answer.size
-    )
+    let cut = if answer.truncated { TRUNCATED } else { "" };
+    let pages = totals.pages();
+    format!("{pages} pages ({}), {} PTEs{more}{cut}", kinds.join(", "), answer.ptes)
 }
 
 /// One line a cached translation.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The listening socket; removed with this value.
-pub(in crate::serve) struct ControlSocket(pub(super) PathBuf);
+pub(crate) struct ControlSocket(pub(super) PathBuf);
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, copy};
+use super::{Subject, copy};
 
 /// The answer.
 #[derive(Debug, Deserialize, Serialize)]
@@ -29,8 +29,8 @@ pub(crate) struct Entry {
 }
 
 /// Lists them.
-pub(in crate::serve::control) fn tlbs(facts: &Facts) -> Tlbs {
-    let device = copy(facts);
+pub(in crate::control) fn tlbs(subject: &Subject) -> Tlbs {
+    let device = copy(subject);
     let tlb = |engine: &gpu_model::Engine| {
         let entries = engine.tlb().entries();
         let mut entries: Vec<Entry> = entries

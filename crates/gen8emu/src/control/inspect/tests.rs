@@ -34,7 +34,7 @@ fn write(gpu: &mut Gpu, engine: EngineId, register: u32, value: u32) {
 /// 0x11000, the second one read-only, and 0xa000 leads out of memory. A table is missing from 1 GiB on.
 fn with_tables(test: &str) -> Bench {
     let bench = Bench::new(test);
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         gpu.set_memory(GuestRam::anonymous(1 << 20).unwrap());
         gpu.config_write(4, 2, 6); // memory decoding, bus master
         for (table, index, entry) in [
@@ -53,7 +53,7 @@ fn with_tables(test: &str) -> Bench {
 }
 
 fn map(bench: &Bench, index: u64, page: u64) {
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         gpu.bar_write(Bar::Bar0, BAR0_GGTT_OFFSET + 8 * index, 8, encode_ggtt_pte(page));
     });
 }
@@ -63,7 +63,7 @@ fn map(bench: &Bench, index: u64, page: u64) {
 fn at_work(bench: &Bench) {
     map(bench, 0, 0x1_0000);
     let (rcs, bcs) = (EngineId::Rcs, EngineId::Bcs);
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         let start = [mi::header(mi::BATCH_BUFFER_START, 1) | mi::BATCH_PPGTT, 0x7000, 0];
         for (place, word) in [(0x1_0000, start), (0x1_1000, start)]
             .into_iter()
@@ -99,7 +99,7 @@ fn submit(gpu: &mut Gpu, engine: EngineId, [first, second]: [ContextDescriptor; 
 #[test]
 fn registers_are_named_by_name_array_or_offset_and_come_by_offset() {
     let bench = with_tables("inspect-registers");
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         write(gpu, EngineId::Bcs, ring::START, 0x5000);
         gpu.bar_write(Bar::Bar0, u64::from(mmio::FENCE_LO) + 24, 4, 0x1234_5001);
     });
@@ -128,13 +128,13 @@ fn without_a_name_the_registers_come_that_hold_something() {
     assert!(all.contains("HEAD") && !all.contains("bcs0"), "{all}");
     // A palette steps when it is read: not the device's.
     let index = planes::PREC_PAL_INDEX;
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         gpu.bar_write(Bar::Bar0, index.into(), 4, planes::PREC_PAL_AUTO_INCREMENT.into());
     });
     for _ in 0..2 {
         asked(&bench, "registers PREC_PAL_DATA").unwrap();
     }
-    let read = bench.facts.device.look(|gpu| gpu.bar_read(Bar::Bar0, index.into(), 4));
+    let read = bench.device.look(|gpu| gpu.bar_read(Bar::Bar0, index.into(), 4));
     assert_eq!(read, u64::from(planes::PREC_PAL_AUTO_INCREMENT));
 }
 
@@ -214,6 +214,52 @@ fn a_walk_tells_why_it_ends() {
 }
 
 #[test]
+fn page_tables_are_a_tree_with_the_pages_that_they_take() {
+    let bench = with_tables("inspect-tables");
+    let expected = "
+───────────────────────────────────────
+ table      address     page   present
+═══════════════════════════════════════
+ PML4           0x0   0x1000         1
+ · PDP          0x0   0x2000         2
+ · · PD         0x0   0x3000         1
+ · · · PT       0x0   0x4000         3
+───────────────────────────────────────
+4 pages (1 PML4, 1 PDP, 1 PD, 1 PT), 3 PTEs
+problem: PD at 0x7000000000 is outside RAM";
+    assert_eq!(asked(&bench, "tables --space 0").unwrap(), expected.trim_start());
+    let three = asked(&bench, "tables --root 0x3000,0,0,0").unwrap();
+    assert!(three.contains("\n PD ") && three.contains("\n · PT "), "{three}");
+    let none = asked(&bench, "tables --root 0x7000000000").unwrap();
+    assert_eq!(none, "0 pages (), 0 PTEs\nproblem: PML4 at 0x7000000000 is outside RAM");
+}
+
+#[test]
+fn ranges_of_an_address_space_name_the_pages_that_are_reached() {
+    let bench = with_tables("inspect-ranges");
+    bench.device.touch(|gpu| {
+        let entry = |page| encode_pte(page, CacheLevel::Llc, false);
+        for (index, page) in [(8, 0x1_2000), (16, 0x1_0000), (17, 0x1_0000), (18, 0x1_0000)] {
+            assert!(gpu.memory().write_u64(0x4000 + 8 * index, entry(page)));
+        }
+    });
+    let expected = "
+───────────────────────────────────────────────────
+ maps              address    bytes       physical
+═══════════════════════════════════════════════════
+ page after page    0x7000   0x2000        0x11000
+ page after page    0x9000   0x1000        0x11000
+ page after page    0xa000   0x1000   0x7f00000000
+ one page          0x10000   0x3000        0x10000
+───────────────────────────────────────────────────
+7 PTEs map 0x7000 bytes";
+    assert_eq!(asked(&bench, "ranges --space 0").unwrap(), expected.trim_start());
+    assert_eq!(asked(&bench, "ranges --root 0,0,0,0").unwrap(), "0 PTEs map 0x0 bytes");
+    let json = r#"{"ptes":0,"bytes":0,"ranges":[],"left_out":0,"truncated":false}"#;
+    assert_eq!(asked(&bench, "ranges --root 0,0,0,0 --json").unwrap(), json);
+}
+
+#[test]
 fn engines_tell_what_they_run_and_what_they_have_cached() {
     let bench = with_tables("inspect-engines");
     at_work(&bench);
@@ -267,6 +313,8 @@ fn what_cannot_be_answered_is_told_in_one_line_with_what_was_expected() {
         ("registers vcs1.HEAD", "there is no register 'vcs1.HEAD': expected a name such as HEAD, "),
         ("walk --space 9 0", "there is no address space 9: expected 0 to 0"),
         ("walk --engine rcs1 0", "there is no engine 'rcs1': expected rcs0, bcs0, vcs0, vecs0"),
+        ("tables --space 9", "there is no address space 9: expected 0 to 0"),
+        ("ranges --engine vcs0", "vcs0 has no PPGTT loaded"),
         ("walk --engine vcs0 0", "vcs0 has no PPGTT loaded"),
         (
             "walk --root 1,2 0",
@@ -282,6 +330,9 @@ fn what_cannot_be_answered_is_told_in_one_line_with_what_was_expected() {
         ask(&mut client, request.as_bytes())["error"]["desc"].as_str().unwrap().to_owned()
     };
     assert!(refused("walk", json!({ "address": 0 })).contains("expected exactly one of"));
+    assert!(
+        refused("tables", json!({})).contains("expected exactly one of space, engine and root")
+    );
     let both = json!({ "address": 0, "space": 0, "ggtt": true });
     assert!(refused("walk", both).contains("expected exactly one of"));
     assert!(refused("registers", json!({ "names": vec!["HEAD"; 65] })).contains("at most 64"));

@@ -1,12 +1,12 @@
 //! The GGTT's entries, for who looks at all of them.
 
-use gpu_thread::Device;
+use super::Held;
 
 /// Entries that are copied with the device locked: half a MiB of them.
 const AT_ONCE: usize = 1 << 16;
 
 /// Hands out every entry with its index, present or not. What is written meanwhile may be seen or not.
-pub(super) fn each_entry(device: &Device, mut look: impl FnMut(u64, u64)) {
+pub(super) fn each_entry(device: &Held, mut look: impl FnMut(u64, u64)) {
     let mut first = 0;
     loop {
         let entries: Vec<u64> = device.look(|gpu| {

@@ -6,7 +6,7 @@ use gpu_model::engine::Elements;
 use gpu_model::{Engine, EngineActivity, Gpu};
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, copy};
+use super::{Subject, copy};
 
 /// The answer.
 #[derive(Debug, Deserialize, Serialize)]
@@ -56,8 +56,8 @@ pub(crate) struct Element {
 }
 
 /// Looks at all of them.
-pub(in crate::serve::control) fn engines(facts: &Facts) -> Engines {
-    let mut device = copy(facts);
+pub(in crate::control) fn engines(subject: &Subject) -> Engines {
+    let mut device = copy(subject);
     let count = device.engines().len();
     Engines { engines: (0..count).map(|index| state(&mut device, index)).collect() }
 }

@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use gen8_spec::registers::outputs::PIPE_COUNT;
 use gpu_model::display::Picture;
-use gpu_thread::Device;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
+
+use super::Held;
 
 /// What is asked for.
 #[derive(Deserialize, Serialize)]
@@ -29,7 +32,7 @@ pub(crate) struct Taken {
 }
 
 /// Writes what a pipe sends. The device is locked only while its registers are read.
-pub(super) fn take(wanted: &Wanted, device: &Device) -> Result<Taken> {
+pub(super) fn take(wanted: &Wanted, device: &Held) -> Result<Taken> {
     let path = wanted.file.display();
     ensure!(wanted.file.is_absolute(), "{path} is no path from the root");
     let pipes = match wanted.pipe {
@@ -47,11 +50,22 @@ pub(super) fn take(wanted: &Wanted, device: &Device) -> Result<Taken> {
 }
 
 fn write(picture: &Picture, path: &Path) -> Result<()> {
-    let file = BufWriter::new(File::create(path)?);
+    let file = BufWriter::new(create(path)?);
     let mut encoder = png::Encoder::new(file, picture.width, picture.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&picture.rgb())?;
     Ok(writer.finish()?)
+}
+
+/// An empty file. A FIFO or a device could keep the server, and all its clients, waiting.
+fn create(path: &Path) -> Result<File> {
+    let never_wait = i32::try_from(OFlags::NONBLOCK.bits())?;
+    let mut options = File::options();
+    let file =
+        options.write(true).create(true).truncate(false).custom_flags(never_wait).open(path)?;
+    ensure!(file.metadata()?.is_file(), "it is no file");
+    file.set_len(0)?;
+    Ok(file)
 }

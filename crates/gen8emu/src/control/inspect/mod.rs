@@ -3,7 +3,11 @@
 
 pub(crate) mod engines;
 pub(crate) mod ggtt;
+pub(crate) mod place;
+pub(crate) mod ranges;
 pub(crate) mod registers;
+pub(crate) mod runs;
+pub(crate) mod tables;
 pub(crate) mod tlbs;
 pub(crate) mod walk;
 
@@ -12,9 +16,9 @@ mod tests;
 
 use gpu_model::Gpu;
 
-use super::Facts;
+use super::Subject;
 
 /// A copy of the device, which is asked in its place.
-fn copy(facts: &Facts) -> Gpu {
-    facts.device.look(Gpu::copy_without_ggtt)
+fn copy(subject: &Subject) -> Gpu {
+    subject.device.look(Gpu::copy_without_ggtt)
 }

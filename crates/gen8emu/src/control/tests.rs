@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Instant;
 
 use gen8_spec::pci::BAR0_GGTT_OFFSET;
 use gen8_spec::pte::{encode_ggtt_pte, encode_table};
@@ -11,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
-use gpu_thread::InterruptSink;
+use gpu_thread::{Device, InterruptSink};
+use observe::AddressSpaces;
 
 struct NoInterrupts;
 
@@ -23,12 +26,17 @@ impl InterruptSink for NoInterrupts {
 pub(super) struct Bench {
     pub(super) directory: PathBuf,
     pub(super) path: PathBuf,
-    pub(super) facts: Facts,
+    pub(super) device: Arc<Device>,
+    subject: Subject,
     _socket: ControlSocket,
 }
 
 impl Bench {
     pub(super) fn new(test: &str) -> Bench {
+        Bench::with_patience(test, PATIENCE)
+    }
+
+    fn with_patience(test: &str, patience: Duration) -> Bench {
         let directory = std::env::temp_dir().join(format!("gen8emu-{test}-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let path = directory.join("control");
@@ -39,18 +47,22 @@ impl Bench {
         let mut spaces = AddressSpaces::new();
         let (engine, pdps) = (gen8_spec::engine::EngineId::Rcs, [0x1000, 0, 0, 0]);
         spaces.event(9, &Event::PdpLoaded { engine, levels: 4, pdps, context: 3 });
-        let facts = Facts::new(device, spaces);
-        let _socket = listen(&path, facts.clone()).unwrap();
-        Bench { directory, path, facts, _socket }
+        let subject = Subject::new(Held::Running(Arc::clone(&device)), spaces);
+        let _socket = listen_with(&path, subject.clone(), patience).unwrap();
+        Bench { directory, path, device, subject, _socket }
     }
 
     pub(super) fn connect(&self) -> BufReader<UnixStream> {
-        let stream = UnixStream::connect(&self.path).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut client = BufReader::new(stream);
-        assert_eq!(line(&mut client), json!({ "gen8emu": { "control": 1 } }));
-        client
+        connect_to(&self.path)
     }
+}
+
+fn connect_to(path: &Path) -> BufReader<UnixStream> {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut client = BufReader::new(stream);
+    assert_eq!(line(&mut client), json!({ "gen8emu": { "control": 1 } }));
+    client
 }
 
 impl Drop for Bench {
@@ -86,7 +98,7 @@ fn accesses_are_counted_since_the_start() {
     let mut client = bench.connect();
     let ask = |client: &mut _| ask(client, br#"{"execute":"accesses"}"#)["return"].clone();
     assert_eq!(ask(&mut client), json!({ "reads": 0, "writes": 0 }));
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         gpu.config_write(4, 2, 2); // memory decoding
         gpu.bar_write(Bar::Bar0, 0, 4, 0);
         gpu.bar_read(Bar::Bar0, 0, 8);
@@ -116,7 +128,7 @@ fn a_screenshot_is_a_file_or_a_clear_error() {
         let desc = reply["error"]["desc"].as_str().unwrap_or_default();
         assert!(desc.contains(told), "{reply}");
     }
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         gpu.config_write(4, 2, 2); // memory decoding
         for (register, value) in
             [(outputs::PIPESRC, 15 << 16 | 8), (outputs::PIPECONF, outputs::PIPECONF_ENABLE)]
@@ -130,11 +142,20 @@ fn a_screenshot_is_a_file_or_a_clear_error() {
     let beyond = bench.directory.join("none").join("screen.png");
     let reply = ask(&mut client, wanted(&beyond, None).as_bytes());
     assert!(reply["error"]["desc"].as_str().unwrap().contains("cannot write"), "{reply}");
+    // Nobody reads the first one, somebody the second one: no reason to wait for them.
+    for is_read in [false, true] {
+        let fifo = bench.directory.join(format!("fifo-{is_read}"));
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
+        let _reader = is_read.then(|| fs::File::options().read(true).write(true).open(&fifo));
+        let reply = ask(&mut client, wanted(&fifo, None).as_bytes());
+        assert!(reply["error"]["desc"].as_str().unwrap().contains("cannot write"), "{reply}");
+    }
 }
 
 /// Nine rows of a page each, from the start of the GGTT, which maps them to 0x10000 and behind.
 fn show_a_surface(bench: &Bench) {
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         gpu.set_memory(GuestRam::anonymous(1 << 20).unwrap());
         gpu.config_write(4, 2, 2); // memory decoding
         for (register, value) in [
@@ -179,7 +200,7 @@ fn mappings_of_a_surface_are_told_also_when_another_one_shows() {
     let space = &answer["spaces"][0];
     assert_eq!((&space["ptes"], &space["first"]), (&json!(1), &json!(0x7000)), "{answer}");
     // Another surface, which the address space does not map.
-    bench.facts.device.touch(|gpu| {
+    bench.device.touch(|gpu| {
         for index in 0..10 {
             let entry = encode_ggtt_pte(0x2_0000 + 0x1000 * index);
             gpu.bar_write(Bar::Bar0, BAR0_GGTT_OFFSET + 8 * index, 8, entry);
@@ -222,7 +243,7 @@ fn monitors_come_and_go_and_what_cannot_be_is_told() {
     };
     let live = || {
         let isr = gen8_spec::interrupts::PCH_BANK + gen8_spec::interrupts::ISR;
-        bench.facts.device.touch(|gpu| {
+        bench.device.touch(|gpu| {
             gpu.config_write(4, 2, 2); // memory decoding
             gpu.bar_read(Bar::Bar0, isr.into(), 4) >> 21
         })
@@ -260,12 +281,12 @@ fn only_the_owner_can_connect_and_the_socket_goes_with_the_server() {
     let mode = fs::metadata(&bench.path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(fs::read_dir(&bench.directory).unwrap().count(), 1, "nothing else is left");
-    let second = listen(&bench.path, bench.facts.clone());
+    let second = listen(&bench.path, bench.subject.clone());
     let second = second.err().expect("there is a server already");
     assert!(format!("{second:#}").contains("another server"), "{second:#}");
     let file = bench.directory.join("file");
     fs::write(&file, "precious").unwrap();
-    assert!(listen(&file, bench.facts.clone()).is_err());
+    assert!(listen(&file, bench.subject.clone()).is_err());
     assert_eq!(fs::read(&file).unwrap(), b"precious");
     let path = bench.path.clone();
     drop(bench);
@@ -285,8 +306,8 @@ fn what_is_no_request_is_told_and_the_next_one_is_answered() {
         (
             br#"{"execute":"adress"}"#,
             "CommandNotFound",
-            "expected accesses, address-spaces, engines, ggtt, plug, registers, screenshot, \
-             surface-mappings, tlbs, unplug or walk",
+            "expected accesses, address-spaces, engines, ggtt, plug, ranges, registers, screenshot, \
+             surface-mappings, tables, tlbs, unplug, version or walk",
         ),
     ] {
         let reply = ask(&mut client, request);
@@ -309,13 +330,42 @@ fn a_request_without_end_is_cut_off() {
 }
 
 #[test]
+fn who_answers_and_in_which_version_is_told() {
+    let bench = Bench::new("control-version");
+    let answer = ask(&mut bench.connect(), br#"{"execute":"version"}"#)["return"].clone();
+    let program = env!("CARGO_PKG_VERSION");
+    assert_eq!(answer, json!({ "control": 1, "program": program, "running": true }));
+}
+
+#[test]
+fn the_device_of_a_recording_is_looked_at_and_not_changed() {
+    let bench = Bench::new("control-still");
+    let mut config = GpuConfig::by_device_id(0x1616).unwrap();
+    config.outputs = vec!["hdmi=none".parse().unwrap()];
+    let gpu = Arc::new(Mutex::new(Gpu::new(config, GuestRam::empty())));
+    let path = bench.directory.join("still");
+    let subject = Subject::new(Held::Still(gpu), AddressSpaces::new());
+    let _socket = listen(&path, subject).unwrap();
+    let mut client = connect_to(&path);
+    assert_eq!(ask(&mut client, br#"{"execute":"version"}"#)["return"]["running"], json!(false));
+    let engines = ask(&mut client, br#"{"execute":"engines"}"#);
+    assert_eq!(engines["return"]["engines"][0]["activity"], "idle", "{engines}");
+    let plug = br#"{"execute":"plug","arguments":{"port":"B","output":"hdmi=640x480"}}"#;
+    let refused = ask(&mut client, plug);
+    assert!(refused["error"]["desc"].as_str().unwrap().contains("not changed"), "{refused}");
+}
+
+#[test]
 fn a_client_that_takes_no_reply_gives_its_place_back() {
     let bench = Bench::new("control-deaf");
     let (deaf, server) = UnixStream::pair().unwrap();
     deaf.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
     // Their replies are far longer than they.
     while (&deaf).write_all(b"{\"execute\":\"address-spaces\"}\n").is_ok() {}
-    let end = serve(&server, &bench.facts, Duration::from_millis(50));
+    let patience = Duration::from_millis(50);
+    let room = Room { subject: bench.subject.clone(), turns: Turns::default(), patience };
+    let place = Seats::new(patience).seat(server).unwrap_or_else(|_| panic!("all are free"));
+    let end = serve(&place, &room);
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
 
@@ -331,8 +381,33 @@ fn clients_that_never_read_or_write_delay_neither_others_nor_the_device() {
     let mut client = bench.connect();
     for _ in 0..100 {
         assert!(ask(&mut client, request)["return"].is_object());
-        bench.facts.device.look(|gpu| gpu.now_ns());
+        bench.device.look(|gpu| gpu.now_ns());
     }
-    let mut surplus = UnixStream::connect(&bench.path).unwrap();
+    let mut surplus = BufReader::new(UnixStream::connect(&bench.path).unwrap());
+    let told = line(&mut surplus);
+    assert_eq!(told["error"]["class"], "Busy", "{told}");
+    assert!(told["error"]["desc"].as_str().unwrap().contains("8 clients"), "{told}");
     assert_eq!(surplus.read(&mut [0]).unwrap(), 0, "one client more than served");
+}
+
+#[test]
+fn silent_clients_lose_their_places_to_those_who_come() {
+    let bench = Bench::with_patience("control-silent", Duration::from_millis(100));
+    // Half a question is none, and who goes leaves nothing behind.
+    let silent: Vec<_> = (0..MOST_CLIENTS).map(|_| bench.connect()).collect();
+    silent.iter().for_each(|client| client.get_ref().write_all(b"{").unwrap());
+    let began = Instant::now();
+    let mut newcomer = loop {
+        let mut client = BufReader::new(UnixStream::connect(&bench.path).unwrap());
+        if line(&mut client).get("gen8emu").is_some() {
+            break client;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody was turned away");
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert!(ask(&mut newcomer, br#"{"execute":"version"}"#)["return"].is_object());
+    for _ in 0..1000 {
+        drop(UnixStream::connect(&bench.path).unwrap());
+    }
+    assert!(ask(&mut newcomer, br#"{"execute":"version"}"#)["return"].is_object());
 }

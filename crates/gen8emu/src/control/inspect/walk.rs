@@ -6,11 +6,11 @@ use std::cell::RefCell;
 use gen8_spec::PAGE_SHIFT;
 use gen8_spec::pci::BAR0_GGTT_OFFSET;
 use gpu_model::Gpu;
-use observe::RootError;
 use ppgtt::{Access, Level, Levels, PageTableRoot, PhysicalMemory};
 use serde::{Deserialize, Serialize};
 
-use super::Facts;
+use super::Subject;
+use super::place::{Place, PlaceError};
 
 /// Bytes of an entry.
 const ENTRY_SIZE: u64 = 8;
@@ -78,52 +78,24 @@ pub(crate) struct Page {
 pub(crate) enum WalkError {
     #[error("expected exactly one of space, engine, root and ggtt")]
     Where,
-    #[error(
-        "a root of {0} tables: expected 1 (the PML4) or 4 (the page directories of three levels)"
-    )]
-    Root(usize),
-    #[error("there is no engine '{name}': expected {known}")]
-    Engine { name: String, known: String },
-    #[error("{0} has no PPGTT loaded")]
-    NothingLoaded(String),
     #[error(transparent)]
-    Space(#[from] RootError),
+    Place(#[from] PlaceError),
 }
 
 /// Walks.
-pub(in crate::serve::control) fn walk(wanted: &Wanted, facts: &Facts) -> Result<Walk, WalkError> {
-    let root = match wanted {
-        Wanted { space: Some(number), engine: None, root: None, ggtt: false, .. } => {
-            facts.spaces.root(*number)?
+pub(in crate::control) fn walk(wanted: &Wanted, subject: &Subject) -> Result<Walk, WalkError> {
+    let Wanted { address, space, engine, root, ggtt } = wanted;
+    let place = Place { space: *space, engine: engine.clone(), root: root.clone() };
+    match (ggtt, place.is_empty()) {
+        (true, true) => Ok(subject.device.look(|gpu| through_ggtt(*address, gpu))),
+        (false, false) => {
+            let root = place.root(subject).map_err(|error| match error {
+                PlaceError::Where => WalkError::Where,
+                other => WalkError::Place(other),
+            })?;
+            Ok(through_ppgtt(*address, &root, &subject.memory()))
         }
-        Wanted { space: None, engine: Some(name), root: None, ggtt: false, .. } => {
-            facts.device.look(|gpu| loaded(name, gpu))?
-        }
-        Wanted { space: None, engine: None, root: Some(tables), ggtt: false, .. } => named(tables)?,
-        Wanted { space: None, engine: None, root: None, ggtt: true, address } => {
-            return Ok(facts.device.look(|gpu| through_ggtt(*address, gpu)));
-        }
-        _ => return Err(WalkError::Where),
-    };
-    let memory = facts.device.look(|gpu| gpu.memory().clone());
-    Ok(through_ppgtt(wanted.address, &root, &memory))
-}
-
-/// What an engine has loaded.
-fn loaded(name: &str, gpu: &Gpu) -> Result<PageTableRoot, WalkError> {
-    let engine = gpu.engines().iter().find(|engine| engine.id().name() == name);
-    let Some(engine) = engine else {
-        let known: Vec<&str> = gpu.engines().iter().map(|engine| engine.id().name()).collect();
-        return Err(WalkError::Engine { name: name.to_owned(), known: known.join(", ") });
-    };
-    engine.root().ok_or_else(|| WalkError::NothingLoaded(name.to_owned()))
-}
-
-fn named(tables: &[u64]) -> Result<PageTableRoot, WalkError> {
-    match *tables {
-        [pml4] => Ok(PageTableRoot::FourLevel(pml4)),
-        [a, b, c, d] => Ok(PageTableRoot::ThreeLevel([a, b, c, d])),
-        _ => Err(WalkError::Root(tables.len())),
+        _ => Err(WalkError::Where),
     }
 }
 

@@ -5,7 +5,7 @@ use gen8_spec::registers::names;
 use serde::{Deserialize, Serialize};
 use strsim::damerau_levenshtein;
 
-use super::{Facts, copy};
+use super::{Subject, copy};
 
 /// Names in one question.
 const MOST_NAMES: usize = 64;
@@ -62,14 +62,14 @@ struct Known {
 }
 
 /// Reads them.
-pub(in crate::serve::control) fn registers(
+pub(in crate::control) fn registers(
     wanted: &Wanted,
-    facts: &Facts,
+    subject: &Subject,
 ) -> Result<Registers, RegisterError> {
     if wanted.names.len() > MOST_NAMES {
         return Err(RegisterError::TooMany(wanted.names.len()));
     }
-    let mut device = copy(facts);
+    let mut device = copy(subject);
     let engines: Vec<EngineId> = device.engines().iter().map(gpu_model::Engine::id).collect();
     let known = known(&engines);
     let unknown = |name: &&String| !known.iter().any(|register| register.is_called(name));

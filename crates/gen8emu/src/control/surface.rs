@@ -6,12 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use gen8_spec::pte::{ADDRESS_MASK, PRESENT};
 use gen8_spec::registers::outputs::PIPE_COUNT;
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
-use gpu_thread::Device;
 use observe::PageMappings;
 use serde::{Deserialize, Serialize};
 
-use super::Facts;
 use super::entries::each_entry;
+use super::{Held, Subject};
 
 /// Sets of pages that are remembered at a time.
 const MOST_REMEMBERED: usize = 16;
@@ -113,27 +112,27 @@ impl Remembered {
 }
 
 /// Looks who maps the surface. The device is locked for copies only; tables are memory.
-pub(super) fn mappings(wanted: Wanted, facts: &Facts) -> Result<Mappings, SurfaceError> {
+pub(super) fn mappings(wanted: Wanted, subject: &Subject) -> Result<Mappings, SurfaceError> {
     let surface = match wanted {
         Wanted { remembered: Some(name), pipe: None, remember: None } => {
-            facts.remembered.get(name)?
+            subject.remembered.get(name)?
         }
         Wanted { remembered: Some(_), .. } => return Err(SurfaceError::Both),
         Wanted { remembered: None, pipe, remember } => {
-            let surface = shown(pipe, &facts.device)?;
+            let surface = shown(pipe, &subject.device)?;
             if let Some(name) = remember {
-                facts.remembered.keep(name, &surface)?;
+                subject.remembered.keep(name, &surface)?;
             }
             surface
         }
     };
-    let memory = facts.device.look(|gpu| gpu.memory().clone());
-    let address_spaces = facts.spaces.mappings(&memory, &surface.pages);
-    Ok(Mappings { ggtt: ggtt_mappings(&facts.device, &surface.pages), surface, address_spaces })
+    let memory = subject.memory();
+    let address_spaces = subject.spaces.mappings(&memory, &surface.pages);
+    Ok(Mappings { ggtt: ggtt_mappings(&subject.device, &surface.pages), surface, address_spaces })
 }
 
 /// What shows now.
-fn shown(pipe: Option<usize>, device: &Device) -> Result<Surface, SurfaceError> {
+fn shown(pipe: Option<usize>, device: &Held) -> Result<Surface, SurfaceError> {
     let mut pipes = match pipe {
         Some(pipe) => pipe..pipe.saturating_add(1),
         None => 0..PIPE_COUNT,
@@ -144,7 +143,7 @@ fn shown(pipe: Option<usize>, device: &Device) -> Result<Surface, SurfaceError> 
     Ok(Surface { pipe, address: surface.address, bytes: surface.bytes, pages })
 }
 
-fn ggtt_mappings(device: &Device, pages: &BTreeSet<u64>) -> GgttMappings {
+fn ggtt_mappings(device: &Held, pages: &BTreeSet<u64>) -> GgttMappings {
     let mut found = GgttMappings::default();
     each_entry(device, |index, entry| {
         if entry & PRESENT != 0 && pages.contains(&(entry & ADDRESS_MASK)) {

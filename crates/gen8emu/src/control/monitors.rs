@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use gpu_model::display::{Output, Port};
-use gpu_thread::Device;
 use serde::{Deserialize, Serialize};
 
+use super::Held;
 use crate::output;
 
 /// What is to be connected.
@@ -35,7 +35,7 @@ pub(crate) struct Changed {
 }
 
 /// Connects a monitor.
-pub(super) fn plug(wanted: &Plug, device: &Device) -> Result<Changed> {
+pub(super) fn plug(wanted: &Plug, device: &Held) -> Result<Changed> {
     let port: Port = wanted.port.parse()?;
     let output = Output::parse(&wanted.output, |file: &Path| {
         // The client's working directory is another.
@@ -45,13 +45,13 @@ pub(super) fn plug(wanted: &Plug, device: &Device) -> Result<Changed> {
         output::read(file)
     })?;
     let monitor = output.monitor.context("'hdmi=none' is no monitor: unplug takes one away")?;
-    device.touch(|gpu| gpu.plug(port, monitor))?;
+    device.touch(|gpu| gpu.plug(port, monitor))??;
     Ok(Changed { port: port.to_string() })
 }
 
 /// Takes a monitor away.
-pub(super) fn unplug(wanted: &Unplug, device: &Device) -> Result<Changed> {
+pub(super) fn unplug(wanted: &Unplug, device: &Held) -> Result<Changed> {
     let port: Port = wanted.port.parse()?;
-    device.touch(|gpu| gpu.unplug(port))?;
+    device.touch(|gpu| gpu.unplug(port))??;
     Ok(Changed { port: port.to_string() })
 }
