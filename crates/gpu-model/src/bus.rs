@@ -14,6 +14,8 @@ use crate::registers::RegisterFile;
 pub struct Bus<'a> {
     /// Guest memory.
     pub memory: &'a GuestRam,
+    /// Guest memory for what is read to tell observers something: no access of the device.
+    pub observed_memory: &'a GuestRam,
     /// The global GTT.
     pub ggtt: &'a mut Ggtt,
     /// Interrupt banks.
@@ -44,7 +46,7 @@ impl Bus<'_> {
 }
 
 /// MI_SEMAPHORE_SIGNAL on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SemaphoreSignal {
     /// Engine whose waiter is meant.
     pub target: EngineId,

@@ -9,7 +9,7 @@ use crate::guest_rule::{GuestRule, Origin};
 const PAGE: core::ops::Range<u32> = regs::BASE..regs::BASE + gen8_spec::PAGE_SIZE as u32;
 
 /// Arguments of the next hint. Nothing in the device depends on them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct DebugPage {
     arg0: u64,
     arg1: u32,

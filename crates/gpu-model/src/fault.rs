@@ -4,7 +4,7 @@ use gen8_spec::engine::EngineId;
 use gen8_spec::mmio;
 
 /// A translation or access that failed, as the fault registers report it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GpuFault {
     /// Engine that made the access; `None` for the CPU through the aperture.
     pub engine: Option<EngineId>,
@@ -22,7 +22,7 @@ pub struct GpuFault {
 
 /// GEN8_RING_FAULT_REG and GEN8_FAULT_TLB_DATA0/1: the first fault since software cleared the valid
 /// bit. Plain storage for software, which clears the valid bit by a read-modify-write.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct FaultRegisters {
     fault: u32,
     data0: u32,

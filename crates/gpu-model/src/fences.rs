@@ -1,6 +1,8 @@
 //! The fence registers. They act on CPU accesses through the aperture and on nothing else: engines
 //! are told about tiles by their commands.
 
+use core::hash::{Hash, Hasher};
+
 use gen8_spec::fence::Fence;
 use gen8_spec::mmio::{FENCE_COUNT, FENCE_LO};
 
@@ -10,6 +12,13 @@ pub struct Fences {
     values: [u64; FENCE_COUNT as usize],
     /// In the order of the registers: of fences that overlap, the first one counts.
     used: Vec<Fence>,
+}
+
+/// By the registers, of which the fences are made.
+impl Hash for Fences {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.values.hash(state);
+    }
 }
 
 impl Fences {

@@ -9,7 +9,7 @@ use gen8_spec::registers::power;
 use gen8_spec::{masked_apply, mmio::FORCEWAKE_RANGE_END};
 
 /// The forcewake block.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Forcewake {
     requests: u32,
 }

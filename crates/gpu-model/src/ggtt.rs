@@ -4,8 +4,12 @@
 //! model keeps it in the device and translates on every use, so the flush register (0x101008) has
 //! nothing to flush.
 
+use core::hash::{Hash, Hasher};
+
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE, pci, pte};
 use thiserror::Error;
+
+use crate::digest::mix;
 
 /// A GGTT translation that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -47,13 +51,27 @@ impl GgttFault {
 #[derive(Clone, Default)]
 pub struct Ggtt {
     entries: Vec<u64>,
+    /// All entries as one number, 0 for none: kept, for to make it takes as long as to read 8 MiB.
+    digest: u64,
+}
+
+/// By what is kept of the entries.
+impl Hash for Ggtt {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.entries.len(), self.digest).hash(state);
+    }
+}
+
+/// What an entry adds to the number of all.
+fn part(index: u64, value: u64) -> u64 {
+    if value == 0 { 0 } else { mix(mix(index + 1) ^ value) }
 }
 
 impl Ggtt {
     /// A GGTT of the size that `gmch_ctrl` provides, with no PTE present.
     pub fn new(gmch_ctrl: u16) -> Self {
         let count = pci::ggtt_pte_bytes(gmch_ctrl) / size_of::<u64>() as u64;
-        Self { entries: vec![0; count as usize] }
+        Self { entries: vec![0; count as usize], digest: 0 }
     }
 
     /// Bytes of address space.
@@ -85,6 +103,7 @@ impl Ggtt {
     /// Stores PTE `index`; dropped beyond the end.
     pub fn write_pte(&mut self, index: u64, value: u64) {
         if let Some(entry) = usize::try_from(index).ok().and_then(|i| self.entries.get_mut(i)) {
+            self.digest ^= part(index, *entry) ^ part(index, value);
             *entry = value;
         }
     }

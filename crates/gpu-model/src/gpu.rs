@@ -14,6 +14,7 @@ use crate::fences::Fences;
 use crate::forcewake::Forcewake;
 use crate::ggtt::Ggtt;
 use crate::interrupts::Interrupts;
+use crate::journal::Recording;
 use crate::memory::GuestRam;
 use crate::pci::{Bar, InterruptMessage, PciFunction};
 use crate::power::{Load, Power};
@@ -21,7 +22,7 @@ use crate::registers::RegisterFile;
 
 /// The whole state of the device, apart from guest memory and the observer: save it with
 /// [`Gpu::state`], go back to it with [`Gpu::restore`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct GpuState {
     pub(crate) pci: PciFunction,
     pub(crate) ggtt: Ggtt,
@@ -92,9 +93,15 @@ impl GpuState {
 pub struct Gpu {
     pub(crate) config: GpuConfig,
     pub(crate) memory: GuestRam,
+    /// The same memory for others than the device, and for observers while it works: accesses of a device
+    /// that is recorded are told of, and theirs are not its own.
+    pub(crate) open_memory: GuestRam,
+    pub(crate) observed_memory: GuestRam,
     pub(crate) events: EventSink,
     pub(crate) state: GpuState,
     pub(crate) accesses: RegisterAccesses,
+    /// Who is told what goes into the device, if anybody is.
+    pub(crate) recording: Option<Box<Recording>>,
 }
 
 /// How often software used BAR0 (registers and GGTT entries) since power-on. No state of the
@@ -112,7 +119,9 @@ impl Gpu {
     pub fn new(config: GpuConfig, memory: GuestRam) -> Gpu {
         let state = GpuState::new(&config, config.effective_outputs());
         let (events, accesses) = Default::default();
-        Gpu { config, memory, events, state, accesses }
+        let (open_memory, observed_memory) = (memory.clone(), memory.clone());
+        let recording = None;
+        Gpu { config, memory, open_memory, observed_memory, events, state, accesses, recording }
     }
 
     /// Sets or removes the observer of the device's events.
@@ -131,31 +140,28 @@ impl Gpu {
     }
 
     /// The RAM that the device reaches.
+    #[expect(clippy::misnamed_getters, reason = "only the device itself goes where it is told of")]
     pub fn memory(&self) -> &GuestRam {
-        &self.memory
+        &self.open_memory
     }
 
-    /// Gives the device other RAM, as a machine does whose memory map changes; the RAM that it had
-    /// comes back.
-    pub fn set_memory(&mut self, memory: GuestRam) -> GuestRam {
-        core::mem::replace(&mut self.memory, memory)
+    /// The RAM that the device reaches, for its observers, to be read in [`Observer::event`] only: what they
+    /// read of a device with a journal is told, so that they find the same in a replay.
+    pub fn observed_memory(&self) -> &GuestRam {
+        &self.observed_memory
     }
 
-    /// Tells where the machine put the stolen memory: 0 for nowhere, else a multiple of 1 MiB. A
-    /// reset does not change it.
-    pub fn place_stolen_memory(&mut self, base: u32) {
+    /// Has the device use this memory; the one until now comes back.
+    pub(crate) fn put_memory(&mut self, memory: GuestRam) -> GuestRam {
+        self.observed_memory = memory.for_observers();
+        let old = core::mem::replace(&mut self.open_memory, memory.untapped());
+        self.memory = memory;
+        old
+    }
+
+    pub(crate) fn put_stolen_memory(&mut self, base: u32) {
         self.config.stolen_base = base;
         self.state.pci.place_stolen_memory(base);
-    }
-
-    /// Reads `size` bytes (1, 2 or 4) of PCI configuration space.
-    pub fn config_read(&mut self, offset: u16, size: u8) -> u32 {
-        self.state.pci.read(offset, size)
-    }
-
-    /// Writes `size` bytes (1, 2 or 4) of PCI configuration space.
-    pub fn config_write(&mut self, offset: u16, size: u8, value: u32) {
-        self.state.pci.write(offset, size, value);
     }
 
     /// Bus address of `bar`, or `None` while the function does not answer there (decoding disabled,
@@ -178,8 +184,7 @@ impl Gpu {
         self.state.now_ns
     }
 
-    /// Sets device time; an earlier time than the last one changes nothing.
-    pub fn advance_to(&mut self, now_ns: u64) {
+    pub(crate) fn pass_time(&mut self, now_ns: u64) {
         let passed = now_ns.saturating_sub(self.state.now_ns);
         self.state.now_ns += passed;
         self.events.set_time(self.state.now_ns);
@@ -209,10 +214,9 @@ impl Gpu {
         heard.filter_map(|pipe| self.state.display.next_blanking(pipe)).min()
     }
 
-    /// Lets the engines run, `budget` commands at most in all. Each gets its share, and they take
-    /// turns at being first, so that no engine waits for another's endless batch. Engines with work
-    /// wait while bus mastering is off.
-    pub fn step(&mut self, budget: u32) -> StepReport {
+    /// Each engine gets its share, and they take turns at being first, so that no engine waits for
+    /// another's endless batch.
+    pub(crate) fn run_engines(&mut self, budget: u32) -> StepReport {
         let count = self.state.engines.len();
         let first = self.state.turn;
         let mut left = budget;
@@ -237,7 +241,7 @@ impl Gpu {
 
     /// What a pipe, 0 to 2, sends to its monitor; `None` while it is off.
     pub fn screen(&self, pipe: usize) -> Option<Screen> {
-        self.state.display.screen(pipe, &self.state.ggtt, &self.memory)
+        self.state.display.screen(pipe, &self.state.ggtt, &self.open_memory)
     }
 
     /// The memory of what the primary plane of a pipe, 0 to 2, shows; `None` while either is off.
@@ -266,9 +270,7 @@ impl Gpu {
         }
     }
 
-    /// The next interrupt message, if there is one. Call it after accesses and steps, and deliver
-    /// the message when the device is not locked.
-    pub fn take_interrupt(&mut self) -> Option<InterruptMessage> {
+    pub(crate) fn take_message(&mut self) -> Option<InterruptMessage> {
         let message = self.state.pci.take_interrupt()?;
         self.events.emit_for(Interests::INTERRUPTS, || Event::InterruptTaken(message));
         Some(message)
@@ -279,25 +281,14 @@ impl Gpu {
         self.state.pci.has_interrupt()
     }
 
-    /// Connects a monitor to a port. Software hears of it by a pulse and an interrupt if it wants to, else it
-    /// sees the port's level when it looks.
-    ///
-    /// # Errors
-    ///
-    /// There is no such port, or it has a monitor.
-    pub fn plug(&mut self, port: Port, monitor: Monitor) -> Result<(), PlugError> {
+    pub(crate) fn connect(&mut self, port: Port, monitor: Monitor) -> Result<(), PlugError> {
         self.state.display.change(port, Some(monitor))?;
         self.hear_of_the_pch();
         self.update_interrupt_output();
         Ok(())
     }
 
-    /// Takes the monitor of a port away, which software hears of as in [`Gpu::plug`].
-    ///
-    /// # Errors
-    ///
-    /// There is no such port, or it has no monitor.
-    pub fn unplug(&mut self, port: Port) -> Result<(), PlugError> {
+    pub(crate) fn disconnect(&mut self, port: Port) -> Result<(), PlugError> {
         self.state.display.change(port, None)?;
         self.hear_of_the_pch();
         self.update_interrupt_output();
@@ -312,9 +303,8 @@ impl Gpu {
         }
     }
 
-    /// Function-level reset: everything is as after power-on, except guest memory, time, the monitors and
-    /// the observer. An asserted INTx is taken back.
-    pub fn reset(&mut self) {
+    /// The monitors stay, and an asserted INTx is taken back.
+    pub(crate) fn reset_function(&mut self) {
         let mut fresh = GpuState::new(&self.config, &self.state.display.outputs());
         fresh.now_ns = self.state.now_ns;
         fresh.pci.inherit_line(&self.state.pci);
@@ -327,9 +317,7 @@ impl Gpu {
         self.state.clone()
     }
 
-    /// Goes back to `state`, which must come from a GPU of the same configuration; guest memory is
-    /// the caller's part.
-    pub fn restore(&mut self, state: GpuState) {
+    pub(crate) fn go_back_to(&mut self, state: GpuState) {
         self.events.set_time(state.now_ns);
         self.state = state;
     }
@@ -345,6 +333,7 @@ impl Gpu {
         let engine = state.engines.get_mut(index)?;
         let mut bus = Bus {
             memory: &self.memory,
+            observed_memory: &self.observed_memory,
             ggtt: &mut state.ggtt,
             interrupts: &mut state.interrupts,
             faults: &mut state.faults,

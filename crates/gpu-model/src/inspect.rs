@@ -16,10 +16,13 @@ impl Gpu {
         self.state.ggtt = ggtt;
         Gpu {
             config: self.config.clone(),
-            memory: self.memory.clone(),
+            memory: self.open_memory.clone(),
+            open_memory: self.open_memory.clone(),
+            observed_memory: self.open_memory.clone(),
             events: EventSink::default(),
             state,
             accesses: self.accesses,
+            recording: None,
         }
     }
 

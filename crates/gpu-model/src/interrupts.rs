@@ -8,7 +8,7 @@ use gen8_spec::interrupts as regs;
 use gen8_spec::registers::outputs::PIPE_COUNT;
 
 /// One bank: mask, enable, and an identity register that is two deep.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Bank {
     imr: u32,
     ier: u32,
@@ -106,7 +106,7 @@ const PCH_BANK: usize = 10;
 const BANKS: usize = 11;
 
 /// What the output did since it was last asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Output {
     /// The output is active: enabled, and some status bit set.
     pub active: bool,
@@ -115,7 +115,7 @@ pub struct Output {
 }
 
 /// The interrupt block.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Interrupts {
     enabled: bool,
     banks: [Bank; BANKS],

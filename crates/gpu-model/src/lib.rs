@@ -12,9 +12,11 @@
 
 mod aperture;
 pub mod bus;
+mod calls;
 mod commands;
 pub mod config;
 pub mod debug_page;
+mod digest;
 pub mod display;
 pub mod engine;
 pub mod event;
@@ -27,6 +29,7 @@ pub mod gpu;
 mod guest_rule;
 mod inspect;
 pub mod interrupts;
+pub mod journal;
 mod lanes;
 pub mod memory;
 mod mmio;
@@ -47,5 +50,6 @@ pub use event::{
 };
 pub use gpu::{Gpu, GpuState, RegisterAccesses};
 pub use guest_rule::{GuestRule, Origin};
+pub use journal::Journal;
 pub use memory::{GuestRam, MemoryGuard};
 pub use pci::{Bar, InterruptMessage};

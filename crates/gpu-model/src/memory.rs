@@ -10,6 +10,7 @@ mod columns;
 mod fill;
 mod refresh;
 mod region;
+mod tap;
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -23,7 +24,10 @@ use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 pub use bulk::Missing;
 pub use fill::Fills;
+pub use region::RamRange;
 use region::Region;
+use tap::Tap;
+pub use tap::{MemoryChange, MemoryChanges};
 
 /// Guest memory could not be set up.
 #[derive(Debug, Error)]
@@ -53,6 +57,9 @@ pub struct GuestRam {
     regions: Arc<[Region]>,
     /// Keeps the mappings alive.
     _mappings: Arc<Mappings>,
+    /// What notes the accesses of a device that is recorded or replayed. `main` is nothing then, so
+    /// that every access takes the way that knows of it, and the others pay nothing for it.
+    tap: Option<Tap>,
 }
 
 /// What the pointers into guest memory need. The guards come first, so that they go first.
@@ -64,7 +71,7 @@ struct Mappings {
 /// Something that the accesses to guest memory rely on, as a handler of faults.
 pub type MemoryGuard = Arc<dyn Any + Send + Sync>;
 
-// SAFETY: the pointers lead to shared mappings that live as long as `_mappings`; every access is a
+// SAFETY: the pointers lead to shared mappings that live as long as `mappings`; every access is a
 // volatile load or store without a Rust reference, so threads can race on the bytes only as guest
 // CPUs do.
 unsafe impl Send for GuestRam {}
@@ -83,17 +90,15 @@ impl GuestRam {
     pub fn guarded(memory: GuestMemoryMmap, guards: Vec<MemoryGuard>) -> Result<Self, MemoryError> {
         let mut regions = memory.iter().map(Region::new).collect::<Result<Vec<_>, _>>()?;
         regions.sort_unstable_by_key(|region| region.base);
-        let writable = regions.iter().filter(|region| region.writable);
-        let main = writable.max_by_key(|region| region.len).copied().unwrap_or(Region::NOTHING);
         let _mappings = Arc::new(Mappings { _guards: guards, _memory: memory });
-        Ok(Self { main, regions: regions.into(), _mappings })
+        Ok(Self { main: Region::main(&regions), regions: regions.into(), _mappings, tap: None })
     }
 
     /// No memory at all, as a device has it before its machine gives it some.
     pub fn empty() -> Self {
-        let _memory = GuestMemoryMmap::new();
-        let _mappings = Arc::new(Mappings { _guards: Vec::new(), _memory });
-        Self { main: Region::NOTHING, regions: Vec::new().into(), _mappings }
+        let mappings = Mappings { _guards: Vec::new(), _memory: GuestMemoryMmap::new() };
+        let regions = Vec::new().into();
+        Self { main: Region::NOTHING, regions, _mappings: Arc::new(mappings), tap: None }
     }
 
     /// Zeroed memory of `size` bytes at guest address 0, for tests and the in-process machine.
@@ -128,25 +133,61 @@ impl GuestRam {
 
     #[cold]
     fn pointer_elsewhere(&self, address: u64, len: u64) -> Option<*mut u8> {
-        self.region_of(address)?.pointer(address, len)
+        let region = self.region_of(address)?;
+        let pointer = region.pointer(address, len)?;
+        if let Some(tap) = &self.tap {
+            tap.reads(self, region, address, len);
+        }
+        Some(pointer)
     }
 
-    /// As `pointer`, but only where the device may write.
+    /// Lets `write` write `len` bytes at `address`, where it gets a pointer to; false (and nothing
+    /// written) unless they are all in one region that the device may write. It must write the same
+    /// whenever it is called.
     #[inline]
-    fn pointer_mut(&self, address: u64, len: u64) -> Option<*mut u8> {
+    fn write_with(&self, address: u64, len: u64, write: impl Fn(*mut u8)) -> bool {
         match self.main.pointer(address, len) {
-            Some(pointer) => Some(pointer),
-            None => self.writable_region_of(address)?.pointer(address, len),
+            Some(pointer) => {
+                write(pointer);
+                true
+            }
+            None => self.write_elsewhere(address, len, write),
         }
+    }
+
+    #[cold]
+    fn write_elsewhere(&self, address: u64, len: u64, write: impl Fn(*mut u8)) -> bool {
+        let Some(region) = self.writable_region_of(address) else {
+            return false;
+        };
+        let Some(pointer) = region.pointer(address, len) else {
+            return false;
+        };
+        if let Some(tap) = &self.tap {
+            tap.begin(self);
+            // Before the copy that the recording knows, of which a copy may read.
+            if let Some(real) = region.real(address, len) {
+                write(real);
+            }
+        }
+        write(pointer);
+        if let Some(tap) = &self.tap {
+            tap.wrote(address, pointer, len);
+        }
+        true
     }
 
     /// The region with the highest start that is not above `address`.
     fn region_of(&self, address: u64) -> Option<&Region> {
+        if let Some(tap) = &self.tap
+            && tap.main.holds(address)
+        {
+            return Some(&tap.main);
+        }
         let next = self.regions.partition_point(|region| region.base <= address);
         self.regions.get(next.checked_sub(1)?)
     }
 
-    #[cold]
     fn writable_region_of(&self, address: u64) -> Option<&Region> {
         self.region_of(address).filter(|region| region.writable)
     }
@@ -161,35 +202,80 @@ impl GuestRam {
 
     #[cold]
     fn aligned_elsewhere<T>(&self, address: u64) -> Option<*mut T> {
-        self.region_of(address)?.word(address)
+        let region = self.region_of(address)?;
+        let pointer = region.word(address)?;
+        if let Some(tap) = &self.tap {
+            tap.reads_word(self, region, address);
+        }
+        Some(pointer)
     }
 
-    /// As `aligned`, but only where the device may write.
+    /// As [`GuestRam::write_with`], for a word.
     #[inline]
-    fn aligned_mut<T>(&self, address: u64) -> Option<*mut T> {
+    fn write_word<T: Copy>(&self, address: u64, value: T) -> bool {
+        // SAFETY: both callers below give pointers to an aligned `T` inside a live mapping.
+        let write = |pointer: *mut T| unsafe { pointer.write_volatile(value) };
         match self.main.word(address) {
-            Some(pointer) => Some(pointer),
-            None => self.writable_region_of(address)?.word(address),
+            Some(pointer) => {
+                write(pointer);
+                true
+            }
+            None if address.is_multiple_of(size_of::<T>() as u64) => {
+                let len = size_of::<T>() as u64;
+                self.write_elsewhere(address, len, |pointer| write(pointer.cast()))
+            }
+            None => false,
         }
     }
 
     /// Replaces the dword at `address` by what `change` makes of it, without any other access in
     /// between, and returns the old one; `None` (and nothing changed) where the device may not write.
     pub fn update_u32(&self, address: u64, change: impl Fn(u32) -> u32) -> Option<u32> {
-        let pointer = self.aligned_mut::<u32>(address)?;
-        // SAFETY: `aligned_mut` gave a pointer to four aligned bytes inside a live mapping.
-        let word = unsafe { AtomicU32::from_ptr(pointer) };
-        let update = |old: u32| Some(change(u32::from_le(old)).to_le());
-        word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update).ok().map(u32::from_le)
+        let update = |pointer: *mut u32| {
+            // SAFETY: `update_with` gives pointers to aligned words inside a live mapping.
+            let word = unsafe { AtomicU32::from_ptr(pointer) };
+            let update = |old: u32| Some(change(u32::from_le(old)).to_le());
+            let old = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
+            u32::from_le(old.unwrap_or_else(|old| old))
+        };
+        self.update_with(address, update)
     }
 
     /// As [`GuestRam::update_u32`], for a qword.
     pub fn update_u64(&self, address: u64, change: impl Fn(u64) -> u64) -> Option<u64> {
-        let pointer = self.aligned_mut::<u64>(address)?;
-        // SAFETY: `aligned_mut` gave a pointer to eight aligned bytes inside a live mapping.
-        let word = unsafe { AtomicU64::from_ptr(pointer) };
-        let update = |old: u64| Some(change(u64::from_le(old)).to_le());
-        word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update).ok().map(u64::from_le)
+        let update = |pointer: *mut u64| {
+            // SAFETY: `update_with` gives pointers to aligned words inside a live mapping.
+            let word = unsafe { AtomicU64::from_ptr(pointer) };
+            let update = |old: u64| Some(change(u64::from_le(old)).to_le());
+            let old = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
+            u64::from_le(old.unwrap_or_else(|old| old))
+        };
+        self.update_with(address, update)
+    }
+
+    #[inline]
+    fn update_with<T: Copy>(&self, address: u64, update: impl Fn(*mut T) -> T) -> Option<T> {
+        match self.main.word(address) {
+            Some(pointer) => Some(update(pointer)),
+            None => self.update_elsewhere(address, update),
+        }
+    }
+
+    #[cold]
+    fn update_elsewhere<T: Copy>(&self, address: u64, update: impl Fn(*mut T) -> T) -> Option<T> {
+        let region = self.writable_region_of(address)?;
+        let pointer = region.word(address)?;
+        if let Some(tap) = &self.tap {
+            tap.begin(self);
+            if let Some(real) = region.real(address, size_of::<T>() as u64) {
+                tap.learn_word(address, pointer, update(real.cast()));
+            }
+        }
+        let old = update(pointer);
+        if let Some(tap) = &self.tap {
+            tap.wrote(address, pointer.cast(), size_of::<T>() as u64);
+        }
+        Some(old)
     }
 
     /// Copies `buffer.len()` bytes from `address`; false (and nothing copied) unless all are in one
@@ -206,28 +292,29 @@ impl GuestRam {
     /// Copies `buffer` to `address`; false (and nothing copied) unless all of it fits into one
     /// region. Whole qwords are stored at once.
     pub fn write_bytes(&self, address: u64, buffer: &[u8]) -> bool {
-        let Some(pointer) = self.pointer_mut(address, buffer.len() as u64) else {
-            return false;
-        };
-        let head = pointer.align_offset(8).min(buffer.len());
-        let (first, rest) = buffer.split_at(head);
-        write_each(pointer, first);
-        let mut at = head;
-        let chunks = rest.chunks_exact(8);
-        let last = chunks.remainder();
-        for chunk in chunks {
-            let mut value = [0; 8];
-            value.copy_from_slice(chunk);
-            // SAFETY: `at + 8 <= buffer.len()`, all of which `pointer` covers.
-            let target = unsafe { pointer.add(at) }.cast::<u64>();
-            // SAFETY: as above, and `target` is 8-byte aligned because `head` bytes were skipped.
-            unsafe { target.write_volatile(u64::from_ne_bytes(value)) };
-            at += 8;
-        }
-        // SAFETY: `at <= buffer.len()`.
-        write_each(unsafe { pointer.add(at) }, last);
-        true
+        self.write_with(address, buffer.len() as u64, |pointer| write_all(pointer, buffer))
     }
+}
+
+/// Copies `buffer` to as many bytes that `pointer` covers.
+fn write_all(pointer: *mut u8, buffer: &[u8]) {
+    let head = pointer.align_offset(8).min(buffer.len());
+    let (first, rest) = buffer.split_at(head);
+    write_each(pointer, first);
+    let mut at = head;
+    let chunks = rest.chunks_exact(8);
+    let last = chunks.remainder();
+    for chunk in chunks {
+        let mut value = [0; 8];
+        value.copy_from_slice(chunk);
+        // SAFETY: `at + 8 <= buffer.len()`, all of which `pointer` covers.
+        let target = unsafe { pointer.add(at) }.cast::<u64>();
+        // SAFETY: as above, and `target` is 8-byte aligned because `head` bytes were skipped.
+        unsafe { target.write_volatile(u64::from_ne_bytes(value)) };
+        at += 8;
+    }
+    // SAFETY: `at <= buffer.len()`.
+    write_each(unsafe { pointer.add(at) }, last);
 }
 
 /// Byte-wise copy of fewer than eight bytes that `pointer` covers.
@@ -249,12 +336,7 @@ impl PhysicalMemory for GuestRam {
 
     #[inline]
     fn write_u64(&self, address: u64, value: u64) -> bool {
-        let Some(pointer) = self.aligned_mut::<u64>(address) else {
-            return false;
-        };
-        // SAFETY: `aligned` gave a pointer to eight aligned bytes inside a live mapping.
-        unsafe { pointer.write_volatile(value.to_le()) };
-        true
+        self.write_word(address, value.to_le())
     }
 
     #[inline]
@@ -265,12 +347,7 @@ impl PhysicalMemory for GuestRam {
 
     #[inline]
     fn write_u32(&self, address: u64, value: u32) -> bool {
-        let Some(pointer) = self.aligned_mut::<u32>(address) else {
-            return false;
-        };
-        // SAFETY: `aligned` gave a pointer to four aligned bytes inside a live mapping.
-        unsafe { pointer.write_volatile(value.to_le()) };
-        true
+        self.write_word(address, value.to_le())
     }
 
     fn read_table(&self, address: u64, entries: &mut [u64; 512]) -> bool {
@@ -293,16 +370,15 @@ impl PhysicalMemory for GuestRam {
         if address & 7 != 0 {
             return false;
         }
-        let Some(pointer) = self.pointer_mut(address, 8 * values.len() as u64) else {
-            return values.is_empty();
+        let write = |pointer: *mut u8| {
+            for (i, value) in values.iter().enumerate() {
+                // SAFETY: `pointer` covers `values.len()` qwords.
+                let target = unsafe { pointer.cast::<u64>().add(i) };
+                // SAFETY: as above; `address` is 8-byte aligned and regions are page-aligned.
+                unsafe { target.write_volatile(value.to_le()) };
+            }
         };
-        for (i, value) in values.iter().enumerate() {
-            // SAFETY: `pointer` covers `values.len()` qwords.
-            let target = unsafe { pointer.cast::<u64>().add(i) };
-            // SAFETY: as above; `address` is 8-byte aligned and regions are page-aligned.
-            unsafe { target.write_volatile(value.to_le()) };
-        }
-        true
+        self.write_with(address, 8 * values.len() as u64, write) || values.is_empty()
     }
 
     fn fill_u64(&self, address: u64, value: u64, count: usize) -> bool {
@@ -312,16 +388,15 @@ impl PhysicalMemory for GuestRam {
         if address & 7 != 0 {
             return false;
         }
-        let Some(pointer) = self.pointer_mut(address, len) else {
-            return len == 0;
+        let write = |pointer: *mut u8| {
+            for i in 0..count {
+                // SAFETY: `pointer` covers `count` qwords.
+                let target = unsafe { pointer.cast::<u64>().add(i) };
+                // SAFETY: as above; `address` is 8-byte aligned and regions are page-aligned.
+                unsafe { target.write_volatile(value.to_le()) };
+            }
         };
-        for i in 0..count {
-            // SAFETY: `pointer` covers `count` qwords.
-            let target = unsafe { pointer.cast::<u64>().add(i) };
-            // SAFETY: as above; `address` is 8-byte aligned and regions are page-aligned.
-            unsafe { target.write_volatile(value.to_le()) };
-        }
-        true
+        self.write_with(address, len, write) || len == 0
     }
 }
 

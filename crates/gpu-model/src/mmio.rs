@@ -21,10 +21,7 @@ const PTE_SIZE: u64 = 8;
 const PTE_ACCESS: u8 = 8;
 
 impl Gpu {
-    /// Reads `size` bytes (1, 2, 4 or 8) at `offset` of `bar`.
-    ///
-    /// Reads that nobody answers (decoding disabled, not in D0) give all ones, as on the bus.
-    pub fn bar_read(&mut self, bar: Bar, offset: u64, size: u8) -> u64 {
+    pub(crate) fn read_bar(&mut self, bar: Bar, offset: u64, size: u8) -> u64 {
         if !self.answers(bar, offset, size) {
             return u64::MAX >> (64 - 8 * u32::from(size.clamp(1, 8)));
         }
@@ -39,11 +36,7 @@ impl Gpu {
         }
     }
 
-    /// Writes the low `size` bytes (1, 2, 4 or 8) of `value` at `offset` of `bar`.
-    ///
-    /// A write of fewer than four bytes keeps the others as they read; bits that clear by writing
-    /// one are left alone outside the written bytes.
-    pub fn bar_write(&mut self, bar: Bar, offset: u64, size: u8, value: u64) {
+    pub(crate) fn write_bar(&mut self, bar: Bar, offset: u64, size: u8, value: u64) {
         if !self.answers(bar, offset, size) {
             return;
         }

@@ -20,7 +20,7 @@ pub enum Bar {
 }
 
 /// An interrupt on its way out of the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InterruptMessage {
     /// Message-signalled: write `data` to `address`.
     Msi {
@@ -37,7 +37,7 @@ pub enum InterruptMessage {
 
 /// Configuration space as bytes: values, and which bits software can write. BAR sizing needs no
 /// code: the address bits below a BAR's size are not writable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct PciFunction {
     values: [u8; SPACE],
     writable: [u8; SPACE],

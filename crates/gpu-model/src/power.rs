@@ -7,7 +7,7 @@ use crate::registers::RegisterFile;
 use crate::rps::Rps;
 
 /// What the GPU did while time passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Load {
     /// An engine works or waits for something.
     Working,
@@ -18,7 +18,7 @@ pub enum Load {
 }
 
 /// Power, clocks and the pcode mailbox. Requests complete at once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Power {
     file: RegisterFile,
     /// Time spent in RC6.

@@ -3,6 +3,8 @@
 //! A block takes its registers' [`Rule`]s from a table and keeps their values in a [`RegisterFile`]. What is
 //! more than storage (a forcewake acknowledge, a submit port) is code in the block that owns it.
 
+use core::hash::{Hash, Hasher};
+
 pub use gen8_spec::registers::Rule;
 
 /// Values of the registers that a list of rules describes.
@@ -17,6 +19,13 @@ pub struct RegisterFile {
     /// Index into `rules`.
     owner: Vec<u16>,
     values: Vec<u32>,
+}
+
+/// By the values: the rest never changes.
+impl Hash for RegisterFile {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.values.hash(state);
+    }
 }
 
 impl RegisterFile {

@@ -10,7 +10,7 @@ use gen8_spec::registers::power as regs;
 use crate::registers::RegisterFile;
 
 /// One evaluation: the interval that runs, and the last whole one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Evaluation {
     elapsed_ns: u64,
     busy_ns: u64,
@@ -39,7 +39,7 @@ impl Evaluation {
 }
 
 /// The two evaluations.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(crate) struct Rps {
     up: Evaluation,
     down: Evaluation,

@@ -16,7 +16,7 @@ const GENERATIONS: u64 = 1 << (64 - PAGE_BITS);
 const ADDRESS_MASK: u64 = (1 << 48) - 1;
 
 /// A cached translation of one 4 KiB page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TlbEntry {
     /// Physical address of the page.
     pub page: u64,
@@ -24,7 +24,7 @@ pub struct TlbEntry {
     pub writable: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Slot {
     /// Generation above the virtual page number.
     tag: u64,
@@ -36,7 +36,7 @@ struct Slot {
 const EMPTY: Slot = Slot { tag: 0, frame: 0 };
 
 /// The TLB of one engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Tlb {
     slots: Box<[Slot; ENTRIES]>,
     /// `1..GENERATIONS`, shifted into place; 0 marks an empty slot.

@@ -13,7 +13,7 @@ const SEGMENT: usize = 2 * BLOCK;
 const RELEASED: u8 = 0xff;
 
 /// Who answers since the last start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Addressed {
     Nobody,
     Memory,
@@ -21,7 +21,7 @@ enum Addressed {
 }
 
 /// The wires of a port, with what hangs on them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Ddc {
     monitor: Option<Monitor>,
     addressed: Addressed,

@@ -49,7 +49,7 @@ impl Plane {
 }
 
 /// How far a plane is with what software wrote for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Progress {
     /// It takes effect with the next blanking.
     Armed,
@@ -60,7 +60,7 @@ enum Progress {
 }
 
 /// When a plane takes effect that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum When {
     /// With the next blanking.
     Blanking,
@@ -70,7 +70,7 @@ pub(super) enum When {
 }
 
 /// The planes of a pipe.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Flips {
     pipe: u32,
     shown: Planes,

@@ -26,7 +26,7 @@ const MS_NS: u64 = 1_000_000;
 const EVASION_NS: u64 = 100_000;
 
 /// How a pipe's frames go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Timing {
     frame_ns: u64,
     /// Lines of a frame.
@@ -75,7 +75,7 @@ impl Timing {
 }
 
 /// What software does with scan line and frame count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Talk {
     Nothing,
     /// It read the frame count: it wants to know when the last blanking was.
@@ -93,7 +93,7 @@ enum Talk {
 }
 
 /// A blanking that waits for who writes planes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Hold {
     /// Which one.
     blanking: u64,
@@ -103,7 +103,7 @@ struct Hold {
 }
 
 /// A pipe that sends frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Frames {
     timing: Timing,
     /// When it sent its first line.

@@ -13,7 +13,7 @@ const PINS: [u32; regs::PORT_COUNT] = [regs::GMBUS_PIN_B, regs::GMBUS_PIN_C, reg
 const WORD: u32 = 4;
 
 /// What the controller does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     Idle,
     /// So many bytes are to be read.
@@ -33,7 +33,7 @@ enum State {
 }
 
 /// The controller. The buses are handed in: that of a port has the port's place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Gmbus {
     pin: u32,
     state: State,

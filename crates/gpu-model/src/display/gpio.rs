@@ -11,7 +11,7 @@ use crate::registers::RegisterFile;
 const BYTE: u32 = 8;
 
 /// What a monitor does on its wires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     /// Waits for a start.
     Idle,
@@ -24,7 +24,7 @@ enum Phase {
 }
 
 /// A monitor as a slave on its wires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Slave {
     phase: Phase,
     /// Clocks of this byte that have risen.
@@ -90,7 +90,7 @@ impl Slave {
 }
 
 /// The wires of all ports as software drives them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Gpio {
     slaves: [Slave; outputs::PORT_COUNT],
 }

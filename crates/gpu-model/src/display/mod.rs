@@ -40,7 +40,7 @@ use crate::memory::GuestRam;
 use crate::registers::RegisterFile;
 
 /// The display block.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Display {
     file: RegisterFile,
     /// What works once there is an output.
@@ -48,7 +48,7 @@ pub struct Display {
 }
 
 /// Ports and pipes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Connected {
     pch: Pch,
     pipes: [Pipe; out::PIPE_COUNT],

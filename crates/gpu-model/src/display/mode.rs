@@ -1,7 +1,7 @@
 //! Modes of monitors: pictures and their timings.
 
 /// A picture and its timing, in pixels and lines: picture, front porch, synchronization, back porch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Mode {
     /// Pixels of a line that show.
     pub(super) width: u32,

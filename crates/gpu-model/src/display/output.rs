@@ -13,7 +13,7 @@ use super::edid::{self, BLOCK};
 use super::mode::Mode;
 
 /// A port of the device that can have a monitor over HDMI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Port {
     /// The first: DDI B.
     B,
@@ -50,7 +50,7 @@ impl FromStr for Port {
 }
 
 /// A monitor over HDMI, which is what its EDID says.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Monitor {
     edid: Arc<[u8]>,
 }
@@ -98,7 +98,7 @@ impl fmt::Debug for Monitor {
 }
 
 /// A port, and the monitor that is connected there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Output {
     /// `None` for a port that waits for its monitor.
     pub monitor: Option<Monitor>,

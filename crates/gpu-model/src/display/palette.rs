@@ -3,7 +3,7 @@
 use gen8_spec::registers::planes as regs;
 
 /// PREC_PAL_INDEX, and what PREC_PAL_DATA reaches by it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Palette {
     /// Bytes from pipe A's registers to this one's.
     offset: u32,

@@ -10,7 +10,7 @@ use super::ports;
 use crate::registers::RegisterFile;
 
 /// What changed in the PCH's bank of interrupts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PchNews {
     /// Levels that ISR shows from now on.
     pub levels: u32,
@@ -19,7 +19,7 @@ pub struct PchNews {
 }
 
 /// The ports that there are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Pch {
     /// The wires of each port, with its monitor.
     ddc: Vec<Ddc>,

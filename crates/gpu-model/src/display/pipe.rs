@@ -19,7 +19,7 @@ use crate::memory::GuestRam;
 use crate::registers::RegisterFile;
 
 /// A pipe with its transcoder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Pipe {
     index: u32,
     run: Option<Frames>,

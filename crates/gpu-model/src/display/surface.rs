@@ -9,7 +9,7 @@ use crate::ggtt::Ggtt;
 use crate::registers::RegisterFile;
 
 /// What the primary plane of a pipe shows, as a range of the GGTT.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Surface {
     /// GGTT address of its first byte (DSPSURFLIVE), at the start of a page.
     pub address: u64,

@@ -27,7 +27,7 @@ const EXTRA_MAX: u32 = ((PAGE_SIZE / 4 - EXTRA_HEADER) / 2) as u32;
 const EXTRA_DWORD_XCS: u64 = 0x80;
 
 /// Documented registers of an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ContextState {
     pub(crate) control: u32,
     pub(crate) head: u32,

@@ -18,7 +18,7 @@ use crate::event::Interests;
 use crate::registers::RegisterFile;
 
 /// A register of the context and where its value is kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct ContextRegister {
     /// Offset in BAR0.
     register: u32,
@@ -31,7 +31,7 @@ struct ContextRegister {
 }
 
 /// The context registers of one engine, sorted by offset. Found once, as every switch needs all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct ContextRegisters(Arc<[ContextRegister]>);
 
 impl ContextRegisters {

@@ -10,7 +10,7 @@ use super::status_buffer::StatusBuffer;
 const PORT_WRITES: usize = 4;
 
 /// The list that the engine works on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Running {
     elements: Elements,
     /// 0 or 1.
@@ -18,7 +18,7 @@ struct Running {
 }
 
 /// What a write to ELSP did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PortWrite {
     /// The submission is not complete yet.
     Collecting,
@@ -31,7 +31,7 @@ pub(crate) enum PortWrite {
 }
 
 /// What the engine does with its contexts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     /// Restore this context; nothing ran before.
     Start(ContextDescriptor),
@@ -44,7 +44,7 @@ pub(crate) enum Action {
 }
 
 /// A scheduling decision and the status that reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Transition {
     /// What to do.
     pub(crate) action: Action,
@@ -55,7 +55,7 @@ pub(crate) struct Transition {
 }
 
 /// The execlists state of one engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Execlists {
     port: [u32; PORT_WRITES],
     written: usize,

@@ -48,7 +48,7 @@ pub(crate) use translate::Word;
 pub(crate) const GPR_DWORDS: usize = 2 * reg::GPR_COUNT as usize;
 
 /// Why an engine stopped. The event and the registers that tell of it were set where it arose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stop {
     /// A translation failed ("fault and hang").
     PageFault,
@@ -59,7 +59,7 @@ pub(crate) enum Stop {
 }
 
 /// One engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Engine {
     pub(crate) id: EngineId,
     /// Registers that are storage.

@@ -11,7 +11,7 @@ use crate::commands::blitter::Blit;
 const DWORD: u64 = 4;
 
 /// Nesting of the command streamer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Level {
     /// The ring itself.
     Ring,
@@ -24,7 +24,7 @@ pub(crate) enum Level {
 }
 
 /// A batch: the next command, and how it is executed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Batch {
     /// Address of the next command.
     pub(crate) address: u64,
@@ -56,7 +56,7 @@ impl Batch {
 }
 
 /// One of the batches that a context restore runs (PRM Vol 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RestoreBatch {
     /// GGTT address of the next command.
     pub(crate) address: u64,
@@ -66,7 +66,7 @@ pub(crate) struct RestoreBatch {
 }
 
 /// Where a command lies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Location {
     /// Address space of the command.
     pub(crate) space: Space,
@@ -88,7 +88,7 @@ impl Location {
 }
 
 /// Parser state of one engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Parser {
     pub(crate) level: Level,
     pub(crate) batch: Batch,

@@ -11,7 +11,7 @@ const WRAP_COUNT_SHIFT: u32 = 21;
 const START_MASK: u32 = !(PAGE_SIZE as u32 - 1);
 
 /// RING_HEAD, TAIL, START and CTL of one engine.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Ring {
     head: u32,
     tail: u32,

@@ -6,7 +6,7 @@ use gen8_spec::masked_apply;
 use gen8_spec::mmio::ring::{CSB_PTR_READ_SHIFT, CSB_PTR_WRITE_MASK};
 
 /// Entries and pointers of one engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct StatusBuffer {
     /// (status, context id).
     entries: [(u32, u32); CSB_ENTRIES as usize],

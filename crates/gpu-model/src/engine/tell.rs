@@ -183,7 +183,7 @@ impl Engine {
         };
         let place = u64::from(context.lrca()) + STATE_PAGE * PAGE_SIZE;
         let Ok(page) = bus.ggtt.translate(place) else { return };
-        let Some(image) = StatePage::new(bus.memory, page, self.id).pdps() else { return };
+        let Some(image) = StatePage::new(bus.observed_memory, page, self.id).pdps() else { return };
         let loaded = self.space.pdps;
         let count = if self.space.levels == Some(Levels::Four) { 1 } else { loaded.len() };
         if loaded.iter().zip(&image).take(count).any(|(loaded, image)| loaded != image) {

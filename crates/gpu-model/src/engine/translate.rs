@@ -29,7 +29,7 @@ pub enum Space {
 }
 
 /// What [`Engine::update`] reads and writes at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Word {
     /// Four bytes.
     Dword,
@@ -38,7 +38,7 @@ pub(crate) enum Word {
 }
 
 /// The page tables that the engine has loaded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct AddressSpace {
     /// PDP0..3 registers.
     pub(crate) pdps: [u64; 4],
@@ -48,7 +48,7 @@ pub(crate) struct AddressSpace {
 
 /// The page that commands were fetched from last, translated. Emptied with the TLB, at context
 /// switches and at the start of every slice, so that GGTT changes are seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct FetchPage {
     /// Page address; bit 0 set for the PPGTT.
     key: u64,
@@ -332,7 +332,7 @@ impl Engine {
     /// as hardware would.
     #[cold]
     fn report_if_stale(&self, address: u64, entry: TlbEntry, access: Access, bus: &mut Bus<'_>) {
-        let fresh = walk(bus.memory, &self.space.root(), address, Access::Read).ok();
+        let fresh = walk(bus.observed_memory, &self.space.root(), address, Access::Read).ok();
         let current = fresh.map(|found| found.physical & !OFFSET_MASK);
         let same_rights = fresh.is_none_or(|found| found.writable == entry.writable);
         if current != Some(entry.page) || !same_rights {

@@ -35,11 +35,10 @@ impl GuestRam {
     /// address moves the bytes as they were.
     pub fn copy(&self, to: u64, from: u64, len: u64) -> Result<(), Missing> {
         let source = self.pointer(from, len).ok_or(Missing::Source)?;
-        let target = self.pointer_mut(to, len).ok_or(Missing::Destination)?;
-        // SAFETY: `pointer` and `pointer_mut` checked that both sides cover `len` bytes of live
+        // SAFETY: `pointer` and `write_with` checked that both sides cover `len` bytes of live
         // mappings, which are whole pages.
-        unsafe { copy_from_pages(target, source, len as usize) };
-        Ok(())
+        let write = |target| unsafe { copy_from_pages(target, source, len as usize) };
+        self.write_with(to, len, write).then_some(()).ok_or(Missing::Destination)
     }
 }
 

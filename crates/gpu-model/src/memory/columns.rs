@@ -49,34 +49,38 @@ impl GuestRam {
 
     /// Copies to a row of a Y tile, the reverse of [`GuestRam::read_columns`].
     pub fn write_columns(&self, address: u64, bytes: &[u8]) -> bool {
-        let tile = self.pointer_mut(address & !(TILE_BYTES - 1), TILE_BYTES);
-        let Some((tile, row)) = tile.zip(TileRow::new(address, bytes.len())) else {
+        let Some(row) = TileRow::new(address, bytes.len()) else {
             return false;
         };
-        let (first, rest) = bytes.split_at(row.first_len());
-        for (at, &byte) in first.iter().enumerate() {
-            // SAFETY: `pointer_mut` checked that `tile` covers a tile; `TileRow` stays inside.
-            unsafe { tile.wrapping_add(row.start + at).write_volatile(byte) };
+        let write = |tile: *mut u8| write_row(tile, &row, bytes);
+        self.write_with(address & !(TILE_BYTES - 1), TILE_BYTES, write)
+    }
+}
+
+/// Copies `bytes` to a row of the Y tile that `tile` covers.
+fn write_row(tile: *mut u8, row: &TileRow, bytes: &[u8]) {
+    let (first, rest) = bytes.split_at(row.first_len());
+    for (at, &byte) in first.iter().enumerate() {
+        // SAFETY: `write_with` checked that `tile` covers a tile; `TileRow` stays inside.
+        unsafe { tile.wrapping_add(row.start + at).write_volatile(byte) };
+    }
+    let columns = rest.chunks_exact(COLUMN);
+    let last = columns.remainder();
+    let mut at = row.second_column();
+    for column in columns {
+        for piece in column.chunks_exact(WIDE) {
+            // SAFETY: the piece is as long as the value.
+            let value = unsafe { piece.as_ptr().cast::<Wide>().read_unaligned() };
+            // SAFETY: as above; columns are aligned to 16 bytes.
+            unsafe { tile.wrapping_add(at).cast::<Wide>().write_volatile(value) };
+            at += WIDE;
         }
-        let columns = rest.chunks_exact(COLUMN);
-        let last = columns.remainder();
-        let mut at = row.second_column();
-        for column in columns {
-            for piece in column.chunks_exact(WIDE) {
-                // SAFETY: the piece is as long as the value.
-                let value = unsafe { piece.as_ptr().cast::<Wide>().read_unaligned() };
-                // SAFETY: as above; columns are aligned to 16 bytes.
-                unsafe { tile.wrapping_add(at).cast::<Wide>().write_volatile(value) };
-                at += WIDE;
-            }
-            at += COLUMN_STEP - COLUMN;
-        }
-        for &byte in last {
-            // SAFETY: as above.
-            unsafe { tile.wrapping_add(at).write_volatile(byte) };
-            at += 1;
-        }
-        true
+        at += COLUMN_STEP - COLUMN;
+    }
+    for &byte in last {
+        // SAFETY: as above.
+        unsafe { tile.wrapping_add(at).write_volatile(byte) };
+        at += 1;
     }
 }
 

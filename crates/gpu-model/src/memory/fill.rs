@@ -33,13 +33,15 @@ impl Fills<'_> {
     /// Fills `len` bytes with the eight bytes of `pattern`, repeated; false (and nothing written)
     /// unless they are all in one region that the device may write.
     pub fn fill(&self, address: u64, pattern: u64, len: u64) -> bool {
-        let Some(target) = self.memory.pointer_mut(address, len) else {
-            return false;
-        };
-        let cut = Cut::new(target, len as usize);
+        self.memory.write_with(address, len, |target| self.write(target, pattern, len as usize))
+    }
+
+    /// Fills `len` bytes that `target` covers.
+    fn write(&self, target: *mut u8, pattern: u64, len: usize) {
+        let cut = Cut::new(target, len);
         let bytes = pattern.to_le_bytes();
-        for at in (0..cut.head).chain(cut.tail()..len as usize) {
-            // SAFETY: `pointer_mut` checked that `target` covers `len` bytes of a live mapping.
+        for at in (0..cut.head).chain(cut.tail()..len) {
+            // SAFETY: `write_with` checked that `target` covers `len` bytes of a live mapping.
             unsafe { target.wrapping_add(at).write_volatile(bytes[at % QWORD]) };
         }
         let turned = pattern.rotate_right(8 * cut.head as u32).to_le();
@@ -60,7 +62,6 @@ impl Fills<'_> {
                 unsafe { fill_qwords(rest, turned, left) };
             }
         }
-        true
     }
 }
 

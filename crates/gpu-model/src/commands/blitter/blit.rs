@@ -8,7 +8,7 @@ use super::surface::Surface;
 pub(super) const PATTERN_SIZE: usize = gen8_spec::commands::blt::PATTERN_SIZE as usize;
 
 /// How a pixel is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Depth {
     /// 8 bits.
     Indexed8,
@@ -61,7 +61,7 @@ pub(super) fn point(dword: u32) -> (i32, i32) {
 }
 
 /// Pixels from (left, top) up to but without (right, bottom).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Rectangle {
     pub(super) left: i32,
     pub(super) top: i32,
@@ -92,7 +92,7 @@ impl Rectangle {
 }
 
 /// The source operand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Source {
     None,
     /// Pixels; (x, y) goes to the upper left corner of the rectangle.
@@ -105,7 +105,7 @@ pub(super) enum Source {
 }
 
 /// A source of one bit a pixel, expanded to two colors.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct MonoSource {
     pub(super) bits: MonoBits,
     /// Bit of the rectangle's upper left corner, from bit 7 of the first byte on.
@@ -116,7 +116,7 @@ pub(super) struct MonoSource {
 }
 
 /// Where the bits of a monochrome source are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum MonoBits {
     /// In memory.
     Memory(Surface),
@@ -125,7 +125,7 @@ pub(super) enum MonoBits {
 }
 
 /// What the two values of a bit stand for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Colors {
     pub(super) background: u32,
     pub(super) foreground: u32,
@@ -146,7 +146,7 @@ impl Colors {
 }
 
 /// The pattern operand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Pattern {
     /// One color; 0 where a packet has no pattern.
     Solid(u32),
@@ -157,14 +157,14 @@ pub(super) enum Pattern {
 }
 
 /// The column and row of the pattern at the origin.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Seeds {
     pub(super) x: i32,
     pub(super) y: i32,
 }
 
 /// A range of colors that decides which pixels are drawn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Chroma {
     pub(super) low: u32,
     pub(super) high: u32,
@@ -187,7 +187,7 @@ impl Chroma {
 }
 
 /// A decoded packet and its progress.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Blit {
     /// Header and address of the packet: whose blit this is.
     pub(super) packet: (u32, u64),
@@ -215,7 +215,7 @@ pub(crate) struct Blit {
 }
 
 /// Pixels of a row that are drawn together.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Run {
     pub(super) x: i32,
     pub(super) y: i32,

@@ -4,7 +4,7 @@ use gen8_spec::commands::blt;
 
 /// A raster operation. Bit `P << 2 | S << 1 | D` is the result for these bits of pattern, source and
 /// destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Rop(pub(super) u8);
 
 impl Rop {

@@ -20,11 +20,11 @@ const FOREGROUND: usize = 7;
 const PATTERN: usize = 8;
 
 /// The last setup packet, with the clip rectangle of a later XY_SETUP_CLIP_BLT.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Setup([u32; SETUP_DWORDS]);
 
 /// The pattern of scan lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum SetupPattern {
     /// The background color.
     Solid,

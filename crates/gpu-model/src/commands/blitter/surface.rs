@@ -18,7 +18,7 @@ const VA_MASK: u64 = (1 << VA_BITS) - 1;
 const PAGE_MASK: u64 = PAGE_SIZE - 1;
 
 /// A surface. Coordinates are in bytes and rows from its base; they may be negative.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Surface {
     space: Space,
     base: u64,
@@ -27,7 +27,7 @@ pub(super) struct Surface {
 }
 
 /// A place in a surface.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Place {
     /// Bytes from the left edge.
     pub(super) x: i64,

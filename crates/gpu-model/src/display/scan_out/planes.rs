@@ -25,7 +25,7 @@ impl PlaneId {
 }
 
 /// The registers of all planes of a pipe.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(in crate::display) struct Planes {
     pub(in crate::display) primary: Primary,
     pub(super) sprite: Sprite,
@@ -33,7 +33,7 @@ pub(in crate::display) struct Planes {
 }
 
 /// The primary plane's.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(in crate::display) struct Primary {
     pub(in crate::display) control: u32,
     pub(in crate::display) stride: u32,
@@ -42,7 +42,7 @@ pub(in crate::display) struct Primary {
 }
 
 /// The sprite's.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Sprite {
     pub(super) control: u32,
     pub(super) stride: u32,
@@ -56,7 +56,7 @@ pub(super) struct Sprite {
 }
 
 /// The cursor's.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Cursor {
     pub(super) control: u32,
     pub(super) base: u32,
