@@ -126,7 +126,7 @@ impl Gpu {
 
     /// Sets or removes the observer of the device's events.
     pub fn set_observer(&mut self, observer: Option<Box<dyn Observer>>) {
-        self.events.set_observer(observer);
+        self.events.set_observer(observer, &self.observed_memory);
     }
 
     /// What kind of GPU this is.
@@ -154,6 +154,7 @@ impl Gpu {
     /// Has the device use this memory; the one until now comes back.
     pub(crate) fn put_memory(&mut self, memory: GuestRam) -> GuestRam {
         self.observed_memory = memory.for_observers();
+        self.events.set_memory(&self.observed_memory);
         let old = core::mem::replace(&mut self.open_memory, memory.untapped());
         self.memory = memory;
         old

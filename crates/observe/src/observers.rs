@@ -1,6 +1,6 @@
 //! Several observers as one.
 
-use gpu_model::{Event, Interests, Observer};
+use gpu_model::{Event, GuestRam, Interests, Observer};
 
 /// Observers that hear the device one after the other, each only of what it asked for.
 #[derive(Default)]
@@ -34,6 +34,12 @@ impl core::fmt::Debug for Observers {
 impl Observer for Observers {
     fn interests(&self) -> Interests {
         self.0.iter().fold(Interests::NONE, |all, (interests, _)| all | *interests)
+    }
+
+    fn memory(&mut self, memory: &GuestRam) {
+        for (_, observer) in &mut self.0 {
+            observer.memory(memory);
+        }
     }
 
     fn event(&mut self, now_ns: u64, event: &Event) {

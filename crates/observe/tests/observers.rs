@@ -10,11 +10,13 @@ use observe::{CensusFinding, Finding, Observers, Severity};
 struct Ear {
     interests: Interests,
     heard: Arc<Mutex<Vec<(u64, Event)>>>,
+    /// Bytes of each memory that it was given.
+    memories: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Ear {
     fn new(interests: Interests) -> Ear {
-        Ear { interests, heard: Arc::default() }
+        Ear { interests, heard: Arc::default(), memories: Arc::default() }
     }
 
     fn heard(&self) -> Vec<(u64, Event)> {
@@ -25,6 +27,10 @@ impl Ear {
 impl Observer for Ear {
     fn interests(&self) -> Interests {
         self.interests
+    }
+
+    fn memory(&mut self, memory: &GuestRam) {
+        self.memories.lock().unwrap().push(memory.size());
     }
 
     fn event(&mut self, now_ns: u64, event: &Event) {
@@ -48,6 +54,18 @@ fn each_observer_hears_what_it_asked_for_with_the_time_of_the_device() {
     assert_eq!(all.heard(), expected);
     assert_eq!(basics.heard(), expected);
     assert_eq!(stale.heard(), []);
+}
+
+#[test]
+fn every_observer_is_given_the_memory_and_each_that_takes_its_place() {
+    let (first, second) = (Ear::new(Interests::NONE), Ear::new(Interests::ALL));
+    let ram = |pages: u64| GuestRam::anonymous(pages << 12).unwrap();
+    let mut gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), ram(1));
+    gpu.set_observer(Some(Box::new(Observers::new().with(first.clone()).with(second.clone()))));
+    gpu.set_memory(ram(2));
+    for ear in [first, second] {
+        assert_eq!(*ear.memories.lock().unwrap(), [1 << 12, 2 << 12]);
+    }
 }
 
 #[test]

@@ -1,14 +1,19 @@
 //! Where events go.
 
 use super::{Event, Interests};
+use crate::memory::GuestRam;
 
 /// Receives the device's events. Called with the device borrowed: an observer keeps what it needs
-/// and returns; it can read guest memory through its own handle to it.
+/// and returns; it can read guest memory through the handle that it was given.
 pub trait Observer: Send {
     /// The groups of events that the observer wants to hear. Asked once, when it is set.
     fn interests(&self) -> Interests {
         Interests::DEFAULT
     }
+
+    /// The memory that the device reaches from now on: told when the observer is set, and whenever the
+    /// machine changes it. For observers that walk page tables while they hear an event.
+    fn memory(&mut self, _memory: &GuestRam) {}
 
     /// One event, at device time `now_ns`, in nanoseconds.
     fn event(&mut self, now_ns: u64, event: &Event);
@@ -24,10 +29,18 @@ pub struct EventSink {
 }
 
 impl EventSink {
-    /// Replaces the observer.
-    pub fn set_observer(&mut self, observer: Option<Box<dyn Observer>>) {
+    /// Replaces the observer of a device that reaches `memory`.
+    pub fn set_observer(&mut self, observer: Option<Box<dyn Observer>>, memory: &GuestRam) {
         self.interests = observer.as_ref().map_or(Interests::NONE, |observer| observer.interests());
         self.observer = observer;
+        self.set_memory(memory);
+    }
+
+    /// The device reaches other memory than before.
+    pub fn set_memory(&mut self, memory: &GuestRam) {
+        if let Some(observer) = &mut self.observer {
+            observer.memory(memory);
+        }
     }
 
     /// Sets the device time that events carry, in nanoseconds.
