@@ -164,6 +164,7 @@ pub enum FaultInjection {
     ExecbufVaSpace,
     /// The next page-table allocation of a bind fails with `ENOMEM`.
     PageTableAlloc,
-    /// Memory is short during the next bind: the allocation of each page table runs the shrinker.
+    /// Memory gets short during the next bind: the allocation of each page table but the first runs
+    /// the shrinker.
     LowMemory,
 }

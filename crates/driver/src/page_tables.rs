@@ -142,9 +142,9 @@ impl<H: Hardware> Gem<H> {
         new
     }
 
-    /// The same when memory is short: each table's allocation runs the shrinker first, which may
-    /// unbind in this very address space, while tables of the range stand there empty. The entries
-    /// that lead to the tables are written once all are there (two phases, as in i915).
+    /// The same when memory gets short after the first table: the allocation of each other one runs
+    /// the shrinker, which may unbind in this very address space, while tables of the range stand
+    /// there empty. Entries lead to the tables once all are there (two phases, as in i915).
     fn vm_cover_with_low_memory(
         &mut self,
         vm: Id<Vm>,
@@ -154,7 +154,9 @@ impl<H: Hardware> Gem<H> {
         let mut new = 0;
         let mut given = Vec::new();
         for (va, len) in table_spans(start, size) {
-            self.shrink(true, true, false)?;
+            if !given.is_empty() {
+                self.shrink(true, true, false)?;
+            }
             new += self.vm_cover(vm, va, len)?;
             given.push((va, self.vm_tables(vm)?.table_of(va)));
         }
