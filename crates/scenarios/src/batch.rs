@@ -42,6 +42,13 @@ impl<H: Copy> Batch<H> {
         self
     }
 
+    /// MI_STORE_DATA_IMM to a virtual address, whatever lies there.
+    pub(crate) fn store_at(mut self, address: u64, value: u32) -> Self {
+        self.dwords.push(mi::header(mi::STORE_DATA_IMM, 2));
+        self.dwords.extend([address as u32, (address >> 32) as u32, value]);
+        self
+    }
+
     /// MI_SEMAPHORE_WAIT, polling until the dword in `target` is [`RELEASED`] or more.
     pub(crate) fn wait_for(mut self, target: H, delta: u64) -> Self {
         let compare = mi::semaphore::SAD_GTE_SDD << mi::semaphore::COMPARE_SHIFT;

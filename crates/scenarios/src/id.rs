@@ -4,6 +4,8 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
+use driver::Bug;
+
 /// A regression scenario (spec vma-cleanup §5; the letters are the spec's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ScenarioId {
@@ -53,10 +55,13 @@ pub enum ScenarioId {
     Prime,
     /// Many clients, many shared buffers, random lifetimes, from a seed.
     AndroidChurn,
+    /// Not of the table: makes a bug of the real driver bite (§8). Needs the case of its bug
+    /// ([`planted_case`](crate::planted_case)), and is run by its bug's name.
+    Planted(Bug),
 }
 
 impl ScenarioId {
-    /// Every scenario, in the order of the spec's table.
+    /// Every scenario of the table, in the order of the spec's table.
     pub const ALL: [ScenarioId; 23] = [
         ScenarioId::FlinkAndExit,
         ScenarioId::FlinkAndExitNoClose,
@@ -109,6 +114,7 @@ impl ScenarioId {
             ScenarioId::DeadVmEviction => "dead-vm-eviction",
             ScenarioId::Prime => "prime",
             ScenarioId::AndroidChurn => "android-churn",
+            ScenarioId::Planted(bug) => bug.name(),
         }
     }
 
@@ -138,6 +144,7 @@ impl ScenarioId {
             ScenarioId::DeadVmEviction => "U",
             ScenarioId::Prime => "V",
             ScenarioId::AndroidChurn => "W",
+            ScenarioId::Planted(_) => "X",
         }
     }
 
@@ -205,6 +212,7 @@ impl ScenarioId {
             ScenarioId::AndroidChurn => {
                 "many programs, many shared buffers, random lifetimes from a seed"
             }
+            ScenarioId::Planted(bug) => bug.story(),
         }
     }
 }

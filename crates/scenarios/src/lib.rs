@@ -22,5 +22,6 @@ mod world;
 pub use case::{Case, Levels, ParseCaseError, SubmissionMode, parse_policy};
 pub use expected::{Excess, Expected, expected};
 pub use id::{ScenarioId, UnknownScenario};
+pub use programs::planted::case as planted_case;
 pub use report::{CaseReport, Checkpoint, DriverCounts, label};
 pub use run::{DEFAULT_RESTARTS, DEFAULT_SEED, Options, config, run};

@@ -2,7 +2,7 @@
 
 use alloc::format;
 
-use driver::{Config, Driver, Mutations, Platform};
+use driver::{Bug, Config, Driver, Mutations, Platform};
 
 use crate::case::Case;
 use crate::programs;
@@ -18,6 +18,8 @@ pub struct Options {
     pub restarts: u32,
     /// Deliberate defects of the driver, for the tests that test the tests.
     pub mutations: Mutations,
+    /// A bug of the real driver that is planted.
+    pub bug: Option<Bug>,
     /// Overrides the driver's `open_count` knob: without it, 4.14's look-up tables close a VMA under
     /// the file's other handle.
     pub open_count: Option<bool>,
@@ -35,6 +37,7 @@ impl Default for Options {
             seed: DEFAULT_SEED,
             restarts: DEFAULT_RESTARTS,
             mutations: Mutations::default(),
+            bug: None,
             open_count: None,
         }
     }
@@ -47,6 +50,7 @@ pub fn config(case: &Case, options: &Options) -> Config {
         submission: case.submission.driver(case.policy),
         levels: case.levels.driver(),
         mutations: options.mutations,
+        bug: options.bug,
         ..Config::for_policy(case.policy)
     };
     config.open_count = options.open_count.unwrap_or(config.open_count);

@@ -71,7 +71,8 @@ pub(super) fn facts(case: &Case) -> BTreeMap<&'static str, bool> {
         | ScenarioId::ShrinkerRescue
         | ScenarioId::EngineHoldsLastCtx
         | ScenarioId::LiveRootFree
-        | ScenarioId::AndroidChurn => &[],
+        | ScenarioId::AndroidChurn
+        | ScenarioId::Planted(_) => &[],
     };
     facts.iter().copied().collect()
 }

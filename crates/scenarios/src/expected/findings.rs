@@ -115,6 +115,7 @@ fn releases_before_the_switch(case: &Case, seed: u64) -> bool {
         ScenarioId::BusyElsewhere
         | ScenarioId::BusyElsewhereV2
         | ScenarioId::ResetDuringCleanup => cleans && !waits_in_destructor(case.policy),
+        ScenarioId::Planted(_) => false,
         ScenarioId::AndroidChurn => churn::releases_at_a_switch(seed, cleans),
         // The bystander's batch, which was waited for, or (I) the other context's comes after the
         // switch, and only then a context loses its last reference.

@@ -15,6 +15,8 @@ use driver::Policy;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Levels};
+use crate::id::ScenarioId;
+use crate::programs::planted;
 use crate::run::Options;
 
 /// How much more there is than before the importer appeared.
@@ -53,6 +55,11 @@ pub struct Expected {
 /// The expected result of `case` in a run with `options`. Their mutations count for nothing here: a
 /// defect is what the expectation is to catch.
 pub fn expected(case: &Case, options: &Options) -> Expected {
+    if let ScenarioId::Planted(bug) = case.scenario {
+        // As a mutation, the bug counts for nothing: without it nothing is left and nothing found.
+        let facts = planted::facts(bug).iter().copied().collect();
+        return Expected { facts, ..Expected::default() };
+    }
     let row = table::row(case, options);
     let mut expected = Expected {
         after: row.after.excess(case.levels),
@@ -100,7 +107,7 @@ const fn pages_of_vm(levels: Levels, touched: bool) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ScenarioId, SubmissionMode};
+    use crate::SubmissionMode;
 
     fn after(scenario: ScenarioId, policy: Policy, levels: Levels) -> (i64, i64, i64) {
         let case = Case { scenario, policy, levels, submission: SubmissionMode::Execlists };

@@ -121,6 +121,7 @@ pub(super) fn row(case: &Case, options: &Options) -> Row {
             (only_none(LEAK), Some(held_by_engine(case.policy, legacy)), LAST_CONTEXT)
         }
         ScenarioId::DeadVmEviction => (only_none(LEAK), Some(LEAK), EVICTION),
+        ScenarioId::Planted(_) => ([OK; Policy::ALL.len()], None, ""),
         ScenarioId::AndroidChurn => {
             let (vms, vmas) = Survivors::of(options.seed);
             (only_none(left(vms, vmas)), None, CHURN)

@@ -5,6 +5,7 @@ pub(crate) mod churn;
 pub(crate) mod contexts;
 pub(crate) mod handles;
 pub(crate) mod importer;
+pub(crate) mod planted;
 pub(crate) mod retire;
 pub(crate) mod reuse;
 
@@ -68,6 +69,7 @@ pub(crate) fn program<P: Platform>(
         ScenarioId::VaReuseAfterClean => reuse::va_reuse_after_clean(world),
         ScenarioId::DeadVmEviction => importer::dead_vm_eviction(world),
         ScenarioId::Prime => importer::prime(world),
+        ScenarioId::Planted(bug) => planted::program(bug, world),
         ScenarioId::AndroidChurn => churn::android_churn(world, options.seed),
     }
 }
