@@ -55,7 +55,7 @@ impl Tlb {
     /// The cached translation of the page that holds `address`.
     #[inline]
     pub fn lookup(&self, address: u64) -> Option<TlbEntry> {
-        let slot = &self.slots[Self::index(address)];
+        let slot = &self.slots[Self::slot(address)];
         if slot.tag == self.tag(address) {
             Some(TlbEntry { page: slot.frame & !(PAGE_SIZE - 1), writable: slot.frame & 1 != 0 })
         } else {
@@ -66,7 +66,7 @@ impl Tlb {
     /// Caches a translation; what was in its place is forgotten.
     pub fn insert(&mut self, address: u64, entry: TlbEntry) {
         let tag = self.tag(address);
-        self.slots[Self::index(address)] =
+        self.slots[Self::slot(address)] =
             Slot { tag, frame: (entry.page & !(PAGE_SIZE - 1)) | u64::from(entry.writable) };
     }
 
@@ -90,8 +90,9 @@ impl Tlb {
         })
     }
 
+    /// The place of an address in the TLB: filling it forgets whatever page was there before.
     #[inline]
-    fn index(address: u64) -> usize {
+    pub const fn slot(address: u64) -> usize {
         (address >> PAGE_SHIFT) as usize % ENTRIES
     }
 

@@ -28,7 +28,7 @@ impl Engines {
     /// A context-status event: an engine without work walks no tables, one with work does.
     pub(crate) fn switch(&mut self, engine: EngineId, status: u32) {
         if let Some(loaded) = &mut self.0[engine.index()] {
-            if status & csb::ACTIVE_IDLE != 0 {
+            if goes_idle(status) {
                 loaded.live = false;
             } else if status & csb::IDLE_ACTIVE != 0 {
                 loaded.live = true;
@@ -59,6 +59,11 @@ impl Engines {
             loaded.reported = true;
         }
     }
+}
+
+/// Whether a context-status event says that the engine has nothing left to do.
+pub(crate) fn goes_idle(status: u32) -> bool {
+    status & csb::ACTIVE_IDLE != 0
 }
 
 /// The root of a `PdpLoaded` event; `None` for an impossible number of levels.

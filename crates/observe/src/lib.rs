@@ -23,6 +23,7 @@ mod snapshot;
 mod spaces;
 pub mod story;
 mod survey;
+mod use_after;
 
 pub use census::Census;
 pub use census_finding::{CensusFinding, StaleReason};
@@ -37,3 +38,4 @@ pub use spaces::{
     AddressSpaceReport, AddressSpaceReports, AddressSpaces, PageMappings, RootError, SpaceMapping,
     TableWalk,
 };
+pub use use_after::UseAfter;

@@ -21,6 +21,11 @@ impl PageUse {
         (self.kind.is_page_table() && !self.freed).then_some(self.owner)
     }
 
+    /// Whether it is a scratch data page: where addresses lead that nothing is bound at.
+    pub(crate) fn is_scratch(&self) -> bool {
+        self.kind == PageKind::ScratchPage
+    }
+
     /// The VM as whose root it is or was loaded: a page directory or PML4.
     pub(crate) fn root_of(&self) -> Option<u32> {
         matches!(self.kind, PageKind::Pd | PageKind::Pml4).then_some(self.owner)

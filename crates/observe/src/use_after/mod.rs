@@ -1,0 +1,170 @@
+//! Uses of what is gone: pages, page tables, mappings, contexts.
+//!
+//! Who owns what comes from hints ([`gen8_spec::debug_page`]); what engines use comes from the
+//! device's events. A finding names both sites: where a thing was freed or unmapped, and where it
+//! was used ([docs/bugs.md](../../../docs/bugs.md)).
+
+mod checks;
+mod found;
+mod history;
+mod scratch;
+mod tlb_mirror;
+mod used_tables;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gen8_spec::debug_page::Hint;
+use gen8_spec::engine::{ENGINE_COUNT, EngineId};
+use gen8_spec::mmio::GDRST_FULL;
+use gpu_model::{Event, Interests, Observer, Site, Space};
+use ppgtt::{PageTableRoot, PhysicalMemory};
+
+use crate::engines;
+use crate::finding::{Finding, Findings};
+use crate::ownership::Ownership;
+use found::Found;
+use history::History;
+use tlb_mirror::TlbMirror;
+
+/// An observer of uses of freed pages and tables, of mappings that are gone, of scratch, and of
+/// contexts that were freed. Clones are the same observer, so that one can be asked while the device
+/// has the other.
+///
+/// A guest that gives no hints owns nothing, so nothing of its is missed.
+#[derive(Debug)]
+pub struct UseAfter<M>(Arc<Mutex<State<M>>>);
+
+impl<M> Clone for UseAfter<M> {
+    fn clone(&self) -> Self {
+        UseAfter(Arc::clone(&self.0))
+    }
+}
+
+/// One engine, as its events tell.
+#[derive(Debug, Default)]
+struct Engine {
+    /// Page tables that it loaded last.
+    root: Option<PageTableRoot>,
+    /// The context that it runs, with execlists.
+    running: Option<u32>,
+    tlb: TlbMirror,
+}
+
+#[derive(Debug)]
+struct State<M> {
+    memory: M,
+    ownership: Ownership,
+    history: History,
+    engines: [Engine; ENGINE_COUNT],
+    found: Found,
+}
+
+impl<M: PhysicalMemory> UseAfter<M> {
+    /// Over `memory`, which the device reaches.
+    pub fn new(memory: M) -> Self {
+        UseAfter(Arc::new(Mutex::new(State {
+            memory,
+            ownership: Ownership::default(),
+            history: History::default(),
+            engines: Default::default(),
+            found: Found::default(),
+        })))
+    }
+}
+
+impl<M> UseAfter<M> {
+    /// A panic elsewhere leaves whole findings, so a poisoned lock is no reason to stop.
+    fn lock(&self) -> MutexGuard<'_, State<M>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M> Findings for UseAfter<M> {
+    fn findings(&self) -> Vec<Finding> {
+        self.lock().found.all()
+    }
+}
+
+impl<M: PhysicalMemory + Send> Observer for UseAfter<M> {
+    fn interests(&self) -> Interests {
+        Interests::BASICS | Interests::TLB | Interests::ACCESSES | Interests::CONTEXTS
+    }
+
+    fn event(&mut self, now_ns: u64, event: &Event) {
+        self.lock().event(now_ns, event);
+    }
+}
+
+impl<M: PhysicalMemory> State<M> {
+    fn event(&mut self, now_ns: u64, event: &Event) {
+        match *event {
+            Event::Hint(hint) => self.hint(now_ns, hint),
+            Event::PdpLoaded { engine, levels, pdps, context } => {
+                let state = &mut self.engines[engine.index()];
+                state.root = engines::root(levels, pdps);
+                state.running = Some(context);
+                if let Some(root) = state.root {
+                    self.ownership.note_loaded(&root);
+                }
+            }
+            Event::ContextSwitch { engine, status, .. } if engines::goes_idle(status) => {
+                self.engines[engine.index()].running = None;
+            }
+            Event::TlbFilled { site, address, page, ref root, .. } => {
+                self.check_tables(now_ns, site, address, root);
+                self.engines[site.engine.index()].tlb.fill(now_ns, site, address, page);
+            }
+            Event::TlbInvalidated { site, .. } => self.engines[site.engine.index()].tlb.clear(),
+            Event::Accessed { site, space, address, physical, write, .. } => {
+                self.accessed(now_ns, site, space, address, physical, write);
+            }
+            Event::ContextLoaded { image, page, .. } => self.history.image(image, page),
+            Event::ContextSaved { engine, context, image, page, .. } => {
+                self.check_save(now_ns, engine, context, image, page);
+            }
+            Event::Reset { domains } => {
+                for engine in EngineId::ALL {
+                    if domains & (GDRST_FULL | engine.reset_domain()) != 0 {
+                        self.engines[engine.index()] = Engine::default();
+                    }
+                }
+            }
+            Event::FunctionReset => self.engines = Default::default(),
+            _ => {}
+        }
+    }
+
+    fn hint(&mut self, now_ns: u64, hint: Hint) {
+        match hint {
+            Hint::PageFreed { page } => {
+                self.check_freed_page(now_ns, page);
+                if let Some(use_) = self.ownership.pages.get(page) {
+                    self.history.freed(now_ns, page, use_);
+                }
+            }
+            Hint::ContextFreed { context } => self.check_freed_context(now_ns, context),
+            _ => {}
+        }
+        self.history.hint(now_ns, hint);
+        // What the hints contradict is the census's affair.
+        let _ = self.ownership.apply(hint);
+    }
+
+    fn accessed(
+        &mut self,
+        now_ns: u64,
+        site: Site,
+        space: Space,
+        address: u64,
+        physical: u64,
+        write: bool,
+    ) {
+        let page = physical & !(gen8_spec::PAGE_SIZE - 1);
+        let Some(use_) = self.ownership.pages.get(page) else { return };
+        if use_.freed {
+            self.found_freed_page_used(now_ns, site, address, page, write);
+        } else if space == Space::Ppgtt && use_.is_scratch() {
+            self.found_scratch(now_ns, site, address, write);
+        }
+    }
+}

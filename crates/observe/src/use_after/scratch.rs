@@ -1,0 +1,71 @@
+//! Accesses that ended in scratch: which object was meant?
+
+use gpu_model::Site;
+use ppgtt::{PageTableRoot, PhysicalMemory};
+
+use gen8_spec::debug_page::PageKind;
+
+use super::State;
+use super::found::{place, time};
+use crate::finding::{Finding, Severity};
+
+/// Bytes beside an object in which an access counts as one past the object's end or begin.
+const BESIDE: u64 = 64 << 10;
+
+impl<M: PhysicalMemory> State<M> {
+    /// An engine reached an address of a PPGTT that maps nothing.
+    pub(super) fn found_scratch(&mut self, now_ns: u64, site: Site, address: u64, write: bool) {
+        let root = self.engines[site.engine.index()].root;
+        let Some(root) = root else { return };
+        let Some(vm) = self.ownership.vm_of_root(&root) else { return };
+        let verb = if write { "wrote to" } else { "read from" };
+        let used = format!("{}, {}", time(now_ns), place(&site));
+        let who = site.engine.name();
+        let finding = if let Some(directory) = self.missing_directory(vm, &root) {
+            let what = format!(
+                "{who} {verb} {address:#x} in VM {vm} without page directory {directory:#x}, which the \
+                 address space has got"
+            );
+            Finding::new("StalePageDirectory", Severity::Error, now_ns, what)
+                .fact("loaded", format!("{:x?}", root.pdps()))
+                .fact("missing", "a load of the page-directory pointers since they changed")
+        } else if let Some(gone) = self.history.gone_at(vm, address) {
+            let what = format!(
+                "{who} {verb} {address:#x} in VM {vm}, where object {} was bound",
+                gone.object
+            );
+            Finding::new("UseAfterUnmap", Severity::Warning, now_ns, what)
+                .fact("bound", time(gone.bound_ns))
+                .fact("unmapped", gone.unbound_ns.map_or_else(String::new, time))
+        } else {
+            let beside = self.history.bound_in(vm).min_by_key(|binding| binding.distance(address));
+            match beside.filter(|binding| binding.distance(address) <= BESIDE) {
+                Some(binding) => {
+                    let side = if address < binding.start { "before" } else { "behind" };
+                    let what = format!(
+                        "{who} {verb} {address:#x} in VM {vm}, {} bytes {side} object {}",
+                        binding.distance(address),
+                        binding.object
+                    );
+                    Finding::new("Overrun", Severity::Warning, now_ns, what)
+                        .fact("object", format!("{:#x}, {:#x} bytes", binding.start, binding.len))
+                }
+                None => {
+                    let what =
+                        format!("{who} {verb} {address:#x} in VM {vm}, where nothing is bound");
+                    Finding::new("ScratchAccess", Severity::Warning, now_ns, what)
+                }
+            }
+        };
+        let page = address & !(gen8_spec::PAGE_SIZE - 1);
+        self.found.add((vm.into(), page), finding.fact("used", used));
+    }
+
+    /// A page directory of a three-level address space that the root in use does not have.
+    fn missing_directory(&self, vm: u32, root: &PageTableRoot) -> Option<u64> {
+        let PageTableRoot::ThreeLevel(loaded) = root else { return None };
+        let tables = self.ownership.tables.get(&vm)?;
+        let directories = tables.iter().filter(|&(_, &kind)| kind == PageKind::Pd);
+        directories.map(|(&page, _)| page).find(|page| !loaded.contains(page))
+    }
+}
