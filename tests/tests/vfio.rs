@@ -25,6 +25,7 @@ fn differences(case: &Case) -> Vec<String> {
     let observation = Observation {
         report,
         census: log.take().iter().map(DeviceMoment::from).collect(),
+        observed: Vec::new(),
         machine_findings: Vec::new(),
     };
     // As on KVM the device runs beside the driver.

@@ -64,6 +64,8 @@ pub struct Observation {
     pub census: Vec<DeviceMoment>,
     /// What the machine itself noticed, such as DMA pages that nobody freed.
     pub machine_findings: Vec<String>,
+    /// What observers beside the census found, if there were any.
+    pub observed: Vec<observe::Finding>,
 }
 
 /// Both opinions at one checkpoint.
@@ -168,6 +170,8 @@ fn compare(
     let (required, allowed) = settle_races(machine, expected);
     compare_findings(observation, &required, &allowed, differences);
     differences.extend(observation.machine_findings.iter().cloned());
+    // No policy, right or wrong, uses what is gone.
+    differences.extend(observation.observed.iter().map(|f| format!("{}: {}", f.name, f.what)));
 }
 
 fn device_counts(observation: &Observation, label: u32) -> Option<DeviceCounts> {
@@ -364,7 +368,7 @@ mod tests {
         }
         census[2].findings = vec!["OrphanVm".into(), "OrphanMapping".into()];
         census[2].details = vec!["an orphan".into(), "a mapping".into()];
-        Observation { report, census, machine_findings: Vec::new() }
+        Observation { report, census, machine_findings: Vec::new(), observed: Vec::new() }
     }
 
     fn differences(observation: &Observation) -> Vec<String> {

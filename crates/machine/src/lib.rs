@@ -6,10 +6,12 @@ pub mod in_process;
 pub mod judge;
 mod kind;
 pub mod kvm;
+mod planted;
 mod run;
 
 pub use driver_view::{DriverResult, judge_driver};
 pub use in_process::InProcess;
 pub use judge::{CaseResult, DeviceCounts, DeviceMoment, Moment, Observation};
 pub use kind::MachineKind;
+pub use planted::{PlantedResult, caught_as, run_planted};
 pub use run::{MachineError, RunOptions, run_cases, run_in_process};

@@ -2,7 +2,7 @@
 
 use gen8_spec::sku::{self, Sku};
 use gpu_model::GpuConfig;
-use observe::{Census, CensusLog};
+use observe::{Census, CensusLog, Findings, Observers, UseAfter};
 use scenarios::Case;
 
 use crate::in_process::{self, InProcess};
@@ -98,6 +98,7 @@ fn run_on_kvm(
                 report: report.clone(),
                 census: census.iter().map(DeviceMoment::from).collect(),
                 machine_findings: Vec::new(),
+                observed: Vec::new(),
             };
             let result = judge(MachineKind::Kvm, &options.scenario, &observation);
             progress(&result);
@@ -117,14 +118,18 @@ fn gpu_config(options: &RunOptions) -> GpuConfig {
 /// The machine could not be built.
 pub fn run_in_process(case: &Case, options: &RunOptions) -> Result<Observation, MachineError> {
     let log = CensusLog::new();
+    let mut use_after = None;
     let mut machine = InProcess::new(gpu_config(options), in_process::RAM_SIZE, |memory| {
-        Some(Box::new(Census::new(memory.clone(), log.clone())))
+        let observer = use_after.insert(UseAfter::new(memory.clone())).clone();
+        let census = Census::new(memory.clone(), log.clone());
+        Some(Box::new(Observers::new().with(census).with(observer)))
     })?;
     let report = scenarios::run(&mut machine, case, &options.scenario);
     Ok(Observation {
         report,
         census: log.take().iter().map(DeviceMoment::from).collect(),
         machine_findings: unreturned(&machine),
+        observed: use_after.map_or_else(Vec::new, |observer| observer.findings()),
     })
 }
 
