@@ -5,11 +5,11 @@
 
 use std::cmp::Reverse;
 
-use observe::TableTotals;
 use observe::story::{EngineStory, MappingStory, SpaceState, SpaceStory, Span, Story, TableSample};
 use serde::Serialize;
 
 use super::tables;
+use crate::pages;
 
 /// Spans of an engine; of more, neighbours are drawn as one.
 const MOST_SPANS: usize = 5_000;
@@ -210,13 +210,6 @@ fn weightiest(spaces: &[SpaceStory]) -> Vec<usize> {
     indices.truncate(MOST_SPACES);
     indices.sort_unstable();
     indices
-}
-
-/// Page-table pages of all kinds; a file may give any numbers.
-pub(super) fn pages(tables: &TableTotals) -> u64 {
-    let TableTotals { pml4, pdp, pd, pt, scratch_tables, scratch_pages } = *tables;
-    let kinds = [pml4, pdp, pd, pt, scratch_tables, scratch_pages];
-    kinds.into_iter().fold(0, |sum, number| sum.saturating_add(number as u64))
 }
 
 /// What the story's indices mean in the cut lists.

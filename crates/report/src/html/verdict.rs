@@ -3,7 +3,8 @@
 use observe::Severity;
 use observe::story::{SpaceState, Story};
 
-use super::{data, words};
+use super::words;
+use crate::pages;
 
 /// What a story comes to.
 pub(super) struct Verdict {
@@ -82,7 +83,7 @@ fn leak(orphans: &[&observe::story::SpaceStory]) -> String {
     let pages = orphans
         .iter()
         .filter_map(|space| space.pages.last())
-        .map(|last| data::pages(&last.tables))
+        .map(|last| pages(&last.tables))
         .fold(0, u64::saturating_add);
     let pages = words::count(
         usize::try_from(pages).unwrap_or(usize::MAX),
