@@ -14,6 +14,7 @@ use machine::MachineKind;
 use scenarios::{Levels, ScenarioId, SubmissionMode};
 
 use crate::inspect::arguments::InspectArgs;
+use crate::report::arguments::{ExportArgs, ReportArgs};
 use crate::{bench, output};
 
 /// An emulated Intel Gen8 GPU, an i915-style driver for it, and the address-space leak that the
@@ -55,6 +56,10 @@ pub(crate) enum Command {
     Unplug(UnplugArgs),
     /// Look at a served GPU: registers, engines, page tables, GGTT, TLBs (docs/inspect.md)
     Inspect(InspectArgs),
+    /// Draw what happened as one page: timeline, page-table pages, maps, findings (docs/report.md)
+    Report(ReportArgs),
+    /// Write what happened in another tool's format (docs/report.md)
+    Export(ExportArgs),
     /// Run scenarios on a GPU that is bound to vfio-pci, real or emulated
     ///
     /// Without options: the cases of `run`. The GPU must have no display in use; docs/vfio.md tells

@@ -9,6 +9,7 @@ mod control;
 mod inspect;
 mod output;
 mod plug;
+mod report;
 mod screenshot;
 mod serve;
 mod table;
@@ -56,6 +57,8 @@ fn run(command: Command) -> Result<bool> {
         Command::Plug(arguments) => plug::plug(&arguments).map(|()| true),
         Command::Unplug(arguments) => plug::unplug(&arguments).map(|()| true),
         Command::Inspect(arguments) => inspect::command(&arguments).map(|()| true),
+        Command::Report(arguments) => report::report(&arguments).map(|()| true),
+        Command::Export(arguments) => report::export(&arguments).map(|()| true),
         Command::Drive(arguments) => cases::drive(&arguments),
         Command::Probe => Ok(probe()),
     }
