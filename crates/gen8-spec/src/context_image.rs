@@ -2,6 +2,8 @@
 //! (i915 `gt/intel_lrc_reg.h`; PRM Vol 2d). Each index names the *register offset* dword; the value
 //! follows it. Software and hardware find fields by these fixed places.
 
+use crate::mmio::ring as reg;
+
 /// Page of the image that holds the register state; page 0 is the PPHWSP.
 pub const STATE_PAGE: u64 = 1;
 /// First LRI header.
@@ -77,6 +79,67 @@ pub const XCS_LRI_0: u32 = 0x1100_0015;
 pub const XCS_LRI_1: u32 = 0x1100_0011;
 /// Third LRI header of the other images: 2 registers.
 pub const XCS_LRI_2: u32 = 0x1100_0003;
+
+/// The headers of the three register lists: dword index and command.
+pub const fn headers(render: bool) -> [(usize, u32); 3] {
+    let [first, second, third] = match render {
+        true => [RCS_LRI_0, RCS_LRI_1, RCS_LRI_2],
+        false => [XCS_LRI_0, XCS_LRI_1, XCS_LRI_2],
+    };
+    [(LRI_HEADER_0, first), (LRI_HEADER_1, second), (LRI_HEADER_2, third)]
+}
+
+/// The registers of the three lists: dword index of the register's offset, and that offset from the
+/// engine's base.
+pub const fn registers(render: bool) -> &'static [(usize, u32)] {
+    const COMMON: [(usize, u32); 20] = [
+        (CONTEXT_CONTROL, reg::CONTEXT_CONTROL),
+        (RING_HEAD, reg::HEAD),
+        (RING_TAIL, reg::TAIL),
+        (RING_START, reg::START),
+        (RING_CTL, reg::CTL),
+        (BB_ADDR_UDW, reg::BBADDR_UDW),
+        (BB_ADDR, reg::BBADDR),
+        (BB_STATE, reg::BBSTATE),
+        (SBB_ADDR_UDW, reg::SBBADDR_UDW),
+        (SBB_ADDR, reg::SBBADDR),
+        (SBB_STATE, reg::SBBSTATE),
+        (CTX_TIMESTAMP, reg::CTX_TIMESTAMP),
+        (pdp_udw(3), reg::PDP0_UDW + 24),
+        (pdp_ldw(3), reg::PDP0_LDW + 24),
+        (pdp_udw(2), reg::PDP0_UDW + 16),
+        (pdp_ldw(2), reg::PDP0_LDW + 16),
+        (pdp_udw(1), reg::PDP0_UDW + 8),
+        (pdp_ldw(1), reg::PDP0_LDW + 8),
+        (pdp_udw(0), reg::PDP0_UDW),
+        (pdp_ldw(0), reg::PDP0_LDW),
+    ];
+    const RENDER: [(usize, u32); 24] = {
+        let mut list = [(0, 0); 24];
+        let mut n = 0;
+        while n < COMMON.len() {
+            list[n] = COMMON[n];
+            n += 1;
+        }
+        list[20] = (BB_PER_CTX_PTR, reg::BB_PER_CTX_PTR);
+        list[21] = (INDIRECT_CTX, reg::INDIRECT_CTX);
+        list[22] = (INDIRECT_CTX_OFFSET, reg::INDIRECT_CTX_OFFSET);
+        list[23] = (R_PWR_CLK_STATE, reg::R_PWR_CLK_STATE);
+        list
+    };
+    const OTHER: [(usize, u32); 22] = {
+        let mut list = [(0, 0); 22];
+        let mut n = 0;
+        while n < COMMON.len() {
+            list[n] = COMMON[n];
+            n += 1;
+        }
+        list[20] = (XCS_SWCTRL, reg::BCS_SWCTRL);
+        list[21] = (XCS_EXCC, reg::EXCC);
+        list
+    };
+    if render { &RENDER } else { &OTHER }
+}
 
 /// CONTEXT_CONTROL bits (masked register; as in the image's value dword).
 pub mod control {

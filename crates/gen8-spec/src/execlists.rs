@@ -42,6 +42,9 @@ impl ContextDescriptor {
     /// Bit 8: PPGTT enabled.
     pub const PPGTT: u64 = 1 << 8;
 
+    /// Bits 11:9, which mean nothing (i915 `gt/intel_lrc.h`, `GEN8_CTX_*`).
+    pub const RESERVED: u64 = 7 << 9;
+
     /// What i915 writes for a context: valid, coherent, PPGTT, with this addressing mode.
     pub const fn new(lrca: u32, context_id: u32, addressing: Addressing) -> Self {
         let mode = match addressing {

@@ -42,6 +42,11 @@ pub const fn masked_disable(bits: u32) -> u32 {
     bits << 16
 }
 
+/// Whether a masked write of `written` has bits that its mask does not let through.
+pub const fn sets_beyond_mask(written: u32) -> bool {
+    written & 0xffff & !(written >> 16) != 0
+}
+
 /// The result of a masked write of `written` to a register that holds `old` (16 bits of state).
 pub const fn masked_apply(old: u32, written: u32) -> u32 {
     let mask = written >> 16;
@@ -51,6 +56,12 @@ pub const fn masked_apply(old: u32, written: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bits_beyond_the_mask_are_those_that_it_leaves_out() {
+        assert!(sets_beyond_mask(1) && sets_beyond_mask(0x1_0002));
+        assert!(!sets_beyond_mask(masked_enable(3)) && !sets_beyond_mask(masked_disable(3)));
+    }
 
     #[test]
     fn masked_write_touches_only_enabled_bits() {

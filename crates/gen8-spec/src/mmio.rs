@@ -132,6 +132,10 @@ pub mod ring {
     pub const CTL_VALID: u32 = 1 << 0;
     /// [`CTL`]: waiting on a semaphore.
     pub const CTL_WAIT_SEMAPHORE: u32 = 1 << 10;
+    /// [`CTL`]: no register accesses by the ring's commands (all engines but render).
+    pub const CTL_REGISTERS_OFF: u32 = 1 << 8;
+    /// [`CTL`]: waiting (i915 `RING_WAIT`).
+    pub const CTL_WAIT: u32 = 1 << 11;
     /// [`CTL`]: ring size field, pages − 1 in 20:12, so `size - 4096` can be or-ed in.
     pub const CTL_SIZE_MASK: u32 = 0x001f_f000;
     /// [`CTL`]: head auto-report field, 2:1.

@@ -20,6 +20,8 @@ pub const ACCESSED: u64 = 1 << 5;
 pub const PAGE_SIZE_BIT: u64 = 1 << 7;
 /// Physical address bits 38:12.
 pub const ADDRESS_MASK: u64 = 0x0000_007f_ffff_f000;
+/// Bits above the physical address, which are 0 in every entry.
+pub const RESERVED: u64 = !((1 << PHYSICAL_BITS) - 1);
 /// Physical address width in bits.
 pub const PHYSICAL_BITS: u32 = 39;
 

@@ -3,8 +3,11 @@
 
 use core::hash::{Hash, Hasher};
 
-use gen8_spec::fence::Fence;
+use gen8_spec::fence::{self, Fence};
 use gen8_spec::mmio::{FENCE_COUNT, FENCE_LO};
+
+use crate::engine::Tell;
+use crate::guest_rule::GuestRule;
 
 /// The registers, and the fences in use.
 #[derive(Clone, Debug)]
@@ -45,6 +48,20 @@ impl Fences {
         *register = *register & !(u64::from(u32::MAX) << shift) | u64::from(value) << shift;
         self.used = self.values.iter().filter_map(|&value| Fence::decode(value)).collect();
         true
+    }
+
+    /// Looks at a register write before it takes effect.
+    pub(crate) fn check_write(&self, offset: u32, value: u32, tell: Tell<'_>) {
+        let Some((index, shift)) = place(offset) else { return };
+        let old = self.values.get(index).copied().unwrap_or_default();
+        let new = old & !(u64::from(u32::MAX) << shift) | u64::from(value) << shift;
+        let both_valid = old & new & fence::VALID != 0;
+        if both_valid && old != new {
+            tell(GuestRule::FenceChangedWhileValid, offset.into());
+        }
+        if Fence::decode(new).is_some_and(|fence| fence.end <= fence.start) {
+            tell(GuestRule::FenceEmpty, offset.into());
+        }
     }
 
     /// The GGTT address of what the CPU sees at aperture offset `address`, and for how many bytes

@@ -7,6 +7,9 @@ use gen8_spec::engine::EngineId;
 use gen8_spec::interrupts as regs;
 use gen8_spec::registers::outputs::PIPE_COUNT;
 
+use crate::engine::Tell;
+use crate::guest_rule::GuestRule;
+
 /// One bank: mask, enable, and an identity register that is two deep.
 #[derive(Clone, Copy, Debug, Hash)]
 struct Bank {
@@ -203,6 +206,25 @@ impl Interrupts {
         }
         let (index, register) = locate(offset)?;
         self.banks.get(index).map(|bank| bank.read(register))
+    }
+
+    /// Looks at a register write before it takes effect.
+    pub(crate) fn check_write(&self, offset: u32, value: u32, tell: Tell<'_>) {
+        let place = locate(offset);
+        let Some((bank, register)) = place.and_then(|(n, at)| Some((self.banks.get(n)?, at)))
+        else {
+            return;
+        };
+        match register {
+            regs::ISR => tell(GuestRule::ReadOnlyRegisterWritten, offset.into()),
+            regs::IER if value & !bank.ier & bank.iir != 0 => {
+                tell(GuestRule::IirPendingAtEnable, offset.into());
+            }
+            regs::IIR if self.enabled && value & bank.output() != 0 => {
+                tell(GuestRule::IirClearedWithMasterOn, offset.into());
+            }
+            _ => {}
+        }
     }
 
     /// Register write; false when `offset` is not one of this block's.

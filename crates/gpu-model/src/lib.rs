@@ -38,6 +38,7 @@ pub mod power;
 pub mod registers;
 mod reset;
 mod rps;
+mod rules;
 pub mod tlb;
 
 pub use bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};

@@ -120,6 +120,7 @@ impl Gpu {
 
     /// Software writes GGTT entry `index`.
     fn write_pte(&mut self, index: u64, new: u64) {
+        self.check_pte(index, new);
         let ggtt = &mut self.state.ggtt;
         let by = Actor::Cpu;
         self.events.emit_for(Interests::GGTT_WRITES, || {
@@ -167,6 +168,7 @@ impl Gpu {
 
     fn write_register(&mut self, offset: u32, value: u32) {
         self.check_forcewake(offset, true);
+        self.check_register(offset, value);
         let by = Actor::Cpu;
         let event = || Event::RegisterWritten { offset, value, by };
         self.events.emit_for(Interests::REGISTER_WRITES, event);
@@ -204,7 +206,7 @@ impl Gpu {
     }
 
     /// Index of the engine whose register block holds `offset`, and the offset in the block.
-    fn engine_at(&self, offset: u32) -> Option<(usize, u32)> {
+    pub(crate) fn engine_at(&self, offset: u32) -> Option<(usize, u32)> {
         self.state.engines.iter().enumerate().find_map(|(index, engine)| {
             let at = offset.checked_sub(engine.id().mmio_base())?;
             (at < regs::ENGINE_BLOCK_SIZE).then_some((index, at))

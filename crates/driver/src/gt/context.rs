@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use gen8_spec::context_image::{self as image, control};
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId;
-use gen8_spec::mmio::ring as reg;
 use gen8_spec::{PAGE_SIZE, masked_enable};
 use ppgtt::PageTableRoot;
 
@@ -90,17 +89,10 @@ impl ContextImage {
     /// engine state starts from reset values.
     fn populate<P: Platform>(&self, hw: &Hardware<P>, engine: EngineId, ring: &Ring) {
         let render = engine == EngineId::Rcs;
-        for &(index, register) in register_list(render) {
+        for &(index, register) in image::registers(render) {
             self.write(hw, index, engine.mmio_base() + register);
         }
-        let headers = if render {
-            [image::RCS_LRI_0, image::RCS_LRI_1, image::RCS_LRI_2]
-        } else {
-            [image::XCS_LRI_0, image::XCS_LRI_1, image::XCS_LRI_2]
-        };
-        for (index, header) in
-            [image::LRI_HEADER_0, image::LRI_HEADER_1, image::LRI_HEADER_2].into_iter().zip(headers)
-        {
+        for (index, header) in image::headers(render) {
             self.write(hw, index, header);
         }
         let context_control = control::INHIBIT_SYNC_SWITCH | control::RESTORE_INHIBIT;
@@ -108,57 +100,6 @@ impl ContextImage {
         self.set(hw, image::RING_START, ring.address());
         self.set(hw, image::RING_CTL, ring.control());
     }
-}
-
-/// The register pairs of the register state: dword index and engine-relative register.
-fn register_list(render: bool) -> &'static [(usize, u32)] {
-    const COMMON: [(usize, u32); 20] = [
-        (image::CONTEXT_CONTROL, reg::CONTEXT_CONTROL),
-        (image::RING_HEAD, reg::HEAD),
-        (image::RING_TAIL, reg::TAIL),
-        (image::RING_START, reg::START),
-        (image::RING_CTL, reg::CTL),
-        (image::BB_ADDR_UDW, reg::BBADDR_UDW),
-        (image::BB_ADDR, reg::BBADDR),
-        (image::BB_STATE, reg::BBSTATE),
-        (image::SBB_ADDR_UDW, reg::SBBADDR_UDW),
-        (image::SBB_ADDR, reg::SBBADDR),
-        (image::SBB_STATE, reg::SBBSTATE),
-        (image::CTX_TIMESTAMP, reg::CTX_TIMESTAMP),
-        (image::pdp_udw(3), reg::PDP0_UDW + 24),
-        (image::pdp_ldw(3), reg::PDP0_LDW + 24),
-        (image::pdp_udw(2), reg::PDP0_UDW + 16),
-        (image::pdp_ldw(2), reg::PDP0_LDW + 16),
-        (image::pdp_udw(1), reg::PDP0_UDW + 8),
-        (image::pdp_ldw(1), reg::PDP0_LDW + 8),
-        (image::pdp_udw(0), reg::PDP0_UDW),
-        (image::pdp_ldw(0), reg::PDP0_LDW),
-    ];
-    const RENDER: [(usize, u32); 24] = {
-        let mut list = [(0, 0); 24];
-        let mut n = 0;
-        while n < COMMON.len() {
-            list[n] = COMMON[n];
-            n += 1;
-        }
-        list[20] = (image::BB_PER_CTX_PTR, reg::BB_PER_CTX_PTR);
-        list[21] = (image::INDIRECT_CTX, reg::INDIRECT_CTX);
-        list[22] = (image::INDIRECT_CTX_OFFSET, reg::INDIRECT_CTX_OFFSET);
-        list[23] = (image::R_PWR_CLK_STATE, reg::R_PWR_CLK_STATE);
-        list
-    };
-    const OTHER: [(usize, u32); 22] = {
-        let mut list = [(0, 0); 22];
-        let mut n = 0;
-        while n < COMMON.len() {
-            list[n] = COMMON[n];
-            n += 1;
-        }
-        list[20] = (image::XCS_SWCTRL, reg::BCS_SWCTRL);
-        list[21] = (image::XCS_EXCC, reg::EXCC);
-        list
-    };
-    if render { &RENDER } else { &OTHER }
 }
 
 /// What an engine keeps for a context.
@@ -272,13 +213,10 @@ mod tests {
     #[test]
     fn lri_headers_count_the_registers_that_follow() {
         // A header's low byte is 2n − 1 for n registers; they lie between it and the next header.
-        for (render, headers) in [
-            (true, [image::RCS_LRI_0, image::RCS_LRI_1, image::RCS_LRI_2]),
-            (false, [image::XCS_LRI_0, image::XCS_LRI_1, image::XCS_LRI_2]),
-        ] {
+        for render in [true, false] {
             let bounds = [image::LRI_HEADER_0, image::LRI_HEADER_1, image::LRI_HEADER_2, 0x60];
-            for (n, header) in headers.into_iter().enumerate() {
-                let count = register_list(render)
+            for (n, (_, header)) in image::headers(render).into_iter().enumerate() {
+                let count = image::registers(render)
                     .iter()
                     .filter(|(index, _)| (bounds[n]..bounds[n + 1]).contains(index))
                     .count() as u32;

@@ -106,6 +106,11 @@ impl<'m, M: PhysicalMemory> StatePage<'m, M> {
         Some(pdps)
     }
 
+    /// Any dword of the page.
+    pub(crate) fn dword(&self, index: usize) -> Option<u32> {
+        self.memory.read_u32(self.page + 4 * index as u64)
+    }
+
     /// TAIL alone, as a lite restore reads it.
     pub(crate) fn tail(&self) -> Option<u32> {
         self.value(dw::RING_TAIL)

@@ -60,6 +60,8 @@ impl Engine {
         if let Some(at) = self.locate_ggtt(place, true, bus) {
             let written = bus.memory.write_u64(at, entry);
             self.status_written(written, place, at, (entry, 8), bus);
+        } else {
+            self.tell(GuestRule::StatusPageUnmapped, page, bus);
         }
         let place = page + hwsp::CSB_WRITE_INDEX;
         if let Some(at) = self.locate_ggtt(place, true, bus) {
@@ -101,6 +103,10 @@ impl Engine {
         let Ok(levels) = levels(context) else {
             return Err(self.bad_context(GuestRule::ContextAddressingAdvanced, context, bus));
         };
+        self.look(bus, |bus, tell| {
+            let state = StatePage::new(bus.memory, page, self.id);
+            self.check_image(context, levels, &image, &state, tell);
+        });
         let space = AddressSpace { pdps: image.pdps, levels };
         let force = context.force_pd_restore() || !self.keeps_tlb();
         self.tell_loaded(context, page, false, bus);
@@ -240,6 +246,9 @@ impl Engine {
         if let Some(rule) = self.ring.defect() {
             return Err(self.bad_context(rule, context, bus));
         }
+        if self.ring.is_empty() {
+            self.tell(GuestRule::LiteRestoreRingEmpty, context.0, bus);
+        }
         self.tell_loaded(context, page, true, bus);
         if context.force_pd_restore() {
             self.invalidate_tlb(Invalidation::ContextLoad, bus);
@@ -269,7 +278,8 @@ impl Engine {
         bus: &mut Bus<'_>,
     ) -> Result<u64, Stop> {
         let address = u64::from(context.lrca()) + page * PAGE_SIZE;
-        self.locate_ggtt(address, write, bus).ok_or(Stop::Context)
+        let place = self.locate_ggtt(address, write, bus);
+        place.ok_or_else(|| self.bad_context(GuestRule::ContextImageUnmapped, context, bus))
     }
 
     /// The state page of an image is not in RAM, or cannot be written: a GPU fault.

@@ -96,6 +96,13 @@ impl Execlists {
         }
     }
 
+    /// The list that writing `value` to the port would submit, if the port is filled with it.
+    pub(crate) fn submission_by(&self, value: u32) -> Option<Elements> {
+        let [upper1, lower1, upper0, _] = self.port;
+        (self.written + 1 == PORT_WRITES)
+            .then(|| [descriptor(upper0, value), descriptor(upper1, lower1)])
+    }
+
     /// Descriptor of the running context.
     pub(crate) fn current(&self) -> Option<ContextDescriptor> {
         self.running.map(|list| list.elements[list.current])

@@ -13,6 +13,7 @@ mod inspect;
 mod parser;
 mod registers;
 mod ring;
+mod rules;
 mod status_buffer;
 mod tell;
 mod translate;
@@ -40,6 +41,7 @@ pub use inspect::Elements;
 
 pub(crate) use command_streamer::{Command, Flow};
 pub(crate) use parser::{Batch, Level};
+pub(crate) use rules::Tell;
 pub(crate) use tell::Piece;
 pub use translate::Space;
 pub(crate) use translate::Word;
@@ -171,7 +173,7 @@ impl Engine {
     }
 
     /// Whether there are commands to run, whatever may hold them.
-    fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         if self.execlists_mode { !self.execlists.is_idle() } else { self.has_legacy_work() }
     }
 

@@ -43,13 +43,17 @@ impl Interests {
     pub const GGTT_WRITES: Interests = Interests(1 << 9);
     /// Accesses of engines to pages.
     pub const ACCESSES: Interests = Interests(1 << 10);
+    /// Rules broken that the device has to look for: at each write of a register or GGTT entry, and in each
+    /// context image that is loaded ([`GuestRule::group`](crate::GuestRule::group)). A recording holds what
+    /// those looks read only if somebody asked for this group while it was made.
+    pub const RULES: Interests = Interests(1 << 11);
     /// What an observer hears that asks for nothing special.
     pub const DEFAULT: Interests = Interests::BASICS.and(Interests::STALE_TLB);
     /// Everything.
     pub const ALL: Interests = Interests((1 << Interests::NAMES.len()) - 1);
 
     /// Names of the groups, by bit.
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 12] = [
         "BASICS",
         "STALE_TLB",
         "REGISTER_WRITES",
@@ -61,6 +65,7 @@ impl Interests {
         "INTERRUPTS",
         "GGTT_WRITES",
         "ACCESSES",
+        "RULES",
     ];
 
     /// Each group alone.
@@ -109,6 +114,6 @@ mod tests {
     fn a_set_is_printed_by_the_names_of_its_groups() {
         assert_eq!(format!("{:?}", Interests::DEFAULT), r#"{"BASICS", "STALE_TLB"}"#);
         assert_eq!(format!("{:?}", Interests::NONE), "{}");
-        assert!(format!("{:?}", Interests::ALL).ends_with(r#""ACCESSES"}"#));
+        assert!(format!("{:?}", Interests::ALL).ends_with(r#""RULES"}"#));
     }
 }

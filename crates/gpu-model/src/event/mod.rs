@@ -98,7 +98,8 @@ pub enum Event {
         /// Translation that a walk gives now, if any.
         current: Option<u64>,
     },
-    /// Something else that a driver should not do; `rule` names it.
+    /// Something else that a driver should not do; `rule` names it. Rules that the device has to look
+    /// for are of the group [`Interests::RULES`].
     GuestError {
         /// The rule that was broken.
         rule: GuestRule,
@@ -286,10 +287,10 @@ impl Event {
             | Event::UnknownRegister { .. }
             | Event::InstructionError { .. }
             | Event::PrivilegeViolation { .. }
-            | Event::GuestError { .. }
             | Event::ContextSwitch { .. }
             | Event::Reset { .. }
             | Event::FunctionReset => Interests::BASICS,
+            Event::GuestError { rule, .. } => rule.group(),
             Event::StaleTlb { .. } | Event::StalePdps { .. } => Interests::STALE_TLB,
             Event::RegisterWritten { .. } => Interests::REGISTER_WRITES,
             Event::GgttWritten { .. } => Interests::GGTT_WRITES,

@@ -15,6 +15,7 @@ mod predicate;
 mod privilege;
 mod properties;
 mod reset;
+mod rules;
 mod setup;
 mod tlb;
 mod waits;

@@ -140,8 +140,15 @@ impl Rule {
     pub(super) const fn names_register(self) -> bool {
         matches!(
             self,
-            Rule::Device(GuestRule::AccessWithoutForcewake)
-                | Rule::Observed(ObservedRule::UnknownRegister | ObservedRule::RegisterInUserBatch)
+            Rule::Device(
+                GuestRule::AccessWithoutForcewake
+                    | GuestRule::ReadOnlyRegisterWritten
+                    | GuestRule::MaskedBitBeyondMask
+                    | GuestRule::IirPendingAtEnable
+                    | GuestRule::IirClearedWithMasterOn
+                    | GuestRule::FenceChangedWhileValid
+                    | GuestRule::FenceEmpty
+            ) | Rule::Observed(ObservedRule::UnknownRegister | ObservedRule::RegisterInUserBatch)
         )
     }
 }

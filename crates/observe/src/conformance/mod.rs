@@ -65,7 +65,7 @@ impl Findings for Conformance {
 
 impl Observer for Conformance {
     fn interests(&self) -> Interests {
-        Interests::BASICS
+        Interests::BASICS | Interests::RULES
     }
 
     fn event(&mut self, now_ns: u64, event: &Event) {

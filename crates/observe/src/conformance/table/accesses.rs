@@ -43,6 +43,20 @@ pub(super) const CHECKS: &[Check] = &[
         "UnknownRegister",
     ),
     told(
+        GuestRule::ReadOnlyRegisterWritten,
+        Block::Accesses,
+        Note,
+        "A register was written that software can only read: the write is lost.",
+        "PRM volume 2c, access of each register (read only)",
+    ),
+    told(
+        GuestRule::MaskedBitBeyondMask,
+        Block::Accesses,
+        Error,
+        "A masked register was written with bits that its mask, the upper half, leaves out: they are lost.",
+        "i915_reg.h: _MASKED_FIELD",
+    ),
+    told(
         GuestRule::AccessWithoutForcewake,
         Block::Forcewake,
         Warning,

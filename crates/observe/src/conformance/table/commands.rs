@@ -1,4 +1,4 @@
-//! Commands, display, and the debug page.
+//! Commands, resets, fences, display, and the debug page.
 
 use gpu_model::GuestRule;
 
@@ -115,6 +115,27 @@ pub(super) const CHECKS: &[Check] = &[
         Error,
         "MI_UPDATE_GTT stood in a batch without privilege: it has no effect.",
         PRIVILEGE,
+    ),
+    told(
+        GuestRule::ResetWithoutRequest,
+        Block::Resets,
+        Error,
+        "An engine with work was reset that had not said that it is ready for it.",
+        "gt/intel_reset.c: gen8_engine_reset_prepare (RESET_CTL_REQUEST_RESET, RESET_CTL_READY_TO_RESET)",
+    ),
+    told(
+        GuestRule::FenceChangedWhileValid,
+        Block::Fences,
+        Error,
+        "A fence was changed while it was valid: for a moment, half of it is new.",
+        "gt/intel_ggtt_fencing.c: i965_write_fence_reg (turns the fence off first)",
+    ),
+    told(
+        GuestRule::FenceEmpty,
+        Block::Fences,
+        Error,
+        "A fence was made valid that ends before it begins.",
+        "gt/intel_ggtt_fencing.c: i965_write_fence_reg",
     ),
     seen(
         ObservedRule::PlaneFault,

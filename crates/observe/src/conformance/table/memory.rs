@@ -1,9 +1,25 @@
 //! Interrupts, GGTT and PPGTT.
 
-use super::super::check::{Block, Check, ObservedRule, seen};
-use crate::Severity::Error;
+use gpu_model::GuestRule;
+
+use super::super::check::{Block, Check, ObservedRule, seen, told};
+use crate::Severity::{Error, Warning};
 
 pub(super) const CHECKS: &[Check] = &[
+    told(
+        GuestRule::IirPendingAtEnable,
+        Block::Interrupts,
+        Warning,
+        "Interrupts were enabled in IER whose bits in IIR were set already.",
+        "i915_irq.c: gen3_assert_iir_is_zero (\"Interrupt register is not zero\")",
+    ),
+    told(
+        GuestRule::IirClearedWithMasterOn,
+        Block::Interrupts,
+        Warning,
+        "Pending interrupts were cleared while the master control was enabled: another one may come between.",
+        "i915_irq.c: gen8_irq_handler (gen8_master_intr_disable comes first)",
+    ),
     seen(
         ObservedRule::GgttFault,
         Block::Ggtt,
@@ -11,6 +27,20 @@ pub(super) const CHECKS: &[Check] = &[
         "A GGTT address was used whose PTE is not present, or maps no memory.",
         "PRM volume 2c, fault registers; gt/intel_gt.c: gen8_check_faults (\"Unexpected fault\")",
         "Fault",
+    ),
+    told(
+        GuestRule::GgttPteOutsideRam,
+        Block::Ggtt,
+        Error,
+        "A GGTT entry was written that maps no memory.",
+        "gt/intel_ggtt.c: gen8_ggtt_insert_entries (pages of an object, or the scratch page)",
+    ),
+    told(
+        GuestRule::GgttPteReserved,
+        Block::Ggtt,
+        Error,
+        "A GGTT entry was written with bits above the 39 of a physical address.",
+        "PRM volume 5, GGTT PTE; i915_pci.c: .dma_mask_size = 39",
     ),
     seen(
         ObservedRule::PpgttFault,

@@ -3,7 +3,7 @@
 use gpu_model::GuestRule;
 
 use super::super::check::{Block, Check, told};
-use crate::Severity::Error;
+use crate::Severity::{Error, Warning};
 
 pub(super) const CHECKS: &[Check] = &[
     told(
@@ -35,6 +35,34 @@ pub(super) const CHECKS: &[Check] = &[
         "i915_request.c: __i915_request_commit writes whole requests (intel_ring_advance)",
     ),
     told(
+        GuestRule::RingTailMisaligned,
+        Block::Rings,
+        Error,
+        "RING_TAIL was no multiple of 8 bytes, or larger than its field.",
+        "gt/intel_ring.h: intel_ring_offset_valid (\"IS_ALIGNED(pos, 8)\")",
+    ),
+    told(
+        GuestRule::RingTailBehindHead,
+        Block::Rings,
+        Error,
+        "RING_TAIL was behind RING_HEAD in one cache line: the ring is too full to be told from an empty one.",
+        "gt/intel_ring.h: assert_ring_tail_valid (cites BSpec \"Ring Buffer Use\", 5.3.4.5)",
+    ),
+    told(
+        GuestRule::RingStartMisaligned,
+        Block::Rings,
+        Error,
+        "RING_START was no multiple of a page.",
+        "gt/intel_ring.c: intel_ring_pin (the ring's VMA is pinned by pages)",
+    ),
+    told(
+        GuestRule::RingCtlReserved,
+        Block::Rings,
+        Warning,
+        "A ring was enabled with bits in RING_CTL that mean nothing.",
+        "gt/intel_engine_regs.h: RING_CTL (RING_NR_PAGES, RING_REPORT_MASK, RING_VALID, RING_WAIT)",
+    ),
+    told(
         GuestRule::ElspWithoutExeclists,
         Block::Execlists,
         Error,
@@ -56,6 +84,34 @@ pub(super) const CHECKS: &[Check] = &[
         "gt/intel_execlists_submission.c: assert_pending_valid (\"Nothing pending for promotion\")",
     ),
     told(
+        GuestRule::ElspContextTwice,
+        Block::Execlists,
+        Error,
+        "Both elements of a list were the same context, or had the same id.",
+        "gt/intel_execlists_submission.c: assert_pending_valid (\"Dup context\", \"Dup ccid\")",
+    ),
+    told(
+        GuestRule::ElspDescriptorReserved,
+        Block::Execlists,
+        Warning,
+        "A context descriptor had bits set that mean nothing (11:9).",
+        "gt/intel_lrc.h: GEN8_CTX_*, which has no such bits; i915 does so: gt/intel_lrc.c, lrc_descriptor",
+    ),
+    told(
+        GuestRule::ContextOnTwoEngines,
+        Block::Execlists,
+        Error,
+        "A context was submitted while another engine had it.",
+        "gt/intel_context.h: a struct intel_context, and its image, is of one engine",
+    ),
+    told(
+        GuestRule::LiteRestoreRingEmpty,
+        Block::Execlists,
+        Error,
+        "A lite restore found HEAD at TAIL: the same work was submitted again.",
+        "gt/intel_execlists_submission.c: execlists_update_context (WaIdleLiteRestore:bdw)",
+    ),
+    told(
         GuestRule::ContextAddressingAdvanced,
         Block::ContextImages,
         Error,
@@ -68,5 +124,75 @@ pub(super) const CHECKS: &[Check] = &[
         Error,
         "The image of a submitted context lay outside RAM, or could not be written.",
         "gt/intel_execlists_submission.c: assert_pending_valid (\"Unpinned context\")",
+    ),
+    told(
+        GuestRule::ContextImageUnmapped,
+        Block::ContextImages,
+        Error,
+        "A page of a submitted context's image had no PTE in the GGTT.",
+        "gt/intel_execlists_submission.c: assert_pending_valid (\"Unpinned context\")",
+    ),
+    told(
+        GuestRule::ContextImageHeader,
+        Block::ContextImages,
+        Error,
+        "The image of a context lacked MI_LOAD_REGISTER_IMM ahead of a list of registers.",
+        "PRM volume 2d, logical context layout; gt/intel_lrc.c: gen8_rcs_offsets, gen8_xcs_offsets, set_offsets",
+    ),
+    told(
+        GuestRule::ContextImageRegister,
+        Block::ContextImages,
+        Error,
+        "The image of a context named another register than belongs to that place.",
+        "PRM volume 2d, logical context layout; gt/intel_lrc.c: gen8_rcs_offsets, gen8_xcs_offsets, set_offsets",
+    ),
+    told(
+        GuestRule::ContextControlBeyondMask,
+        Block::ContextImages,
+        Error,
+        "CONTEXT_CONTROL in an image had bits that its mask, the upper half, leaves out: they are lost.",
+        "gt/intel_lrc.c: init_common_regs (_MASKED_BIT_ENABLE, _MASKED_BIT_DISABLE)",
+    ),
+    told(
+        GuestRule::ContextPdpReserved,
+        Block::ContextImages,
+        Error,
+        "A page-directory pointer in an image had bits besides those of its page.",
+        "PRM volume 2c, PDP descriptors; i915 does so: gt/intel_lrc.c, init_ppgtt_regs",
+    ),
+    told(
+        GuestRule::ContextImageRemapped,
+        Block::ContextImages,
+        Error,
+        "The GGTT entry of a context's image was changed while an engine had the context: it was let go too early.",
+        "gt/intel_context.c: intel_context_active_acquire (the image stays pinned until the next request retires)",
+    ),
+    told(
+        GuestRule::StatusPageUnmapped,
+        Block::StatusBuffer,
+        Error,
+        "A context status was to be written, and the status page had no PTE: nobody will know.",
+        "gt/intel_execlists_submission.c: enable_execlists (RING_HWS_PGA)",
+    ),
+    told(
+        GuestRule::CsbPointerInvalid,
+        Block::StatusBuffer,
+        Error,
+        "A pointer of the context status buffer was set to an entry that there is not.",
+        "gt/intel_lrc_reg.h: GEN8_CSB_ENTRIES; gt/intel_execlists_submission.c: reset_csb_pointers",
+    ),
+    told(
+        GuestRule::CsbWritePointerMoved,
+        Block::StatusBuffer,
+        Error,
+        "Software moved the write pointer of the context status buffer, which is hardware's, while contexts ran.",
+        "gt/intel_execlists_submission.c: reset_csb_pointers (only after a reset)",
+    ),
+    told(
+        GuestRule::CsbReadPointerBeyond,
+        Block::StatusBuffer,
+        Error,
+        "The read pointer of the context status buffer was moved over entries that were not written.",
+        "gt/intel_execlists_submission.c: process_csb (reads up to the write pointer)",
     ),
 ];
