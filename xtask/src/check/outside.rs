@@ -5,27 +5,57 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{build, linux, workspace};
 
 /// Module of the tests that need KVM, in every crate.
 const KVM_TESTS: &str = "on_kvm";
-/// Module of the tests that need Mesa's description of the commands, in every crate.
-const GENXML_TESTS: &str = "with_genxml";
-/// Module of the tests that need Debian's lists of registers, in every crate.
-const REGISTER_LIST_TESTS: &str = "with_register_lists";
 
-/// Where that description is: a file.
-const GENXML: &str = "GEN8EMU_GENXML";
-/// Where those lists are: a folder.
-const REGISTER_LISTS: &str = "GEN8EMU_REGISTER_LISTS";
+/// Something that tests need, and find through a variable of the environment.
+struct Thing {
+    /// Module of these tests, in every crate.
+    module: &'static str,
+    /// The variable: a path.
+    variable: &'static str,
+    /// What it is.
+    what: &'static str,
+    /// Finds or fetches it where the variable is not set.
+    get: fn() -> Result<PathBuf>,
+}
+
+const THINGS: [Thing; 4] = [
+    Thing {
+        module: "with_genxml",
+        variable: "GEN8EMU_GENXML",
+        what: "Mesa's description of the commands",
+        get: genxml,
+    },
+    Thing {
+        module: "with_register_lists",
+        variable: "GEN8EMU_REGISTER_LISTS",
+        what: "Debian's lists of registers",
+        get: linux::register_lists,
+    },
+    Thing {
+        module: "with_browser",
+        variable: "GEN8EMU_BROWSER",
+        what: "a browser",
+        get: linux::browser,
+    },
+    Thing {
+        module: "with_error_decoder",
+        variable: "GEN8EMU_ERROR_DECODER",
+        what: "Debian's decoder of error states",
+        get: linux::error_decoder,
+    },
+];
 
 /// What there is here.
 pub(super) struct Outside {
     kvm: bool,
-    genxml: Option<PathBuf>,
-    register_lists: Option<PathBuf>,
+    /// The place of each of [`THINGS`].
+    places: Vec<Option<PathBuf>>,
 }
 
 impl Outside {
@@ -35,61 +65,49 @@ impl Outside {
         if !kvm {
             println!("skipping the tests that need KVM: it does not run guests here");
         }
-        Ok(Outside { kvm, genxml: genxml(), register_lists: register_lists() })
+        Ok(Outside { kvm, places: THINGS.iter().map(Thing::look).collect() })
     }
 
     /// Modules of tests that cannot run here.
     pub(super) fn left_out(&self) -> Vec<&'static str> {
-        let modules = [
-            (KVM_TESTS, self.kvm),
-            (GENXML_TESTS, self.genxml.is_some()),
-            (REGISTER_LIST_TESTS, self.register_lists.is_some()),
-        ];
-        modules.into_iter().filter(|(_, there)| !there).map(|(module, _)| module).collect()
+        let missing = THINGS.iter().zip(&self.places).filter(|(_, place)| place.is_none());
+        let modules = missing.map(|(thing, _)| thing.module);
+        (!self.kvm).then_some(KVM_TESTS).into_iter().chain(modules).collect()
     }
 
     /// Tells a test runner where things are.
     pub(super) fn name_to(&self, runner: &mut Command) {
-        for (name, path) in [(GENXML, &self.genxml), (REGISTER_LISTS, &self.register_lists)] {
-            if let Some(path) = path {
-                runner.env(name, path);
+        for (thing, place) in THINGS.iter().zip(&self.places) {
+            if let Some(place) = place {
+                runner.env(thing.variable, place);
             }
         }
     }
 }
 
-/// The path in the environment variable `name`.
-fn named(name: &str) -> Option<PathBuf> {
-    env::var_os(name).map(PathBuf::from)
+impl Thing {
+    /// Where it is: where the environment says, or where it is found.
+    fn look(&self) -> Option<PathBuf> {
+        let named = env::var_os(self.variable).map(PathBuf::from);
+        let why = match named.map_or_else(self.get, Ok) {
+            Ok(place) if place.exists() => return Some(place),
+            // The host's own program, by its name.
+            Ok(place) if place.components().count() == 1 => return Some(place),
+            Ok(place) => format!("{} is not there", place.display()),
+            Err(error) => format!("{error:#}"),
+        };
+        println!("skipping the tests that need {}: {why}", self.what);
+        None
+    }
 }
 
-/// Beside the repository, unless the environment says otherwise.
-fn genxml() -> Option<PathBuf> {
-    let path = named(GENXML).unwrap_or_else(|| workspace::root().join("../shared/data/gen8.xml"));
-    if path.is_file() {
-        return Some(path);
+/// Beside the repository.
+fn genxml() -> Result<PathBuf> {
+    let path = workspace::root().join("../shared/data/gen8.xml");
+    if !path.is_file() {
+        bail!("{} is not there", path.display());
     }
-    println!("skipping the tests that need {}: it is not there", path.display());
-    None
-}
-
-/// In Debian's package intel-gpu-tools, which is fetched, unless the environment says otherwise.
-fn register_lists() -> Option<PathBuf> {
-    let path = match named(REGISTER_LISTS) {
-        Some(path) => path,
-        None => match linux::register_lists() {
-            Ok(path) => path,
-            Err(error) => {
-                println!("skipping the tests that need lists of registers: {error:#}");
-                return None;
-            }
-        },
-    };
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipping the tests that need {}: it is not there", path.display());
-    None
+    Ok(path)
 }
 
 #[cfg(test)]
@@ -98,12 +116,13 @@ mod tests {
 
     #[test]
     fn tests_are_left_out_for_what_is_missing_alone() {
-        let path = || Some(PathBuf::from("somewhere"));
-        let all = Outside { kvm: true, genxml: path(), register_lists: path() };
-        assert!(all.left_out().is_empty());
-        let lists = Outside { register_lists: None, ..all };
-        assert_eq!(lists.left_out(), [REGISTER_LIST_TESTS]);
-        let none = Outside { kvm: false, genxml: None, register_lists: None };
-        assert_eq!(none.left_out(), [KVM_TESTS, GENXML_TESTS, REGISTER_LIST_TESTS]);
+        let mut outside =
+            Outside { kvm: true, places: vec![Some("somewhere".into()); THINGS.len()] };
+        assert!(outside.left_out().is_empty());
+        outside.places[1] = None;
+        assert_eq!(outside.left_out(), ["with_register_lists"]);
+        let none = Outside { kvm: false, places: vec![None; THINGS.len()] };
+        let modules: Vec<&str> = THINGS.iter().map(|thing| thing.module).collect();
+        assert_eq!(none.left_out(), [&[KVM_TESTS], &modules[..]].concat());
     }
 }

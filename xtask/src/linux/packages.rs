@@ -40,6 +40,19 @@ pub(super) fn clients() -> Result<PathBuf> {
     })
 }
 
+/// A browser without windows, a font, and all that they need but the C library: the host's loader starts
+/// the browser, and fits its own library only.
+pub(super) fn browser() -> Result<PathBuf> {
+    const PACKAGES: [&str; 2] = ["chromium-headless-shell", "fonts-dejavu-core"];
+    let what = "Chromium (170 MB)";
+    unpacked("chromium", what, &["bookworm", "trixie"], |apt, mirror, suite| {
+        apt.update(mirror, &[suite])?;
+        let mut packages = apt.with_dependencies(&PACKAGES, suite)?;
+        packages.retain(|package| !package.starts_with("libc6="));
+        apt.download(&packages)
+    })
+}
+
 /// An X server that drives i915 with Mesa, some clients and their fonts, and all that these need.
 pub(super) fn user_land_x() -> Result<PathBuf> {
     const PACKAGES: [&str; 9] = [
