@@ -17,6 +17,7 @@ pub use player::{PlayError, Player};
 
 /// A call of the device's interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Input {
     /// [`Gpu::config_read`].
     ConfigRead {
@@ -96,6 +97,7 @@ pub enum Input {
 
 /// What a call gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Output {
     /// Nothing.
     None,

@@ -21,7 +21,7 @@ function drawMap(svgElement, ranges) {
   const gap = Math.min(GAP_WIDTH, width / 3 / boxes.length);
   const room = width - 2 - gap * gaps.filter(Boolean).length - gap;
   // A few small ranges need not fill the page.
-  const scale = Math.min(room / boxes.reduce((sum, box) => sum + weight(box), 0), 36);
+  const scale = Math.min(room / boxes.reduce((sum, box) => sum + weight(box), 0), 60);
   let x = 1, free = -Infinity;
   boxes.forEach((box, index) => {
     if (gaps[index]) {
