@@ -14,6 +14,7 @@ mod conformance;
 mod engines;
 mod explain;
 mod finding;
+pub mod kernel;
 mod log;
 mod observers;
 mod ownership;
