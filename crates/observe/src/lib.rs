@@ -25,6 +25,7 @@ mod spaces;
 pub mod story;
 mod survey;
 mod use_after;
+pub mod views;
 
 pub use census::Census;
 pub use census_finding::{CensusFinding, StaleReason};
@@ -36,7 +37,7 @@ pub use log::CensusLog;
 pub use observers::Observers;
 pub use snapshot::{AddressSpaceCensus, CensusSnapshot, MappedRange, ObjectCensus, TableTotals};
 pub use spaces::{
-    AddressSpaceReport, AddressSpaceReports, AddressSpaces, PageMappings, RootError, SpaceMapping,
-    TableWalk,
+    AddressSpaceReport, AddressSpaceReports, AddressSpaces, MappedPage, PageMappings, RootError,
+    SpaceContent, SpaceContents, SpaceMapping, TableWalk,
 };
 pub use use_after::UseAfter;

@@ -116,7 +116,7 @@ pub(super) struct Ledger {
     released: VecDeque<u64>,
     /// Each living context's address space.
     contexts: HashMap<Pointer, u64>,
-    objects: HashMap<Pointer, KernelObject>,
+    objects: BTreeMap<Pointer, KernelObject>,
     /// Marks that threads announced.
     announced: HashMap<u32, u32>,
     pub(super) counts: KernelCounts,
@@ -133,7 +133,7 @@ impl Ledger {
     }
 
     /// The objects of user space that live.
-    pub(super) fn objects(&self) -> &HashMap<Pointer, KernelObject> {
+    pub(super) fn objects(&self) -> &BTreeMap<Pointer, KernelObject> {
         &self.objects
     }
 

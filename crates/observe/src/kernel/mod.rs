@@ -9,7 +9,7 @@ mod feed;
 mod ledger;
 mod line;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct KernelSnapshot {
     /// Address spaces that live, and those that were released last.
     pub spaces: Vec<KernelSpace>,
     /// Objects of user space that live, by the kernel's pointer.
-    pub objects: HashMap<Pointer, KernelObject>,
+    pub objects: BTreeMap<Pointer, KernelObject>,
     /// Counts.
     pub counts: KernelCounts,
     /// What is known of the stream.

@@ -104,7 +104,7 @@ impl Hits {
 }
 
 /// Whether a table that the root names holds what only a CPU's page tables do.
-fn is_of_a_cpu<M: PhysicalMemory>(memory: &M, root: &PageTableRoot) -> bool {
+pub(super) fn is_of_a_cpu<M: PhysicalMemory>(memory: &M, root: &PageTableRoot) -> bool {
     let both = PRESENT | ACCESSED;
     root.tables().any(|table| {
         let mut entries = (0..ENTRIES as u64).map(|index| memory.read_u64(table + 8 * index));

@@ -6,6 +6,7 @@
 //! there): a root with another mark than before is another address space, and the earlier one is
 //! gone for certain, since two cannot share a root.
 
+mod contents;
 mod mappings;
 mod record;
 mod report;
@@ -19,6 +20,7 @@ use gpu_model::{Event, Interests, Observer};
 use ppgtt::PageTableRoot;
 
 use crate::engines::{self, Engines};
+pub use contents::{MappedPage, SpaceContent, SpaceContents};
 pub use mappings::{PageMappings, SpaceMapping};
 use record::Record;
 pub use report::{AddressSpaceReport, AddressSpaceReports, TableWalk};

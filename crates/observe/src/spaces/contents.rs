@@ -1,0 +1,105 @@
+//! What every address space maps now, page by page.
+
+use gen8_spec::PAGE_SHIFT;
+use gen8_spec::engine::EngineId;
+use ppgtt::{CensusLimits, Leaf, PhysicalMemory};
+
+use super::AddressSpaces;
+use super::mappings::is_of_a_cpu;
+use super::report::{RANGES, WALK_BUDGET};
+use crate::snapshot::TableTotals;
+
+/// Pages that one look lists; an address space that would need more ends it.
+const PAGE_BUDGET: usize = 1 << 21;
+
+/// Every address space whose root is not another's by now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpaceContents {
+    /// In the order in which they were loaded first.
+    pub spaces: Vec<SpaceContent>,
+    /// Whether that is all: none was forgotten, no tables and no pages were too many.
+    pub complete: bool,
+}
+
+/// One address space, by its tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpaceContent {
+    /// Its number, as in the list of address spaces.
+    pub number: u64,
+    /// 3 or 4.
+    pub levels: u32,
+    /// The PML4, or the page directories.
+    pub root: Vec<u64>,
+    /// The number with which a batch marked it.
+    pub mark: Option<u32>,
+    /// Engines that have it loaded and are at work.
+    pub live_on: Vec<&'static str>,
+    /// Device time of its last load, nanoseconds.
+    pub last_ns: u64,
+    /// Table pages by level.
+    pub tables: TableTotals,
+    /// Pages of memory that are mapped, by virtual address.
+    pub pages: Vec<MappedPage>,
+    /// Entries that lead nowhere or in circles, or a CPU's page tables: it is something else by now.
+    pub problems: usize,
+}
+
+/// A page of 4 KiB that is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MappedPage {
+    /// Virtual address.
+    pub va: u64,
+    /// Physical address.
+    pub page: u64,
+}
+
+impl AddressSpaces {
+    /// What every address space maps by the tables that `memory` holds now. Takes the list's lock for
+    /// short times only, and reads memory without it.
+    pub fn contents<M: PhysicalMemory>(&self, memory: &M) -> SpaceContents {
+        let (records, forgotten) = self.read();
+        let mut contents = SpaceContents { spaces: Vec::new(), complete: forgotten == 0 };
+        let (mut tables, mut room) = (WALK_BUDGET, PAGE_BUDGET);
+        for (number, record, live_on) in records {
+            if record.replaced_ns.is_some() {
+                continue;
+            }
+            if tables == 0 || room == 0 {
+                contents.complete = false;
+                break;
+            }
+            let mut pages = Vec::new();
+            let limits = CensusLimits { tables, ranges: RANGES };
+            let census = ppgtt::census_within(memory, &record.root, limits, |leaf| {
+                let fitting = pages_of(leaf).take(room);
+                let before = pages.len();
+                pages.extend(fitting);
+                room -= pages.len() - before;
+            });
+            tables = tables.saturating_sub(census.named_tables.max(1));
+            contents.complete &= !census.truncated;
+            pages.sort_unstable();
+            let problems = census.problem_count + usize::from(is_of_a_cpu(memory, &record.root));
+            contents.spaces.push(SpaceContent {
+                number,
+                levels: record.root.levels().number(),
+                root: record.root.tables().collect(),
+                mark: record.mark,
+                live_on: live_on.into_iter().map(EngineId::name).collect(),
+                last_ns: record.last_ns,
+                tables: census.counts().into(),
+                pages,
+                problems,
+            });
+        }
+        contents
+    }
+}
+
+fn pages_of(leaf: Leaf) -> impl Iterator<Item = MappedPage> {
+    let count = 1_u64 << leaf.page_shift.saturating_sub(PAGE_SHIFT);
+    (0..count).map(move |index| {
+        let offset = index << PAGE_SHIFT;
+        MappedPage { va: leaf.va + offset, page: leaf.page + offset }
+    })
+}
