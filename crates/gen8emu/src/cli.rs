@@ -161,6 +161,9 @@ pub(crate) struct ServeArgs {
     /// Where programs ask what the device has seen (docs/control.md)
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
+    /// Where QEMU connects the guest's agent, which tells what the kernel does (docs/agent.md)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) agent: Option<PathBuf>,
     /// Show the screen to VNC viewers: a port of the loopback address, such as 5900, or IP:PORT. There is
     /// no password (docs/screen.md)
     #[arg(long, value_name = "ADDRESS")]

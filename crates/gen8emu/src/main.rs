@@ -1,6 +1,7 @@
 //! gen8emu: an emulated Intel Gen8 GPU, its driver, and the leak that the driver had.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod bench;
 mod cases;
 mod cli;

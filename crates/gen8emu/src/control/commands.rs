@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::inspect::{engines, ggtt, place, ranges, registers, tables, tlbs, walk};
 use super::{Subject, VERSION, monitors, picture, surface};
+use crate::agent;
 
 /// A request, as a client writes it.
 #[derive(Deserialize)]
@@ -51,6 +52,7 @@ enum Answer {
     Tlbs(tlbs::Tlbs),
     Tables(tables::Tables),
     Ranges(ranges::Ranges),
+    Views(Box<agent::Report>),
 }
 
 /// Who answers.
@@ -77,6 +79,8 @@ enum Refusal {
     Surface(#[from] surface::SurfaceError),
     #[error("{0}")]
     Monitor(String),
+    #[error("there is no kernel's view: the server was started without --agent")]
+    NoAgent,
     #[error(transparent)]
     Registers(#[from] registers::RegisterError),
     #[error(transparent)]
@@ -91,7 +95,8 @@ enum Refusal {
 
 /// Every command.
 const COMMANDS: &str = "accesses, address-spaces, engines, ggtt, plug, ranges, registers, screenshot, \
-                        surface-mappings, tables, tlbs, unplug, version or walk";
+                        surface-mappings, tables, tlbs, unplug, version, \
+                        views or walk";
 
 impl Refusal {
     const fn class(&self) -> &'static str {
@@ -166,6 +171,11 @@ fn execute(arguments: Arguments<'_>, subject: &Subject) -> Result<Answer, Refusa
         "walk" => Ok(Answer::Walk(walk::walk(&arguments.required()?, subject)?)),
         "tables" => Ok(Answer::Tables(tables::tables(&arguments.required()?, subject)?)),
         "ranges" => Ok(Answer::Ranges(ranges::ranges(&arguments.required()?, subject)?)),
+        "views" => {
+            arguments.none()?;
+            let agent = subject.agent.as_ref().ok_or(Refusal::NoAgent)?;
+            Ok(Answer::Views(Box::new(agent.report())))
+        }
         _ => execute_plain(arguments, subject),
     }
 }

@@ -6,7 +6,7 @@ use super::Held;
 const AT_ONCE: usize = 1 << 16;
 
 /// Hands out every entry with its index, present or not. What is written meanwhile may be seen or not.
-pub(super) fn each_entry(device: &Held, mut look: impl FnMut(u64, u64)) {
+pub(crate) fn each_entry(device: &Held, mut look: impl FnMut(u64, u64)) {
     let mut first = 0;
     loop {
         let entries: Vec<u64> = device.look(|gpu| {

@@ -17,13 +17,13 @@
 //! copy what they ask for: a client that is slow, hostile or gone delays nobody else ([`seats`], [`turns`]).
 
 mod commands;
-mod entries;
+pub(crate) mod entries;
 pub(crate) mod inspect;
 pub(crate) mod monitors;
 pub(crate) mod picture;
 mod pieces;
 mod seats;
-mod socket;
+pub(crate) mod socket;
 mod subject;
 mod surface;
 mod turns;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The listening socket; removed with this value.
-pub(crate) struct ControlSocket(pub(super) PathBuf);
+pub(crate) struct ControlSocket(pub(crate) PathBuf);
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
@@ -19,7 +19,7 @@ impl Drop for ControlSocket {
 }
 
 /// Binds in a directory that only we can enter, so that at no time anybody else can connect.
-pub(super) fn bind(path: &Path) -> Result<UnixListener> {
+pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => bail!("there is a file that is no socket"),
         Ok(_) if UnixStream::connect(path).is_ok() => bail!("another server does"),

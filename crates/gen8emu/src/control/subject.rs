@@ -7,6 +7,7 @@ use gpu_thread::Device;
 use observe::AddressSpaces;
 
 use super::surface::Remembered;
+use crate::agent::Agent;
 
 /// A device and what has been observed of it: all that an answer is made of.
 #[derive(Clone)]
@@ -15,12 +16,19 @@ pub(crate) struct Subject {
     pub(super) spaces: AddressSpaces,
     /// Surfaces that clients named.
     pub(super) remembered: Arc<Remembered>,
+    /// The kernel's view, if an agent tells of it.
+    pub(super) agent: Option<Agent>,
 }
 
 impl Subject {
     /// What is known of `device`, and of the address spaces that it loaded.
     pub(crate) fn new(device: Held, spaces: AddressSpaces) -> Subject {
-        Subject { device, spaces, remembered: Arc::default() }
+        Subject { device, spaces, remembered: Arc::default(), agent: None }
+    }
+
+    /// The same, with the kernel's view.
+    pub(crate) fn with_agent(self, agent: Option<Agent>) -> Subject {
+        Subject { agent, ..self }
     }
 
     /// The memory that the device sees. The device is locked for the copy of a handle only.
@@ -51,7 +59,7 @@ impl Held {
     }
 
     /// Looks at the device, which is locked meanwhile.
-    pub(super) fn look<R>(&self, work: impl FnOnce(&mut Gpu) -> R) -> R {
+    pub(crate) fn look<R>(&self, work: impl FnOnce(&mut Gpu) -> R) -> R {
         match self {
             Held::Running(device) => device.look(work),
             Held::Still(gpu) => work(&mut gpu.lock().unwrap_or_else(PoisonError::into_inner)),

@@ -307,7 +307,7 @@ fn what_is_no_request_is_told_and_the_next_one_is_answered() {
             br#"{"execute":"adress"}"#,
             "CommandNotFound",
             "expected accesses, address-spaces, engines, ggtt, plug, ranges, registers, screenshot, \
-             surface-mappings, tables, tlbs, unplug, version or walk",
+             surface-mappings, tables, tlbs, unplug, version, views or walk",
         ),
     ] {
         let reply = ask(&mut client, request);

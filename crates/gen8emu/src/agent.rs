@@ -1,0 +1,269 @@
+//! The guest's agent: takes what the kernel says of itself, and compares it with what the device sees.
+//!
+//! QEMU connects a virtio port of the guest to our socket (`serve --agent`). What comes is the
+//! kernel's trace; what goes back is an answer to each program of the guest that waits for both
+//! views to agree (docs/agent.md).
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use observe::AddressSpaces;
+use observe::kernel::{KernelView, Stream};
+use observe::views::{Comparison, DeviceSnapshot, Views};
+use serde::Serialize;
+
+use crate::control::Held;
+use crate::control::entries::each_entry;
+use crate::control::socket::{ControlSocket, bind};
+
+/// How long the views may take to agree at a settle point: i915 frees from workers, after a grace
+/// period of RCU, and some of it when the GPU has been idle for a second.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often to look meanwhile, and how long a read may wait.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Settle points that are kept, and that may wait at a time.
+const MOST_SETTLED: usize = 1024;
+const MOST_WAITING: usize = 16;
+/// Before the next agent is accepted when one could not be.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// Both views. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    device: Held,
+    spaces: AddressSpaces,
+    kernel: KernelView,
+    compared: Arc<Mutex<Compared>>,
+    /// How long the views may take to agree at a settle point.
+    patience: Duration,
+}
+
+#[derive(Default)]
+struct Compared {
+    views: Views,
+    settled: VecDeque<SettlePoint>,
+    forgotten: u64,
+}
+
+/// A moment at which a program of the guest let things settle.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SettlePoint {
+    /// As the program called it.
+    name: String,
+    /// How long it took until both views agreed, or until we gave up.
+    took_ms: u64,
+    #[serde(flatten)]
+    comparison: Comparison,
+}
+
+/// The answer to `views`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// What is known of the agent's stream.
+    agent: Stream,
+    /// The settle points so far.
+    settled: Vec<SettlePoint>,
+    /// Older ones that were too many.
+    forgotten: u64,
+    /// Both views now. Where things are under way, differences are no faults.
+    now: Comparison,
+}
+
+impl Agent {
+    /// Of `device`, and of the address spaces that it loaded.
+    pub(crate) fn new(device: Held, spaces: AddressSpaces) -> Agent {
+        let (kernel, compared) = (KernelView::new(), Arc::default());
+        Agent { device, spaces, kernel, compared, patience: PATIENCE }
+    }
+
+    /// Listens at `path`, which only our user can connect to, in the background until the process ends.
+    pub(crate) fn listen(&self, path: &Path) -> Result<ControlSocket> {
+        let listener =
+            bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+        let socket = ControlSocket(path.to_owned());
+        let agent = self.clone();
+        thread::Builder::new()
+            .name("agent".into())
+            .spawn(move || agent.accept(&listener))
+            .context("cannot start a thread")?;
+        Ok(socket)
+    }
+
+    /// What both views say, at the settle points and now.
+    pub(crate) fn report(&self) -> Report {
+        let now = self.compare();
+        let compared = self.compared();
+        let settled = compared.settled.iter().cloned().collect();
+        let agent = self.kernel.snapshot().stream;
+        Report { agent, settled, forgotten: compared.forgotten, now }
+    }
+
+    /// The device is locked for copies only: tables are memory.
+    fn compare(&self) -> Comparison {
+        let kernel = self.kernel.snapshot();
+        let memory = self.device.look(|gpu| gpu.memory().clone());
+        let contents = self.spaces.contents(&memory);
+        let mut ggtt = Vec::new();
+        each_entry(&self.device, |_, entry| ggtt.push(entry));
+        let device = DeviceSnapshot { contents, ggtt };
+        let at_ns = self.now_ns();
+        self.compared().views.compare(&kernel, &device, at_ns)
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.device.look(|gpu| gpu.now_ns())
+    }
+
+    /// One agent after the other: a machine has one.
+    fn accept(&self, listener: &UnixListener) {
+        for stream in listener.incoming() {
+            match stream {
+                Ok(stream) => {
+                    if let Err(error) = self.serve(&stream) {
+                        log::info!("the agent is gone: {error}");
+                    }
+                }
+                Err(error) => {
+                    log::warn!("cannot accept an agent: {error}");
+                    thread::sleep(AFTER_FAILURE);
+                }
+            }
+        }
+    }
+
+    /// Takes what one agent says until it goes.
+    fn serve(&self, mut stream: &UnixStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(PAUSE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut chunk = vec![0; 64 << 10];
+        let mut waiting = VecDeque::new();
+        let mut looked = Instant::now();
+        loop {
+            match stream.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    let asked = self.kernel.take(&chunk[..count], self.now_ns());
+                    let room = MOST_WAITING.saturating_sub(waiting.len());
+                    waiting.extend(asked.into_iter().take(room).map(|name| (name, Instant::now())));
+                }
+                Err(error) if is_nothing_yet(&error) => {}
+                Err(error) => return Err(error),
+            }
+            // While lines still come, things are hardly settled; but a guest never stops them all.
+            if !waiting.is_empty() && looked.elapsed() >= PAUSE {
+                self.settle(&mut stream, &mut waiting)?;
+                looked = Instant::now();
+            }
+        }
+    }
+
+    /// Answers those who wait, if both views agree or they have waited for long enough.
+    fn settle(
+        &self,
+        output: &mut impl Write,
+        waiting: &mut VecDeque<(String, Instant)>,
+    ) -> io::Result<()> {
+        let comparison = self.compare();
+        let is_over =
+            |(_, since): &(String, Instant)| comparison.equal || since.elapsed() >= self.patience;
+        while waiting.front().is_some_and(is_over) {
+            let Some((name, since)) = waiting.pop_front() else { break };
+            writeln!(output, "settled {name} {}", verdict(&comparison))?;
+            let took_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let mut compared = self.compared();
+            // Which address spaces there were is for those who ask about now.
+            let comparison = Comparison { spaces: Vec::new(), ..comparison.clone() };
+            compared.settled.push_back(SettlePoint { name, took_ms, comparison });
+            if compared.settled.len() > MOST_SETTLED {
+                compared.settled.pop_front();
+                compared.forgotten += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn compared(&self) -> MutexGuard<'_, Compared> {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As the guest's programs read it: the word `equal` alone is good.
+fn verdict(comparison: &Comparison) -> String {
+    let Comparison { equal, findings, more_findings, orphaned, .. } = comparison;
+    match equal {
+        true => "equal".into(),
+        false => {
+            let count = findings.len() + more_findings;
+            format!("{count} differences, {orphaned} orphaned")
+        }
+    }
+}
+
+fn is_nothing_yet(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::path::PathBuf;
+
+    use gpu_model::{Gpu, GpuConfig, GuestRam};
+
+    use super::*;
+
+    /// A guest without memory, and its agent's end of the port.
+    fn connected(test: &str) -> (Agent, UnixStream, ControlSocket) {
+        let gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), GuestRam::empty());
+        let device = Held::Still(Arc::new(Mutex::new(gpu)));
+        let patience = Duration::from_millis(200);
+        let agent = Agent { patience, ..Agent::new(device, AddressSpaces::new()) };
+        let name = format!("gen8emu-agent-{test}-{}", std::process::id());
+        let path: PathBuf = std::env::temp_dir().join(name);
+        let socket = agent.listen(&path).unwrap();
+        let stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        (agent, stream, socket)
+    }
+
+    fn answer(stream: &UnixStream) -> String {
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    }
+
+    const SETTLE: &[u8] = b" x-9 [000] ..... 2.000001: tracing_mark_write: settle here\n";
+
+    #[test]
+    fn a_settle_point_is_answered_and_kept() {
+        let (agent, mut stream, _socket) = connected("equal");
+        stream.write_all(b"@agent 1 6.1\n").unwrap();
+        stream.write_all(SETTLE).unwrap();
+        assert_eq!(answer(&stream), "settled here equal\n");
+        let report = agent.report();
+        assert_eq!(report.agent.kernel.as_deref(), Some("6.1"));
+        assert_eq!((report.settled.len(), &report.settled[0].name[..]), (1, "here"));
+        assert!(report.now.equal);
+    }
+
+    #[test]
+    fn an_agent_may_come_after_another_whatever_that_one_said() {
+        let (agent, mut stream, socket) = connected("again");
+        stream.write_all(&[0xff; 100_000]).unwrap();
+        drop(stream);
+        let mut stream = UnixStream::connect(&socket.0).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(b"\n@agent 1 6.1\n").unwrap();
+        stream.write_all(SETTLE).unwrap();
+        // What could not be read is not forgotten.
+        assert_eq!(answer(&stream), "settled here 1 differences, 0 orphaned\n");
+        let report = agent.report();
+        assert_eq!((report.agent.errors, report.now.equal), (1, false));
+    }
+}
