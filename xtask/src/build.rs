@@ -38,6 +38,11 @@ pub(crate) fn suite_runner() -> Result<PathBuf> {
     for_guest("suite-runner", "gen8-suite").context("building the runner of suites for the guest")
 }
 
+/// Builds the program that streams the kernel's trace out of a Linux guest; says where it is.
+pub(crate) fn guest_agent() -> Result<PathBuf> {
+    for_guest("guest-agent", "gen8-agent").context("building the agent for the guest")
+}
+
 /// Builds the static program `program` of `package`; says where it is.
 fn for_guest(package: &str, program: &str) -> Result<PathBuf> {
     let host = process::host_target()?;

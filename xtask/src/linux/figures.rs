@@ -27,7 +27,8 @@ pub(crate) struct Figure {
 /// No guest can be had here, or it is not well: then its times mean nothing.
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     let (qemu, program) = (None, None);
-    let wanted = Wanted { qemu, accel: Accel::Auto, program, gpu: true, checks: true };
+    let wanted =
+        Wanted { qemu, accel: Accel::Auto, program, gpu: true, checks: true, agent: false };
     let kernel = kernel::debian(KERNEL)?;
     let guest = Guest { check: vec![BATCHES.into()], ..Guest::default() };
     let verdict = guest.boot(&kernel, &Tools::get(&wanted)?, "bench", Console::Kept)?;

@@ -72,6 +72,12 @@ pub(super) struct Guest {
     /// Whether the guest waits for its writes to the aperture (default: posted with an output)
     #[arg(long, value_name = "awaited|posted")]
     pub(super) aperture_writes: Option<String>,
+    /// Stream the kernel's tracepoints of i915 to the GPU's server, which compares both views (docs/agent.md)
+    #[arg(long, conflicts_with_all = ["drive", "no_gpu"])]
+    pub(super) agent: bool,
+    /// With the kernel's stack of every event
+    #[arg(long, requires = "agent")]
+    pub(super) stacks: bool,
     /// Show its screen to VNC viewers: a port of the loopback address, such as 5900, or IP:PORT
     #[arg(long, value_name = "ADDRESS", requires = "output")]
     pub(super) vnc: Option<String>,
@@ -116,6 +122,8 @@ pub(super) struct Site<'a> {
     pub(super) gpu: Option<&'a Path>,
     /// Where the GPU can be asked what it has seen.
     pub(super) control: Option<&'a Path>,
+    /// Where the guest's agent is taken in.
+    pub(super) agent: Option<&'a Path>,
 }
 
 /// The GPU's display engine.
@@ -144,6 +152,8 @@ impl Default for Guest {
             display: Display::On,
             output: Vec::new(),
             aperture_writes: None,
+            agent: false,
+            stacks: false,
             vnc: None,
             screenshot: None,
             expect_text: Vec::new(),
@@ -225,12 +235,16 @@ impl Guest {
         let logs = self::logs(logs);
         fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
         let (socket, control) = (scratch.join("gpu"), scratch.join("control"));
+        let agent = self.agent.then(|| scratch.join("agent"));
         let server = match (self.no_gpu, &tools.program) {
             (true, _) | (_, None) => None,
             (false, Some(program)) => {
                 let log = logs.join("server.log");
                 let mut options = self.server_options();
                 options.extend(["--control".into(), control.display().to_string()]);
+                if let Some(agent) = &agent {
+                    options.extend(["--agent".into(), agent.display().to_string()]);
+                }
                 let server = Server::start(program, &socket, &options, &log, &scratch)?;
                 if self.vnc.is_some() {
                     // It says where viewers connect, and who could.
@@ -241,7 +255,8 @@ impl Guest {
         };
         let served = |path| server.is_some().then_some(path);
         let (gpu, control) = (served(socket.as_path()), served(control.as_path()));
-        let site = Site { scratch: &scratch, logs: &logs, gpu, control };
+        let agent = agent.as_deref().and_then(served);
+        let site = Site { scratch: &scratch, logs: &logs, gpu, control, agent };
         let mut host = Host::new(watch, control);
         let Some((file, socket)) = self.screenshot.as_deref().zip(control) else {
             let mut verdict = self.boot_at(kernel, tools, &site, console, &mut host)?;
@@ -305,6 +320,7 @@ impl Guest {
             append: &self.command_line(),
             gpu: site.gpu,
             iommu: self.drive.is_some(),
+            agent: site.agent,
             disk: disk.as_deref(),
             log: &places.log_socket,
             interactive: self.interactive,
@@ -327,8 +343,16 @@ impl Guest {
             overlay: self.overlay.as_deref(),
             payload: still.as_deref().or(exec),
             interactive: self.interactive,
+            agent: self.agent_program(tools),
             more_files: &self.packed,
         })
+    }
+
+    /// The agent and its options.
+    fn agent_program<'a>(&self, tools: &'a Tools) -> Option<(&'a Path, &'static str)> {
+        let options = if self.stacks { "--stacks" } else { "" };
+        let program = tools.agent.as_deref().filter(|_| self.agent)?;
+        Some((program, options))
     }
 
     fn asked(&self, checks: &[String]) -> Asked {
@@ -339,6 +363,7 @@ impl Guest {
             intx: self.intx,
             stolen: self.stolen.is_some_and(|size| size > 0),
             oops: self.expect_oops.clone(),
+            views: self.agent,
         }
     }
 

@@ -22,14 +22,37 @@ ulimit -Hn 524288
 
 say() { echo "<6>gen8emu: $*" >/dev/kmsg; }
 
+# Streams the kernel's tracepoints of i915 to the host.
+start_agent() {
+    # What of these the kernel has built in is no module.
+    for module in virtio_pci virtio_console; do
+        modprobe "$module" 2>/dev/null
+    done
+    gen8-agent start $(cat /gen8emu/agent) 2>/tmp/agent || say "warning no agent: $(cat /tmp/agent)"
+}
+
 load_i915() {
     [ -e /sys/bus/pci/devices/0000:00:02.0 ] && say "gpu $(cat /sys/bus/pci/devices/0000:00:02.0/device)"
     if [ -e "/lib/modules/$(uname -r)/i915.ko" ]; then
         say "loading i915"
+        # The agent traces i915 from its first breath on: the module is there before it takes the GPU.
+        [ -e /gen8emu/agent ] && echo 0 >/sys/bus/pci/drivers_autoprobe
         modprobe i915
-        say "modprobe $?"
+        loaded=$?
+        if [ -e /gen8emu/agent ]; then
+            echo 1 >/sys/bus/pci/drivers_autoprobe
+            start_agent
+            echo 0000:00:02.0 >/sys/bus/pci/drivers/i915/bind
+        fi
+        say "modprobe $loaded"
     elif [ -d /lib/modules ] && [ ! -d "/lib/modules/$(uname -r)" ]; then
         say "warning the modules given are not of kernel $(uname -r)"
+    fi
+    if [ -e /gen8emu/agent ] && [ ! -d "/lib/modules/$(uname -r)" ]; then
+        # i915 is built in, and has the GPU already.
+        echo 0000:00:02.0 >/sys/bus/pci/drivers/i915/unbind
+        start_agent
+        echo 0000:00:02.0 >/sys/bus/pci/drivers/i915/bind
     fi
     for node in /dev/dri/card* /dev/dri/renderD*; do
         [ -e "$node" ] && say "node $node"
@@ -90,6 +113,7 @@ elif [ -e /gen8emu/interactive ]; then
     (with_environment setsid cttyhack sh)
 fi
 export PATH=/gen8emu/bin:/bin
+[ -e /gen8emu/agent ] && say "views $(gen8-agent settle end 2>&1)"
 say_warnings
 say "tainted $(cat /proc/sys/kernel/tainted)"
 # Where the driver has died this waits for ever; the host then ends the guest.

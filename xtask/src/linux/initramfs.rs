@@ -13,6 +13,9 @@ use super::module_index;
 use super::modules::{self, Modules};
 use super::userland;
 
+/// What the guest's kernel may have as modules that the agent's port needs.
+const AGENT_MODULES: [&str; 2] = ["virtio_pci", "virtio_console"];
+
 /// What goes in besides the fixed parts.
 pub(super) struct Contents<'a> {
     /// A static busybox.
@@ -30,6 +33,8 @@ pub(super) struct Contents<'a> {
     pub(super) checks: Option<&'a Path>,
     /// The checks that it is to run before the payload.
     pub(super) wanted_checks: &'a [String],
+    /// The program gen8-agent, and its options.
+    pub(super) agent: Option<(&'a Path, &'static str)>,
     /// A directory whose content is laid over ours.
     pub(super) overlay: Option<&'a Path>,
     /// A shell command to run.
@@ -61,7 +66,10 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
         let i915 = contents.i915.then_some("i915");
         let disk = contents.user_land.then(|| userland::modules(modules));
         let more = contents.more_modules.iter().map(String::as_str);
+        let port =
+            contents.agent.map(|_| AGENT_MODULES.into_iter().filter(|name| modules.has(name)));
         let wanted = i915.into_iter().chain(disk.into_iter().flatten()).chain(more);
+        let wanted = wanted.chain(port.into_iter().flatten());
         pack_modules(&mut ours, contents.release, modules, wanted)?;
     }
     if contents.user_land {
@@ -74,6 +82,11 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
     }
     if !contents.wanted_checks.is_empty() {
         ours.file("gen8emu/checks", 0o644, contents.wanted_checks.join(" ").into_bytes())?;
+    }
+    if let Some((agent, options)) = contents.agent {
+        let program = fs::read(agent).with_context(|| format!("reading {}", agent.display()))?;
+        ours.file("gen8emu/bin/gen8-agent", 0o755, program)?;
+        ours.file("gen8emu/agent", 0o644, options.into())?;
     }
     if let Some(payload) = contents.payload {
         ours.file("gen8emu/payload", 0o644, format!("{payload}\n").into_bytes())?;
@@ -208,6 +221,7 @@ mod tests {
             user_land: false,
             checks: Some(&busybox),
             wanted_checks: &["engines".to_owned(), "softpin".to_owned()],
+            agent: Some((&busybox, "--stacks")),
             overlay: Some(&dir),
             payload: Some("exit 3"),
             interactive: false,
@@ -221,6 +235,7 @@ mod tests {
         assert!(text.contains("etc/deep/link\0") && text.contains("/etc/tool"));
         assert!(text.contains("exit 3\n"));
         assert!(text.contains("gen8emu/bin/gen8-checks\0") && text.contains("engines softpin"));
+        assert!(text.contains("gen8emu/bin/gen8-agent\0") && text.contains("--stacks"));
         assert!(!text.contains("user-land\0") && !text.contains("x-server\0"));
         fs::remove_dir_all(dir).unwrap();
     }
@@ -245,6 +260,7 @@ mod tests {
             user_land: true,
             checks: None,
             wanted_checks: &[],
+            agent: None,
             overlay: Some(&dir),
             payload: None,
             interactive: false,

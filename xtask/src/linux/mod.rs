@@ -36,6 +36,7 @@ mod suite;
 mod tools;
 mod userland;
 mod verdict;
+mod views;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -200,7 +201,14 @@ fn lack(rows: &[grid::Row]) -> Option<String> {
 
 /// What is built or found here.
 fn own_tools() -> Result<Tools> {
-    Tools::get(&Wanted { qemu: None, accel: Accel::Auto, program: None, gpu: true, checks: true })
+    Tools::get(&Wanted {
+        qemu: None,
+        accel: Accel::Auto,
+        program: None,
+        gpu: true,
+        checks: true,
+        agent: false,
+    })
 }
 
 /// Gets what is not built here.
@@ -221,6 +229,7 @@ impl LinuxArgs {
             program: self.server.as_deref(),
             gpu,
             checks,
+            agent: self.guest.agent,
         })
     }
 }

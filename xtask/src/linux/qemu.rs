@@ -36,6 +36,8 @@ pub(super) struct Machine<'a> {
     pub(super) gpu: Option<&'a Path>,
     /// Put the GPU behind an IOMMU that the guest can set up for it.
     pub(super) iommu: bool,
+    /// Where the guest's agent is taken in.
+    pub(super) agent: Option<&'a Path>,
     /// A disk that the guest can read.
     pub(super) disk: Option<&'a Path>,
     /// Where we listen for the kernel's log.
@@ -132,6 +134,12 @@ impl Qemu {
         }
         if let Some(socket) = machine.gpu {
             command.arg("-device").arg(gpu_device(socket)?);
+        }
+        if let Some(socket) = machine.agent {
+            let path = doubled_commas(socket)?;
+            command.arg("-chardev").arg(format!("socket,id=agent,server=off,path={path}"));
+            command.args(["-device", "virtio-serial-pci"]);
+            command.args(["-device", "virtserialport,chardev=agent,name=gen8-agent"]);
         }
         Ok(command)
     }

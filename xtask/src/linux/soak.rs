@@ -84,7 +84,14 @@ struct Report {
 /// Runs it; the exit status is 0 if the server is as it was.
 pub(crate) fn run(arguments: &SoakArgs) -> Result<ExitCode> {
     let kernel = kernel::debian(&arguments.kernel)?;
-    let wanted = Wanted { qemu: None, accel: Accel::Auto, program: None, gpu: true, checks: true };
+    let wanted = Wanted {
+        qemu: None,
+        accel: Accel::Auto,
+        program: None,
+        gpu: true,
+        checks: true,
+        agent: false,
+    };
     let tools = Tools::get(&wanted)?;
     let report = Soak::start(&kernel, &tools)?.run(arguments)?;
     if arguments.json {
@@ -217,7 +224,13 @@ impl<'a> Soak<'a> {
     }
 
     fn site<'s>(&'s self, socket: &'s Path) -> Site<'s> {
-        Site { scratch: &self.scratch, logs: &self.logs, gpu: Some(socket), control: None }
+        Site {
+            scratch: &self.scratch,
+            logs: &self.logs,
+            gpu: Some(socket),
+            control: None,
+            agent: None,
+        }
     }
 
     fn usage(&self) -> Result<Usage> {

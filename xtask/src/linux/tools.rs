@@ -21,6 +21,8 @@ pub(super) struct Tools {
     pub(super) program: Option<PathBuf>,
     /// gen8-checks and what it can check; None when no guest runs checks.
     pub(super) checks: Option<(PathBuf, Catalogue)>,
+    /// gen8-agent; None when no guest runs it.
+    pub(super) agent: Option<PathBuf>,
 }
 
 /// Which tools to get, and from where.
@@ -31,6 +33,7 @@ pub(super) struct Wanted<'a> {
     pub(super) program: Option<&'a Path>,
     pub(super) gpu: bool,
     pub(super) checks: bool,
+    pub(super) agent: bool,
 }
 
 impl Tools {
@@ -48,8 +51,9 @@ impl Tools {
         } else {
             None
         };
+        let agent = wanted.agent.then(build::guest_agent).transpose()?;
         let qemu = Qemu::find(wanted.qemu)?;
         let accel = accel::choose(wanted.accel, &qemu, &Scratch::new()?)?;
-        Ok(Tools { qemu, accel, busybox: packages::busybox()?, program, checks })
+        Ok(Tools { qemu, accel, busybox: packages::busybox()?, program, checks, agent })
     }
 }

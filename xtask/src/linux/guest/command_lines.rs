@@ -44,7 +44,7 @@ impl Guest {
             line.push_str(" pci=nomsi");
         }
         // What the device finds in tables that were freed would be remains.
-        if self.check.iter().any(|check| restarts::CHECKS.contains(&name_of(check))) {
+        if self.agent || self.check.iter().any(|check| restarts::CHECKS.contains(&name_of(check))) {
             line.push_str(" init_on_free=1");
         }
         if let Some(more) = &self.append {
@@ -73,6 +73,8 @@ mod tests {
             |check: &str| Guest { check: vec![check.into()], ..Guest::default() }.command_line();
         assert!(line("fb-import=3").contains("init_on_free=1"));
         assert!(!line("engines").contains("init_on_free"));
+        let watched = Guest { agent: true, ..Guest::default() };
+        assert!(watched.command_line().contains("init_on_free=1"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(in crate::linux) struct Asked {
     pub(in crate::linux) intx: bool,
     /// The GPU has memory of the system's.
     pub(in crate::linux) stolen: bool,
+    /// Both views of the address spaces must agree.
+    pub(in crate::linux) views: bool,
     /// The kernel must die in this function, and nowhere else.
     pub(in crate::linux) oops: Option<String>,
 }
@@ -39,6 +41,7 @@ impl Verdict {
         faults.extend(self.fault_of_checks(asked));
         faults.extend(self.census.faults());
         faults.extend(self.restarts.faults());
+        faults.extend(self.faults_of_views(asked));
         if self.state.garbled > 0 {
             faults.push("a check's answer cannot be understood".into());
         }
@@ -95,6 +98,14 @@ impl Verdict {
             (self.wedged == Some(true), "i915 has given the GPU up (wedged)"),
             (asked.stolen != self.stolen, "stolen memory is not as asked for"),
         ])
+    }
+
+    fn faults_of_views(&self, asked: &Asked) -> Vec<String> {
+        match &self.views {
+            None if asked.views => vec!["the kernel's view was not asked for: no agent?".into()],
+            None => Vec::new(),
+            Some(views) => views.faults(),
+        }
     }
 
     fn fault_of_check(&self, name: &str) -> Option<String> {

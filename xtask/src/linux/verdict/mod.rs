@@ -20,6 +20,7 @@ use super::census::Census;
 use super::control::Accesses;
 use super::restarts::Restarts;
 use super::screen::Sought;
+use super::views::Views;
 
 /// What starts a line of ours.
 pub(super) const OURS: &str = "gen8emu: ";
@@ -52,6 +53,9 @@ pub(super) struct Verdict {
     /// Clients that came and went on the console's frame buffer.
     #[serde(skip_serializing_if = "Restarts::is_empty")]
     pub(super) restarts: Restarts,
+    /// The kernel's view beside the device's, where an agent streamed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) views: Option<Views>,
     /// Lines of warning level and above from i915 and DRM.
     pub(super) i915_warnings: Vec<String>,
     /// i915's lines about hangs and resets that a check caused on purpose.
@@ -161,6 +165,7 @@ impl Verdict {
             "console" => self.restarts.console(rest),
             "bound" => self.restarts.bound(),
             "cycle" => self.restarts.cycle(rest),
+            "views" => self.views = self.state.control.as_deref().map(Views::ask),
             "expect" => self.expect(time.unwrap_or_default(), rest),
             "payload" if rest == "starts" => {}
             "payload" => self.payload_status = rest.parse().ok(),

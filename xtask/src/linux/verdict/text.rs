@@ -1,6 +1,6 @@
 //! The verdict for people.
 
-use super::{Accesses, Sought, Verdict};
+use super::{Accesses, Sought, Verdict, Views};
 
 impl Verdict {
     /// One fact a line.
@@ -34,6 +34,7 @@ impl Verdict {
         }
         text.lines.extend(self.census.text());
         text.lines.extend(self.restarts.text());
+        text.lines.extend(self.views.iter().flat_map(Views::text));
         text.list("i915 warnings", &self.i915_warnings);
         if !self.expected_warnings.is_empty() {
             text.fact("expected resets", &format!("{} lines", self.expected_warnings.len()));
