@@ -17,7 +17,6 @@ pub use player::{PlayError, Player};
 
 /// A call of the device's interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Input {
     /// [`Gpu::config_read`].
     ConfigRead {
@@ -97,7 +96,6 @@ pub enum Input {
 
 /// What a call gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Output {
     /// Nothing.
     None,

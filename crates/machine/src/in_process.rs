@@ -13,6 +13,8 @@ use gpu_model::bus::EngineActivity;
 use gpu_model::memory::MemoryError;
 use gpu_model::{Bar, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
 
+use crate::cpu_ram::{CpuRam, CpuWrite};
+
 /// RAM of the machine unless told otherwise.
 pub const RAM_SIZE: u64 = 256 << 20;
 /// DMA pages start here; what is below stays free, so that a null pointer meets nobody's page.
@@ -42,7 +44,7 @@ const MSI_TARGET: (u32, u32) = (0xfee0_0000, 0x40);
 /// A computer with the GPU in it and nothing else.
 pub struct InProcess {
     gpu: Gpu,
-    pages: DmaPages<GuestRam>,
+    pages: DmaPages<CpuRam>,
     now_ns: u64,
     /// Turns of the device since the driver last wrote to it.
     turns: u32,
@@ -64,7 +66,7 @@ impl InProcess {
         let mut gpu = Gpu::new(config, memory.clone());
         gpu.set_observer(observer(&memory));
         assign_resources(&mut gpu);
-        let pages = DmaPages::new(memory, DMA_BASE..ram);
+        let pages = DmaPages::new(CpuRam::new(memory), DMA_BASE..ram);
         Ok(InProcess { gpu, pages, now_ns: 0, turns: 0, intx: false })
     }
 
@@ -76,6 +78,11 @@ impl InProcess {
     /// The device, for what no driver does: mutations of a test, snapshots.
     pub fn gpu_mut(&mut self) -> &mut Gpu {
         &mut self.gpu
+    }
+
+    /// Tells every write of the CPU to memory from here on; `false` if somebody is told already.
+    pub fn tell_cpu_writes(&self, told: impl Fn(CpuWrite) + Send + Sync + 'static) -> bool {
+        self.pages.memory().listen(Box::new(told))
     }
 
     /// DMA pages that are allocated now.
@@ -101,9 +108,9 @@ fn assign_resources(gpu: &mut Gpu) {
 }
 
 impl Platform for InProcess {
-    type Memory = GuestRam;
+    type Memory = CpuRam;
 
-    fn memory(&self) -> &GuestRam {
+    fn memory(&self) -> &CpuRam {
         self.pages.memory()
     }
 
@@ -157,6 +164,7 @@ impl Platform for InProcess {
         self.now_ns += turn << (self.turns / TURNS_TO_DOUBLE).min(DOUBLINGS);
         self.turns = self.turns.saturating_add(1);
         self.gpu.advance_to(self.now_ns);
+        self.pages.memory().set_time(self.now_ns);
     }
 
     fn take_interrupt(&mut self) -> bool {
@@ -196,6 +204,32 @@ mod tests {
         assert_eq!(machine.memory().read_u64(page), Some(POISON));
         assert_eq!(machine.memory().read_u64(page + 4088), Some(POISON));
         assert_eq!(machine.pages_in_use(), 0);
+    }
+
+    #[test]
+    fn every_write_of_the_cpu_is_told_with_its_time_to_one_listener() {
+        let mut machine = machine();
+        let page = machine.alloc_page().unwrap();
+        let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let list = std::sync::Arc::clone(&told);
+        assert!(machine.tell_cpu_writes(move |write| list.lock().unwrap().push(write)));
+        assert!(!machine.tell_cpu_writes(|_| {}));
+        machine.relax();
+        let now_ns = machine.now_ns();
+        let memory = machine.memory();
+        assert!(memory.write_u64(page, 1) && memory.write_u32(page + 8, 2));
+        assert!(memory.write_u64s(page + 16, &[3, 4]) && memory.fill_u64(page + 32, 5, 2));
+        assert!(!memory.write_u64(1 << 40, 6));
+        let write = |at, len, value| CpuWrite { now_ns, address: page + at, len, value };
+        let expected = [
+            write(0, 8, 1),
+            write(8, 4, 2),
+            write(16, 8, 3),
+            write(24, 8, 4),
+            write(32, 8, 5),
+            write(40, 8, 5),
+        ];
+        assert_eq!(*told.lock().unwrap(), expected);
     }
 
     #[test]

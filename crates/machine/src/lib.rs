@@ -1,6 +1,7 @@
 //! Computers with the GPU in them, and the judge that lays what a scenario must show beside what
 //! its run showed.
 
+mod cpu_ram;
 mod driver_view;
 pub mod in_process;
 pub mod judge;
@@ -9,6 +10,7 @@ pub mod kvm;
 mod planted;
 mod run;
 
+pub use cpu_ram::{CpuRam, CpuWrite, CpuWrites};
 pub use driver_view::{DriverResult, judge_driver};
 pub use in_process::InProcess;
 pub use judge::{CaseResult, DeviceCounts, DeviceMoment, Moment, Observation};

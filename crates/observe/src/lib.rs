@@ -11,6 +11,7 @@
 mod census;
 mod census_finding;
 mod conformance;
+mod engine_name;
 mod engines;
 mod explain;
 mod finding;
@@ -19,7 +20,9 @@ mod log;
 mod observers;
 mod ownership;
 mod pages;
+pub mod provenance;
 mod roots;
+mod running;
 mod snapshot;
 mod spaces;
 pub mod story;

@@ -12,7 +12,8 @@ pub trait Observer: Send {
     }
 
     /// The memory that the device reaches from now on: told when the observer is set, and whenever the
-    /// machine changes it. For observers that walk page tables while they hear an event.
+    /// machine changes it. For observers that walk page tables while they hear an event; at other times they
+    /// read the device's memory ([`crate::Gpu::memory`]), since what is read here gets into a recording.
     fn memory(&mut self, _memory: &GuestRam) {}
 
     /// One event, at device time `now_ns`, in nanoseconds.

@@ -50,6 +50,11 @@ impl Player {
         &mut self.gpu
     }
 
+    /// The device, for good.
+    pub fn into_gpu(self) -> Gpu {
+        self.gpu
+    }
+
     /// Makes a call, in which the device finds these changes in memory; gives its result.
     ///
     /// # Errors

@@ -11,8 +11,8 @@ use gen8_spec::commands::mi;
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId;
 use gen8_spec::pte::CacheLevel;
-use gpu_model::{GpuConfig, GuestRam};
-use machine::InProcess;
+use gpu_model::GpuConfig;
+use machine::{CpuRam, InProcess};
 use ppgtt::{AddressSpace, Levels, PageAllocator, PhysicalMemory};
 
 /// Every combination of submission mode and page-table levels.
@@ -75,7 +75,7 @@ impl PageAllocator for Tables<'_> {
 /// An address space with what is mapped in it.
 pub(crate) struct Client {
     id: u32,
-    memory: GuestRam,
+    memory: CpuRam,
     space: Option<AddressSpace>,
     levels: PtLevels,
     pages: Vec<u64>,

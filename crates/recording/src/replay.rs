@@ -1,0 +1,281 @@
+//! The device run from a recording.
+
+use core::fmt;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::Path;
+
+use gpu_model::Gpu;
+use gpu_model::journal::{Input, Output, PlayError, Player};
+use gpu_model::memory::MemoryChange;
+use thiserror::Error;
+
+use crate::decode::Record;
+use crate::error::{Offset, ReadError};
+use crate::reader::{Limits, Reader, Summary};
+
+/// How far a replay goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// After so many inputs.
+    Input(u64),
+    /// Before the input that takes device time beyond this, in nanoseconds.
+    Time(u64),
+    /// To the end.
+    End,
+}
+
+/// A replay cannot go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The recording cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The device is not the one that was recorded any more.
+    #[error(transparent)]
+    Differs(Box<Difference>),
+    /// The device panicked at its last input when it was recorded; it did not now.
+    #[error("at {0}: the recorded device did not come back from this call, and this one did")]
+    CameBack(Offset),
+}
+
+/// Where a replay and its recording part.
+#[derive(Debug)]
+pub struct Difference {
+    /// Where in the file.
+    pub offset: Offset,
+    /// Number of the input, from 1 on.
+    pub input: u64,
+    /// Device time, nanoseconds.
+    pub now_ns: u64,
+    /// The call.
+    pub call: Input,
+    /// What differs.
+    pub what: Differs,
+}
+
+/// What differs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Differs {
+    /// The call's result.
+    Output {
+        /// In the recording.
+        recorded: Output,
+        /// Now.
+        replayed: Output,
+    },
+    /// The state hash after it.
+    State {
+        /// In the recording.
+        recorded: u64,
+        /// Now.
+        replayed: u64,
+    },
+    /// The call's accesses to memory, or there is no memory for it.
+    Play(PlayError),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { offset, input, now_ns, call, what } = self;
+        write!(f, "at {offset}: input {input} ({call:x?}) at {now_ns} ns ")?;
+        match what {
+            Differs::Output { recorded, replayed } => {
+                write!(f, "gave {recorded:x?} when recorded and gives {replayed:x?} now")
+            }
+            Differs::State { recorded, replayed } => {
+                write!(f, "left state {recorded:016x} when recorded and leaves {replayed:016x} now")
+            }
+            Differs::Play(error) => write!(f, "cannot be replayed: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for Difference {}
+
+/// A device that is run from a recording.
+#[derive(Debug)]
+pub struct Replay<R> {
+    reader: Reader<R>,
+    player: Player,
+    summary: Summary,
+    /// What the next input finds in memory.
+    changes: Vec<MemoryChange>,
+    /// An input that was read and is not made yet: it lies beyond where the replay was to stop.
+    next: Option<(Offset, Input, Output)>,
+    /// The last input.
+    last: Option<Input>,
+    inputs: u64,
+    state_hashes: u64,
+}
+
+/// Hears of the notes in a recording ([`Replay::run`]).
+pub type Marks<'a> = &'a mut dyn FnMut(&str, &[u8]);
+
+impl Replay<BufReader<File>> {
+    /// Opens a recording, which is read to its end first: nothing is executed of one that is not whole.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or not all of it.
+    pub fn open(path: &Path, limits: Limits) -> Result<Self, ReadError> {
+        let error = |source| ReadError::Io { offset: Offset::default(), source };
+        Replay::new(BufReader::new(File::open(path).map_err(error)?), limits)
+    }
+}
+
+impl<R: Read + Seek> Replay<R> {
+    /// As [`Replay::open`], of anything that gives bytes and can be read again.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or not all of it.
+    pub fn new(mut from: R, limits: Limits) -> Result<Self, ReadError> {
+        let error = |source| ReadError::Io { offset: Offset::default(), source };
+        let summary = Reader::new(&mut from, limits)?.summary()?;
+        from.rewind().map_err(error)?;
+        let reader = Reader::new(from, limits)?;
+        let player = Player::new(reader.config().clone());
+        Ok(Replay {
+            reader,
+            player,
+            summary,
+            changes: Vec::new(),
+            next: None,
+            last: None,
+            inputs: 0,
+            state_hashes: 0,
+        })
+    }
+}
+
+impl<R: Read> Replay<R> {
+    /// What is in the recording.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// What the recording says of itself.
+    pub fn header(&self) -> &crate::Header {
+        self.reader.header()
+    }
+
+    /// The device as it is now.
+    pub fn gpu(&self) -> &Gpu {
+        self.player.gpu()
+    }
+
+    /// The device, to set its observer. What changes it makes the replay differ.
+    pub fn gpu_mut(&mut self) -> &mut Gpu {
+        self.player.gpu_mut()
+    }
+
+    /// The device, to be looked at from now on; the replay is over.
+    pub fn into_gpu(self) -> Gpu {
+        self.player.into_gpu()
+    }
+
+    /// Inputs that were made.
+    pub fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// State hashes that were compared.
+    pub fn state_hashes(&self) -> u64 {
+        self.state_hashes
+    }
+
+    /// Goes forward to `position`, or to the end if that comes first; whether there is more. Every result and every state hash
+    /// on the way is compared.
+    ///
+    /// # Errors
+    ///
+    /// The device differs from the recorded one, or the file changed since it was opened.
+    pub fn run_to(&mut self, position: Position) -> Result<bool, ReplayError> {
+        self.run(position, &mut |_, _| {})
+    }
+
+    /// As [`Replay::run_to`], and tells `marks` what was noted on the way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replay::run_to`].
+    pub fn run(&mut self, position: Position, marks: Marks<'_>) -> Result<bool, ReplayError> {
+        loop {
+            let Some((offset, input, output)) = self.next_input(marks)? else { return Ok(false) };
+            if self.is_beyond(position, &input) {
+                self.next = Some((offset, input, output));
+                return Ok(true);
+            }
+            self.play(offset, input, output)?;
+        }
+    }
+
+    fn is_beyond(&self, position: Position, input: &Input) -> bool {
+        match (position, input) {
+            (Position::Input(count), _) => self.inputs >= count,
+            (Position::Time(limit), &Input::AdvanceTo { now_ns }) => now_ns > limit,
+            (Position::Time(_) | Position::End, _) => false,
+        }
+    }
+
+    /// Reads up to the next input, and compares state hashes on the way.
+    fn next_input(
+        &mut self,
+        marks: Marks<'_>,
+    ) -> Result<Option<(Offset, Input, Output)>, ReplayError> {
+        if let Some(next) = self.next.take() {
+            return Ok(Some(next));
+        }
+        while let Some(entry) = self.reader.next()? {
+            match entry.record {
+                Record::Memory(change) => self.changes.push(change),
+                Record::Input(input, output) => return Ok(Some((entry.offset, input, output))),
+                Record::StateHash(recorded) => self.compare_state(entry.offset, recorded)?,
+                Record::Mark { kind, content } => marks(&kind, &content),
+                Record::Unfinished(input) => {
+                    // Most likely it does not come back.
+                    let played = self.player.play(&input, &self.changes);
+                    played
+                        .map_err(|error| self.differs(entry.offset, input, Differs::Play(error)))?;
+                    return Err(ReplayError::CameBack(entry.offset));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn play(&mut self, offset: Offset, input: Input, recorded: Output) -> Result<(), ReplayError> {
+        let played = self.player.play(&input, &self.changes);
+        self.changes.clear();
+        self.inputs += 1;
+        match played {
+            Ok(replayed) if replayed == recorded => {
+                self.last = Some(input);
+                Ok(())
+            }
+            Ok(replayed) => {
+                Err(self.differs(offset, input, Differs::Output { recorded, replayed }))
+            }
+            Err(error) => Err(self.differs(offset, input, Differs::Play(error))),
+        }
+    }
+
+    fn compare_state(&mut self, offset: Offset, recorded: u64) -> Result<(), ReplayError> {
+        self.state_hashes += 1;
+        let replayed = self.gpu().state_hash();
+        match self.last.clone() {
+            Some(last) if replayed != recorded => {
+                Err(self.differs(offset, last, Differs::State { recorded, replayed }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn differs(&self, offset: Offset, call: Input, what: Differs) -> ReplayError {
+        let (input, now_ns) = (self.inputs, self.gpu().now_ns());
+        ReplayError::Differs(Box::new(Difference { offset, input, now_ns, call, what }))
+    }
+}
