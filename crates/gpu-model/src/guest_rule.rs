@@ -104,6 +104,12 @@ guest_rules! {
     RingTailMisaligned = "ring-tail-misaligned" in RULES,
     /// RING_TAIL is behind RING_HEAD in one cache line: a ring that is too full. Detail: TAIL.
     RingTailBehindHead = "ring-tail-behind-head" in RULES,
+    /// A context was loaded whose ring begins or ends at a GGTT page without PTE. Detail: GGTT address.
+    RingUnmapped = "ring-unmapped" in RULES,
+    /// A PPGTT entry has bits above the physical address. Detail: the entry.
+    PteReserved = "pte-reserved" in RULES,
+    /// A context with a PPGTT was loaded while the PAT holds nothing. Detail: register.
+    PatNotProgrammed = "pat-not-programmed" in RULES,
     /// RING_START is no multiple of a page. Detail: START.
     RingStartMisaligned = "ring-start-misaligned" in RULES,
     /// A ring is enabled with bits of RING_CTL that mean nothing. Detail: CTL.

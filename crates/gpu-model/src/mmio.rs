@@ -159,6 +159,8 @@ impl Gpu {
             self.events.emit(|| Event::UnknownRegister { offset, written, origin });
             return 0;
         };
+        let event = || Event::RegisterRead { offset, value };
+        self.events.emit_for(Interests::REGISTER_READS, event);
         if display::reading_matters(offset) {
             self.hear_of_the_pch();
             self.update_interrupt_output();

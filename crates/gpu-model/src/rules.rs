@@ -87,7 +87,7 @@ impl Gpu {
             tell(GuestRule::GgttPteReserved, address);
         }
         let maps = |entry: u64| (entry & pte::PRESENT != 0).then_some(entry & pte::ADDRESS_MASK);
-        if maps(value).is_some_and(|page| self.memory.read_u32(page).is_none()) {
+        if maps(value).is_some_and(|page| self.observed_memory.read_u32(page).is_none()) {
             tell(GuestRule::GgttPteOutsideRam, address);
         }
         let changed = maps(self.state.ggtt.read_pte(index)) != maps(value);

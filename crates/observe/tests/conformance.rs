@@ -1,8 +1,142 @@
 //! The table of rules against a device: what is broken is counted, what is kept is not.
 
-use gen8_spec::{mmio, pci};
-use gpu_model::{Bar, Gpu, GpuConfig, GuestRam};
+use gen8_spec::debug_page::Hint;
+use gen8_spec::engine::EngineId;
+use gen8_spec::execlists::{Addressing, ContextDescriptor, csb};
+use gen8_spec::{PAGE_SIZE, interrupts as irq, mmio, pci};
+use gpu_model::event::{Actor, MemoryWrite, Site, Submission, WriteKind};
+use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, Observer, Space};
 use observe::{Conformance, Culprit, Findings, Severity};
+
+const BCS: EngineId = EngineId::Bcs;
+/// Context id.
+const CONTEXT: u32 = 7;
+/// GGTT address of its image, and physical address of the image's state page.
+const IMAGE: u32 = 0x4_0000;
+const STATE: u64 = 0x9000;
+
+/// The rules that a history of events breaks.
+fn broken(events: &[Event]) -> Vec<String> {
+    let mut conformance = Conformance::new();
+    for event in events {
+        conformance.event(1, event);
+    }
+    conformance.reports().into_iter().map(|report| report.id).collect()
+}
+
+/// A command of the ring, or of a batch.
+fn site(in_batch: bool) -> Site {
+    Site { engine: BCS, context: CONTEXT, address: 0x40, in_batch }
+}
+
+fn loaded() -> Event {
+    let (image, page) = (IMAGE.into(), STATE);
+    let (context, head, tail, lite) = (CONTEXT, 0, 8, false);
+    Event::ContextLoaded { engine: BCS, context, image, page, head, tail, lite }
+}
+
+fn saved() -> Event {
+    let (image, page) = (IMAGE.into(), STATE);
+    Event::ContextSaved { engine: BCS, context: CONTEXT, image, page, head: 8, tail: 8 }
+}
+
+/// A batch from its begin to its end.
+fn batch() -> [Event; 2] {
+    let (space, address, level, head) = (Space::Ppgtt, 0x1000, 1, 8);
+    [
+        Event::BatchStarted { site: site(false), space, address, level, head },
+        Event::BatchEnded { site: site(true), level: 1 },
+    ]
+}
+
+/// A store of a command in the GGTT.
+fn seqno(in_batch: bool) -> Event {
+    let (kind, space) = (WriteKind::Command, Space::Ggtt);
+    let by = Actor::Engine(site(in_batch));
+    let (address, physical, len, value) = (0x100, 0x100, 4, Some(3));
+    Event::MemoryWritten(MemoryWrite { by, kind, space, address, physical, len, value })
+}
+
+fn user_interrupt() -> Event {
+    Event::InterruptRaised { engine: BCS, bits: irq::USER_INTERRUPT, passed: 0 }
+}
+
+fn complete() -> Event {
+    let status = csb::COMPLETE | csb::ACTIVE_IDLE;
+    Event::ContextSwitch { engine: BCS, slot: 0, status, context: CONTEXT }
+}
+
+fn submitted() -> Event {
+    let element = ContextDescriptor::new(IMAGE, CONTEXT, Addressing::Legacy64);
+    let elements = [element, ContextDescriptor(0)];
+    Event::Submitted { engine: BCS, how: Submission::Elsp { elements, replaced: false } }
+}
+
+fn entry_written(address: u64) -> Event {
+    let index = address / PAGE_SIZE;
+    Event::GgttWritten { index, old: 0, new: 0x5001, by: Actor::Cpu }
+}
+
+fn register_written(offset: u32, value: u32) -> Event {
+    Event::RegisterWritten { offset, value, by: Actor::Cpu }
+}
+
+#[test]
+fn the_seqno_comes_before_the_interrupt_and_before_the_status() {
+    let [begin, end] = batch();
+    let request = |rest: &[Event]| {
+        let mut events = vec![loaded(), begin.clone(), end.clone()];
+        events.extend_from_slice(rest);
+        broken(&events)
+    };
+    assert!(request(&[seqno(false), user_interrupt(), complete()]).is_empty());
+    assert_eq!(request(&[user_interrupt(), seqno(false), complete()]), ["interrupt-before-seqno"]);
+    assert_eq!(request(&[complete(), seqno(false)]), ["complete-before-seqno"]);
+    let of_batch = [seqno(true), complete()];
+    assert_eq!(request(&of_batch), ["complete-before-seqno"], "a store of the batch is no seqno");
+    let preempted =
+        Event::ContextSwitch { engine: BCS, slot: 0, status: csb::PREEMPTED, context: CONTEXT };
+    assert!(request(&[preempted, loaded(), complete()]).is_empty());
+    // A batch may raise one as it likes.
+    assert!(broken(&[loaded(), begin, user_interrupt(), end, seqno(false)]).is_empty());
+}
+
+#[test]
+fn an_image_is_freed_when_the_engine_has_written_it_back() {
+    let free = Event::Hint(Hint::PageFreed { page: STATE });
+    let other = Event::Hint(Hint::PageFreed { page: STATE + PAGE_SIZE });
+    assert!(broken(&[loaded(), other, saved(), free.clone()]).is_empty());
+    assert_eq!(broken(&[loaded(), free.clone(), saved()]), ["context-freed-while-loaded"]);
+    assert!(broken(&[loaded(), Event::Reset { domains: 1 }, free]).is_empty());
+}
+
+#[test]
+fn entries_of_an_image_are_flushed_before_it_is_submitted() {
+    let flush = register_written(mmio::GFX_FLSH_CNTL, mmio::GFX_FLSH_CNTL_EN);
+    let second = u64::from(IMAGE) + PAGE_SIZE;
+    assert_eq!(broken(&[entry_written(second), submitted()]), ["ggtt-not-flushed"]);
+    assert!(broken(&[entry_written(second), flush, submitted()]).is_empty());
+    assert!(broken(&[entry_written(second + PAGE_SIZE), submitted()]).is_empty());
+}
+
+#[test]
+fn interrupts_are_cleared_that_were_read() {
+    let bank = irq::gt_bank(0);
+    let open = [register_written(bank + irq::IMR, 0), register_written(bank + irq::IER, 0x101)];
+    let handler = |shown: u32, cleared: u32| {
+        let mut events = open.to_vec();
+        events.push(Event::RegisterRead { offset: bank + irq::IIR, value: shown });
+        events.push(register_written(bank + irq::IIR, cleared));
+        events
+    };
+    assert!(broken(&handler(0x101, 0x101)).is_empty());
+    assert_eq!(broken(&handler(0x100, 0x101)), ["iir-cleared-unread"]);
+    let again = [handler(1, 1), vec![register_written(bank + irq::IIR, 1)]].concat();
+    assert_eq!(broken(&again), ["iir-cleared-unread"]);
+    let masked = register_written(bank + irq::IMR, u32::MAX);
+    let reset = [masked, register_written(bank + irq::IIR, u32::MAX)];
+    assert!(broken(&reset).is_empty(), "what is masked is nobody's loss");
+}
 
 /// A device that answers, and the observer of it.
 fn device() -> (Gpu, Conformance) {

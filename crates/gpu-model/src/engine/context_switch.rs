@@ -12,6 +12,7 @@ use super::context_image::{ContextState, StatePage, extra_place};
 use super::execlists::{Action, Transition};
 use super::parser::{Batch, RestoreBatch};
 use super::ring::Ring;
+use super::rules::{check_pat, check_ring_mapped};
 use super::tell::{Piece, WriteNotes};
 use super::translate::{AddressSpace, Space};
 use super::{Engine, Stop};
@@ -104,8 +105,12 @@ impl Engine {
             return Err(self.bad_context(GuestRule::ContextAddressingAdvanced, context, bus));
         };
         self.look(bus, |bus, tell| {
-            let state = StatePage::new(bus.memory, page, self.id);
+            let state = StatePage::new(bus.observed_memory, page, self.id);
             self.check_image(context, levels, &image, &state, tell);
+            if levels.is_some() {
+                check_pat(bus, tell);
+            }
+            check_ring_mapped(&self.ring, bus, tell);
         });
         let space = AddressSpace { pdps: image.pdps, levels };
         let force = context.force_pd_restore() || !self.keeps_tlb();

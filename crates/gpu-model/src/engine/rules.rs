@@ -6,13 +6,14 @@ use gen8_spec::context_image::{self as layout, STATE_PAGE};
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::ContextDescriptor;
 use gen8_spec::hwsp::CSB_ENTRIES;
-use gen8_spec::mmio::ring as reg;
+use gen8_spec::mmio::{self, ring as reg};
 use gen8_spec::{masked_apply, pte, sets_beyond_mask};
 use ppgtt::{Levels, PhysicalMemory};
 
 use super::Engine;
 use super::context_image::{ContextState, StatePage};
 use super::inspect::Elements;
+use super::ring::Ring;
 use crate::bus::Bus;
 use crate::event::{Event, Interests};
 use crate::guest_rule::{GuestRule, Origin};
@@ -188,6 +189,30 @@ impl Engine {
             let event = || Event::GuestError { rule, origin, detail };
             bus.events.emit_for(rule.group(), event);
         }
+    }
+}
+
+/// The PPGTT entry that a walk ended at.
+pub(super) fn check_entry(entry: u64, tell: Tell<'_>) {
+    if entry & pte::RESERVED != 0 {
+        tell(GuestRule::PteReserved, entry);
+    }
+}
+
+/// A PPGTT is used: its entries choose one of the PAT's.
+pub(super) fn check_pat(bus: &Bus<'_>, tell: Tell<'_>) {
+    if bus.registers.get(mmio::PRIVATE_PAT_LO) | bus.registers.get(mmio::PRIVATE_PAT_HI) == 0 {
+        tell(GuestRule::PatNotProgrammed, mmio::PRIVATE_PAT_LO.into());
+    }
+}
+
+/// Commands are fetched from a ring: both its ends are mapped.
+pub(super) fn check_ring_mapped(ring: &Ring, bus: &Bus<'_>, tell: Tell<'_>) {
+    let first = ring.address(0);
+    let last = first + u64::from(ring.size()) - PAGE_SIZE;
+    let unmapped = [first, last].into_iter().find(|&at| bus.ggtt.translate(at).is_err());
+    if let Some(address) = unmapped {
+        tell(GuestRule::RingUnmapped, address);
     }
 }
 

@@ -4,6 +4,7 @@ use gen8_spec::PAGE_SIZE;
 use gen8_spec::mmio::ring as reg;
 use ppgtt::{Access, Levels, PageTableRoot, PhysicalMemory, VA_BITS, walk};
 
+use super::rules::check_entry;
 use super::tell::Piece;
 use super::{Engine, Stop};
 use crate::bus::Bus;
@@ -312,6 +313,7 @@ impl Engine {
                 let entry = TlbEntry { page, writable: found.writable };
                 self.tlb.insert(address, entry);
                 self.tell_fill(address, &found, access, bus);
+                self.look(bus, |_, tell| check_entry(found.pte, tell));
                 Ok(entry)
             }
             Err(fault) => {

@@ -47,13 +47,15 @@ impl Interests {
     /// context image that is loaded ([`GuestRule::group`](crate::GuestRule::group)). A recording holds what
     /// those looks read only if somebody asked for this group while it was made.
     pub const RULES: Interests = Interests(1 << 11);
+    /// Reads of registers by CPUs.
+    pub const REGISTER_READS: Interests = Interests(1 << 12);
     /// What an observer hears that asks for nothing special.
     pub const DEFAULT: Interests = Interests::BASICS.and(Interests::STALE_TLB);
     /// Everything.
     pub const ALL: Interests = Interests((1 << Interests::NAMES.len()) - 1);
 
     /// Names of the groups, by bit.
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 13] = [
         "BASICS",
         "STALE_TLB",
         "REGISTER_WRITES",
@@ -66,6 +68,7 @@ impl Interests {
         "GGTT_WRITES",
         "ACCESSES",
         "RULES",
+        "REGISTER_READS",
     ];
 
     /// Each group alone.
@@ -114,6 +117,6 @@ mod tests {
     fn a_set_is_printed_by_the_names_of_its_groups() {
         assert_eq!(format!("{:?}", Interests::DEFAULT), r#"{"BASICS", "STALE_TLB"}"#);
         assert_eq!(format!("{:?}", Interests::NONE), "{}");
-        assert!(format!("{:?}", Interests::ALL).ends_with(r#""RULES"}"#));
+        assert!(format!("{:?}", Interests::ALL).ends_with(r#""REGISTER_READS"}"#));
     }
 }

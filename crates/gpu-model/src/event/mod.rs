@@ -146,6 +146,13 @@ pub enum Event {
         /// By whom.
         by: Actor,
     },
+    /// A CPU read a register ([`Interests::REGISTER_READS`]). Told before what the read changes.
+    RegisterRead {
+        /// Offset in BAR0.
+        offset: u32,
+        /// The dword.
+        value: u32,
+    },
     /// A GGTT entry was written ([`Interests::GGTT_WRITES`]).
     GgttWritten {
         /// Which: its GGTT page.
@@ -293,6 +300,7 @@ impl Event {
             Event::GuestError { rule, .. } => rule.group(),
             Event::StaleTlb { .. } | Event::StalePdps { .. } => Interests::STALE_TLB,
             Event::RegisterWritten { .. } => Interests::REGISTER_WRITES,
+            Event::RegisterRead { .. } => Interests::REGISTER_READS,
             Event::GgttWritten { .. } => Interests::GGTT_WRITES,
             Event::MemoryWritten(_) => Interests::MEMORY_WRITES,
             Event::Accessed { .. } => Interests::ACCESSES,

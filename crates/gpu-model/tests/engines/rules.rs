@@ -12,7 +12,7 @@ use gen8_spec::{PAGE_SIZE, masked_disable, masked_enable, pte};
 use gpu_model::{Event, GuestRule, Interests, Origin};
 use ppgtt::Levels;
 
-use super::bench::{Bench, Context, RING_BYTES};
+use super::bench::{Bench, Context, RING_BYTES, Vm, start};
 
 const BCS: EngineId = EngineId::Bcs;
 const RCS: EngineId = EngineId::Rcs;
@@ -22,6 +22,8 @@ const VCS: EngineId = EngineId::Vcs;
 fn bench() -> Bench {
     let mut bench = Bench::new();
     bench.listen(Interests::BASICS | Interests::RULES);
+    bench.write_register(mmio::PRIVATE_PAT_LO, mmio::PRIVATE_PAT_LO_I915);
+    bench.write_register(mmio::PRIVATE_PAT_HI, mmio::PRIVATE_PAT_HI_I915);
     for engine in [RCS, BCS, VCS] {
         bench.execlists(engine);
     }
@@ -46,6 +48,11 @@ fn broken(bench: &mut Bench) -> Vec<GuestRule> {
 /// A context with all that a driver writes to its image, and two commands.
 fn context(bench: &mut Bench, engine: EngineId, id: u32) -> Context {
     let vm = bench.vm(Levels::Four);
+    context_of(bench, engine, vm, id)
+}
+
+/// The same in this address space.
+fn context_of(bench: &mut Bench, engine: EngineId, vm: Vm, id: u32) -> Context {
     let mut context = bench.context(engine, vm, id);
     let render = engine == RCS;
     let at = |index: usize| Bench::image_at(context, index) - 4;
@@ -132,6 +139,34 @@ fn an_image_or_a_status_page_that_is_not_mapped_is_told() {
     };
     let lost = [GuestRule::StatusPageUnmapped; 2];
     assert_eq!(spoilt(BCS, without_status), lost, "begin and end of the context");
+}
+
+#[test]
+fn both_ends_of_a_ring_are_mapped() {
+    let longer = |bench: &mut Bench, context: Context| {
+        bench.set_image(context, image::RING_CTL, RING_BYTES | reg::CTL_VALID);
+        bench.write_ggtt_pte(context.ring + PAGE_SIZE, 0);
+    };
+    assert_eq!(spoilt(BCS, longer), [GuestRule::RingUnmapped]);
+}
+
+#[test]
+fn a_ppgtt_needs_a_pat_and_entries_of_39_bits() {
+    let without = |bench: &mut Bench, _: Context| {
+        bench.write_register(mmio::PRIVATE_PAT_LO, 0);
+        bench.write_register(mmio::PRIVATE_PAT_HI, 0);
+    };
+    assert_eq!(spoilt(BCS, without), [GuestRule::PatNotProgrammed]);
+    let mut bench = bench();
+    let vm = bench.vm(Levels::Four);
+    let page = bench.batch(vm, 0x1000, &[mi::header(mi::BATCH_BUFFER_END, 0)]);
+    let entry = pte::encode_pte(page, pte::CacheLevel::Llc, false) | 1 << 52;
+    bench.write_pte(vm, 0x1000, entry);
+    let mut context = context_of(&mut bench, BCS, vm, 1);
+    bench.emit(&mut context, &start(0x1000, mi::BATCH_PPGTT));
+    bench.submit(context, None);
+    bench.run();
+    assert_eq!(told(&mut bench), [(GuestRule::PteReserved, Origin::Engine(BCS), entry)]);
 }
 
 #[test]

@@ -102,6 +102,16 @@ pub enum ObservedRule {
     PpgttFault,
     /// A plane shows what no memory holds. Detail: the GGTT address.
     PlaneFault,
+    /// A page of an image was freed while its context was loaded. Detail: the page.
+    ContextFreedWhileLoaded,
+    /// A user interrupt was raised before the seqno was written. Detail: context id.
+    InterruptBeforeSeqno,
+    /// A context completed before the seqno was written. Detail: context id.
+    CompleteBeforeSeqno,
+    /// Interrupts were cleared that software had not seen. Detail: register.
+    IirClearedUnread,
+    /// A context was submitted behind GGTT entries that were not flushed. Detail: GGTT address.
+    GgttNotFlushed,
 }
 
 impl ObservedRule {
@@ -114,6 +124,11 @@ impl ObservedRule {
             ObservedRule::GgttFault => "ggtt-fault",
             ObservedRule::PpgttFault => "ppgtt-fault",
             ObservedRule::PlaneFault => "plane-fault",
+            ObservedRule::ContextFreedWhileLoaded => "context-freed-while-loaded",
+            ObservedRule::InterruptBeforeSeqno => "interrupt-before-seqno",
+            ObservedRule::CompleteBeforeSeqno => "complete-before-seqno",
+            ObservedRule::IirClearedUnread => "iir-cleared-unread",
+            ObservedRule::GgttNotFlushed => "ggtt-not-flushed",
         }
     }
 }
@@ -148,7 +163,12 @@ impl Rule {
                     | GuestRule::IirClearedWithMasterOn
                     | GuestRule::FenceChangedWhileValid
                     | GuestRule::FenceEmpty
-            ) | Rule::Observed(ObservedRule::UnknownRegister | ObservedRule::RegisterInUserBatch)
+                    | GuestRule::PatNotProgrammed
+            ) | Rule::Observed(
+                ObservedRule::UnknownRegister
+                    | ObservedRule::RegisterInUserBatch
+                    | ObservedRule::IirClearedUnread
+            )
         )
     }
 }

@@ -5,6 +5,7 @@
 //! without privilege broke is counted apart: that is a client's doing, and hardware is made to stand it.
 
 mod check;
+mod history;
 mod hits;
 mod table;
 
@@ -17,6 +18,7 @@ pub use hits::{Culprit, Hit, RuleReport};
 pub use table::checks;
 
 use crate::{Finding, Findings};
+use history::History;
 use hits::Hits;
 
 /// Counts how often each rule of the table is broken: an [`Observer`] of the device. Clones share what
@@ -30,6 +32,7 @@ pub struct Conformance(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     hits: Hits,
+    history: History,
 }
 
 impl Conformance {
@@ -65,13 +68,27 @@ impl Findings for Conformance {
 
 impl Observer for Conformance {
     fn interests(&self) -> Interests {
-        Interests::BASICS | Interests::RULES
+        Interests::BASICS
+            | Interests::RULES
+            | Interests::REGISTER_READS
+            | Interests::REGISTER_WRITES
+            | Interests::MEMORY_WRITES
+            | Interests::GGTT_WRITES
+            | Interests::SUBMISSIONS
+            | Interests::CONTEXTS
+            | Interests::REQUESTS
+            | Interests::INTERRUPTS
     }
 
     fn event(&mut self, now_ns: u64, event: &Event) {
+        let state = &mut *self.lock();
+        let State { hits, history } = state;
         if let Some((rule, origin, detail)) = broken_by(event) {
-            self.lock().hits.add(now_ns, rule, origin, detail);
+            hits.add(now_ns, rule, origin, detail);
         }
+        history.event(event, &mut |rule, origin, detail| {
+            hits.add(now_ns, rule.into(), origin, detail);
+        });
     }
 }
 

@@ -21,6 +21,14 @@ pub(super) const CHECKS: &[Check] = &[
         "i915_irq.c: gen8_irq_handler (gen8_master_intr_disable comes first)",
     ),
     seen(
+        ObservedRule::IirClearedUnread,
+        Block::Interrupts,
+        Warning,
+        "Enabled interrupts were cleared in IIR that the last read of it had not shown: they are lost.",
+        "gt/intel_gt_irq.c: gen8_gt_irq_handler (writes back what it read)",
+        "RegisterRead, RegisterWritten",
+    ),
+    seen(
         ObservedRule::GgttFault,
         Block::Ggtt,
         Error,
@@ -43,11 +51,33 @@ pub(super) const CHECKS: &[Check] = &[
         "PRM volume 5, GGTT PTE; i915_pci.c: .dma_mask_size = 39",
     ),
     seen(
+        ObservedRule::GgttNotFlushed,
+        Block::Ggtt,
+        Error,
+        "A context was submitted whose image lies behind a GGTT entry that was written and not flushed (GFX_FLSH_CNTL).",
+        "gt/intel_ggtt.c: gen8_ggtt_insert_entries (flushes behind all entries), gen6_ggtt_invalidate (GFX_FLSH_CNTL_EN)",
+        "GgttWritten, RegisterWritten, Submitted",
+    ),
+    seen(
         ObservedRule::PpgttFault,
         Block::Ppgtt,
         Error,
         "A PPGTT address was used that has no mapping, or maps no memory.",
         "gt/gen8_ppgtt.c: gen8_init_scratch (all of an address space leads to the scratch page)",
         "Fault",
+    ),
+    told(
+        GuestRule::PteReserved,
+        Block::Ppgtt,
+        Error,
+        "A PPGTT entry had bits above the 39 of a physical address.",
+        "PRM volume 5, PTE; i915_pci.c: .dma_mask_size = 39 of gen8",
+    ),
+    told(
+        GuestRule::PatNotProgrammed,
+        Block::Ppgtt,
+        Warning,
+        "A context with a PPGTT was loaded while the PAT held nothing: all that it maps is uncached.",
+        "gt/intel_gtt.c: bdw_setup_private_ppat",
     ),
 ];

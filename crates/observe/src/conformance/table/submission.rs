@@ -2,8 +2,8 @@
 
 use gpu_model::GuestRule;
 
-use super::super::check::{Block, Check, told};
-use crate::Severity::{Error, Warning};
+use super::super::check::{Block, Check, ObservedRule, seen, told};
+use crate::Severity::{Error, Note, Warning};
 
 pub(super) const CHECKS: &[Check] = &[
     told(
@@ -47,6 +47,13 @@ pub(super) const CHECKS: &[Check] = &[
         Error,
         "RING_TAIL was behind RING_HEAD in one cache line: the ring is too full to be told from an empty one.",
         "gt/intel_ring.h: assert_ring_tail_valid (cites BSpec \"Ring Buffer Use\", 5.3.4.5)",
+    ),
+    told(
+        GuestRule::RingUnmapped,
+        Block::Rings,
+        Error,
+        "A context was loaded whose ring has a page without PTE in the GGTT.",
+        "gt/intel_ring.c: intel_ring_pin (pins the ring's VMA into the GGTT)",
     ),
     told(
         GuestRule::RingStartMisaligned,
@@ -93,7 +100,7 @@ pub(super) const CHECKS: &[Check] = &[
     told(
         GuestRule::ElspDescriptorReserved,
         Block::Execlists,
-        Warning,
+        Note,
         "A context descriptor had bits set that mean nothing (11:9).",
         "gt/intel_lrc.h: GEN8_CTX_*, which has no such bits; i915 does so: gt/intel_lrc.c, lrc_descriptor",
     ),
@@ -167,6 +174,14 @@ pub(super) const CHECKS: &[Check] = &[
         "The GGTT entry of a context's image was changed while an engine had the context: it was let go too early.",
         "gt/intel_context.c: intel_context_active_acquire (the image stays pinned until the next request retires)",
     ),
+    seen(
+        ObservedRule::ContextFreedWhileLoaded,
+        Block::ContextImages,
+        Error,
+        "A page of a context's image was freed while an engine had the context loaded, and will write to it.",
+        "gt/intel_context.c: intel_context_active_acquire (the image stays pinned until the next request retires)",
+        "Hint, ContextLoaded, ContextSaved",
+    ),
     told(
         GuestRule::StatusPageUnmapped,
         Block::StatusBuffer,
@@ -194,5 +209,21 @@ pub(super) const CHECKS: &[Check] = &[
         Error,
         "The read pointer of the context status buffer was moved over entries that were not written.",
         "gt/intel_execlists_submission.c: process_csb (reads up to the write pointer)",
+    ),
+    seen(
+        ObservedRule::InterruptBeforeSeqno,
+        Block::StatusBuffer,
+        Error,
+        "A ring raised its user interrupt with no seqno written since its last batch ended: whoever wakes finds the old one.",
+        "gt/gen8_engine_cs.c: gen8_emit_fini_breadcrumb_xcs (the seqno, then MI_USER_INTERRUPT)",
+        "InterruptRaised, MemoryWritten, BatchEnded",
+    ),
+    seen(
+        ObservedRule::CompleteBeforeSeqno,
+        Block::StatusBuffer,
+        Error,
+        "A context completed with no seqno written since its last batch ended: the status tells of an end that memory does not show.",
+        "gt/intel_execlists_submission.c: process_csb (\"context completed before request!\")",
+        "ContextSwitch, MemoryWritten, BatchEnded",
     ),
 ];
