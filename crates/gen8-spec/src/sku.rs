@@ -27,6 +27,19 @@ pub struct Sku {
     pub ult: bool,
 }
 
+impl core::fmt::Display for Sku {
+    /// `Broadwell GT2 (8086:1616)`.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let gt = match self.gt {
+            Gt::Gt1 => "GT1",
+            Gt::Gt2 => "GT2",
+            Gt::Gt3 => "GT3",
+            Gt::Reserved => "reserved",
+        };
+        write!(f, "Broadwell {gt} (8086:{:04x})", self.device_id)
+    }
+}
+
 const fn sku(device_id: u16, gt: Gt, ult: bool) -> Sku {
     Sku { device_id, gt, ult }
 }

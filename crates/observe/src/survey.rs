@@ -148,7 +148,7 @@ fn append(runs: &mut Vec<Run>, next: Run) {
 }
 
 /// Page-table pages by kind and as a set: those walked, and those that only hints know.
-fn count_pages(
+pub(crate) fn count_pages(
     ownership: &Ownership,
     vm: Option<u32>,
     census: Option<&TableCensus>,

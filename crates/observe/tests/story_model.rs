@@ -1,6 +1,9 @@
 //! The data model of stories.
 
+mod support;
+
 use observe::story::Story;
+use support::story::assert_refers_to_what_exists;
 
 #[test]
 fn a_story_comes_back_from_json_as_it_was() {
@@ -11,21 +14,5 @@ fn a_story_comes_back_from_json_as_it_was() {
 
 #[test]
 fn what_a_sample_refers_to_exists() {
-    let story = Story::sample();
-    let within = |index: Option<usize>, len: usize| index.is_none_or(|index| index < len);
-    for span in story.engines.iter().flat_map(|engine| &engine.spans) {
-        assert!(within(span.context, story.contexts.len()));
-        assert!(within(span.space, story.spaces.len()));
-        assert!(within(span.request, story.requests.len()));
-    }
-    for context in &story.contexts {
-        assert!(within(context.space, story.spaces.len()));
-    }
-    for request in &story.requests {
-        assert!(request.engine < story.engines.len());
-        assert!(within(request.context, story.contexts.len()));
-    }
-    for mapping in story.spaces.iter().flat_map(|space| &space.mappings) {
-        assert!(within(mapping.bound_by, story.requests.len()));
-    }
+    assert_refers_to_what_exists(&Story::sample());
 }

@@ -69,6 +69,11 @@ impl AddressSpaces {
         Self::default()
     }
 
+    /// The number of the address space that an engine loaded last.
+    pub(crate) fn last_number(&self, engine: EngineId) -> Option<u64> {
+        self.lock().last[engine.index()].map(|last| last.number)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Seen> {
         // Events leave the list whole; a panic elsewhere is no reason to stop.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

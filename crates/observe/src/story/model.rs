@@ -7,7 +7,7 @@ use crate::finding::Finding;
 use crate::snapshot::TableTotals;
 
 /// What happened on a device between two moments.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Story {
     /// What it is about, such as `flink-and-exit, policy none, 4 levels, execlists`.
     pub title: String,
@@ -143,7 +143,7 @@ impl SpaceState {
 }
 
 /// An address space (a PPGTT).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpaceStory {
     /// The owner's number where an owner tells one (VM id), else a count of roots that were loaded.
     pub number: u64,
@@ -162,8 +162,10 @@ pub struct SpaceStory {
     /// Its state at the end.
     pub state: SpaceState,
     /// The moment after which nobody could free it: when the last context that could reach it ended
-    /// although something held it.
+    /// although something held it. Of one released, only if it was leaked until then.
     pub orphaned_ns: Option<u64>,
+    /// Whether it is orphaned although everything had settled, or for a second of device time.
+    pub leaked: bool,
     /// Why it is in this state, in words.
     pub why: String,
     /// Its page-table pages over time.
@@ -204,6 +206,8 @@ pub struct MappingStory {
     pub written_by: Option<String>,
     /// When it was unbound; without an owner, when a walk did not meet it any more.
     pub unbound_ns: Option<u64>,
+    /// Whether the last look met it in the tables.
+    pub present: bool,
     /// Still there in an address space that nobody can free.
     pub leaked: bool,
 }

@@ -121,6 +121,7 @@ fn exporter() -> SpaceStory {
             bound_by: Some(0),
             written_by: Some("a CPU at 105.000 µs".to_owned()),
             unbound_ns: None,
+            present: true,
             leaked: false,
         }],
         ..SpaceStory::default()
@@ -138,8 +139,8 @@ fn importer() -> SpaceStory {
         released_ns: None,
         state: SpaceState::Orphaned,
         orphaned_ns: Some(500 * US),
-        why: "no context is left that uses it; the VMA of object 1 pins it, and client 1 holds \
-              handle 1 of object 1"
+        leaked: true,
+        why: "the VMA of object 1 pins VM 2, and the object lives: client 1 holds handle 1 of it"
             .to_owned(),
         pages: vec![sample(300, 0, 1), sample(310, 1, 1)],
         mappings: vec![
@@ -154,6 +155,7 @@ fn importer() -> SpaceStory {
                 bound_by: Some(1),
                 written_by: Some("a CPU at 305.000 µs".to_owned()),
                 unbound_ns: None,
+                present: true,
                 leaked: true,
             },
             MappingStory {
@@ -170,6 +172,7 @@ fn importer() -> SpaceStory {
                 bound_by: Some(1),
                 written_by: None,
                 unbound_ns: Some(450 * US),
+                present: false,
                 leaked: false,
             },
         ],
@@ -202,12 +205,16 @@ fn moments() -> Vec<Moment> {
 }
 
 fn leak() -> Finding {
-    let what = "VM 2 is orphaned: from 500.000 µs on nothing could free it";
-    Finding::new("OrphanVm", Severity::Error, 800 * US, what)
+    let what = "VM 2 is orphaned: no context is left that could use it, and since 500.000 µs nobody could \
+                free it";
+    Finding::new(super::LEAK, Severity::Error, 800 * US, what)
         .fact("address space", "VM 2, 4 levels, root 0x300000, 8 page-table pages")
-        .fact("leaked object", "object 1 at 0x40000, 4 KiB at 0x200000")
+        .fact("leaked object", "object 1 (4 KiB at 0x200000), mapped at 0x40000")
         .fact("PTE", "0x200083 at 0x305200, written by a CPU at 305.000 µs")
-        .fact("bound by", "request 2 (rcs0, seqno 2) of context 2 at 305.000 µs")
-        .fact("nobody could free it after", "500.000 µs, when context 2 was freed")
-        .fact("why", "the VMA of object 1 pins VM 2; client 1 holds handle 1 of object 1")
+        .fact("bound by", "request 2 (rcs0, seqno 2) of context 2 of client 2, at 305.000 µs")
+        .fact("nobody could free it after", "500.000 µs, when context 2 of client 2 was freed")
+        .fact(
+            "why",
+            "the VMA of object 1 pins VM 2, and the object lives: client 1 holds handle 1 of it",
+        )
 }

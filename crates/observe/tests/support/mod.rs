@@ -2,6 +2,8 @@
 // Each test file is a program of its own and uses a part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod story;
+
 use gen8_spec::debug_page::{Hint, PageKind};
 use gen8_spec::engine::EngineId;
 use gen8_spec::pte::CacheLevel;

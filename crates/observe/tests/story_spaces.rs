@@ -1,0 +1,146 @@
+//! Address spaces in a story: without an owner's word, and with that of a kernel's tracepoints.
+
+mod support;
+
+use gen8_spec::debug_page::PageKind;
+use gen8_spec::engine::EngineId;
+use gpu_model::{Event, Observer};
+use observe::story::{OwnerEvent, SpaceState, Story, StoryObserver};
+use ppgtt::{AddressSpace, Levels};
+use support::Guest;
+
+const PAGE: u64 = 0x1000;
+const SECOND: u64 = 1_000_000_000;
+/// As a kernel names an address space, a context and an object: by their addresses.
+const VM: u64 = 0xffff_8880_0123_4000;
+const CONTEXT: u64 = 0xffff_8880_0456_0000;
+const OBJECT: u64 = 0xffff_8880_0789_0000;
+
+fn observer(guest: &Guest) -> StoryObserver {
+    let mut observer = StoryObserver::new("a device");
+    observer.memory(&guest.ram);
+    observer
+}
+
+fn load(observer: &mut StoryObserver, now_ns: u64, space: &AddressSpace) {
+    let (levels, pdps) = (space.levels().number(), space.root().pdps());
+    let engine = EngineId::Bcs;
+    observer.event(now_ns, &Event::PdpLoaded { engine, levels, pdps, context: 1 });
+}
+
+fn silent_guest() -> Guest {
+    let mut guest = Guest::new();
+    guest.hints = false;
+    guest
+}
+
+/// (address, bytes, bound, unbound) of each mapping of the first address space.
+fn mappings(story: &Story) -> Vec<(u64, u64, u64, Option<u64>)> {
+    let of = story.spaces[0].mappings.iter();
+    of.map(|m| (m.va, m.len, m.bound_ns, m.unbound_ns)).collect()
+}
+
+#[test]
+fn without_an_owner_the_looks_at_each_load_tell_what_came_and_went() {
+    for levels in [Levels::Three, Levels::Four] {
+        let mut guest = silent_guest();
+        let mut observer = observer(&guest);
+        let mut space = guest.vm(1, levels);
+        let (first, second) = (guest.page(PageKind::Object, 1), guest.page(PageKind::Object, 2));
+        guest.map(1, &mut space, 0x4000, first);
+        load(&mut observer, 10, &space);
+        guest.map(1, &mut space, 0x5000, second);
+        load(&mut observer, 20, &space);
+        space.clear_range(&guest.ram, 0x4000, PAGE).unwrap();
+        load(&mut observer, 30, &space);
+        let story = observer.story(40);
+        let expected = [(0x4000, PAGE, 10, Some(30)), (0x5000, PAGE, 20, None)];
+        assert_eq!(mappings(&story), expected);
+        let kept = &story.spaces[0].mappings[1];
+        assert_eq!((kept.reaches[0].page, kept.present), (second, true));
+        assert_eq!(kept.pte & !0xfff, second);
+        assert_eq!(story.spaces[0].state, SpaceState::Idle);
+        assert_eq!(story.leaks().count(), 0);
+    }
+}
+
+#[test]
+fn another_page_at_the_same_address_is_another_mapping() {
+    let mut guest = silent_guest();
+    let mut observer = observer(&guest);
+    let mut space = guest.vm(1, Levels::Four);
+    for at in [10, 20] {
+        let page = guest.page(PageKind::Object, 1);
+        guest.map(1, &mut space, 0x4000, page);
+        load(&mut observer, at, &space);
+    }
+    let expected = [(0x4000, PAGE, 10, Some(20)), (0x4000, PAGE, 20, None)];
+    assert_eq!(mappings(&observer.story(30)), expected);
+}
+
+#[test]
+fn what_is_left_of_a_range_that_was_cut_is_another_mapping() {
+    let mut guest = silent_guest();
+    let mut observer = observer(&guest);
+    let mut space = guest.vm(1, Levels::Four);
+    for n in 0..3 {
+        let page = guest.page(PageKind::Object, 1);
+        guest.map(1, &mut space, 0x4000 + n * PAGE, page);
+    }
+    load(&mut observer, 10, &space);
+    space.clear_range(&guest.ram, 0x5000, PAGE).unwrap();
+    load(&mut observer, 20, &space);
+    let expected =
+        [(0x4000, 3 * PAGE, 10, Some(20)), (0x4000, PAGE, 20, None), (0x6000, PAGE, 20, None)];
+    assert_eq!(mappings(&observer.story(30)), expected);
+}
+
+#[test]
+fn a_root_with_another_mark_is_another_address_space() {
+    let mut guest = silent_guest();
+    let mut observer = observer(&guest);
+    let space = guest.vm(1, Levels::Four);
+    for (at, value) in [(10, 1), (20, 2)] {
+        load(&mut observer, at, &space);
+        observer.event(at + 1, &Event::NopId { engine: EngineId::Bcs, context: 1, value });
+    }
+    let story = observer.story(30);
+    let states: Vec<_> = story.spaces.iter().map(|s| (s.released_ns, s.state)).collect();
+    assert_eq!(states, [(Some(21), SpaceState::Released), (None, SpaceState::Idle)]);
+}
+
+#[test]
+fn what_a_kernel_says_names_the_leak_and_its_end_takes_it_back() {
+    let mut guest = silent_guest();
+    let mut observer = observer(&guest);
+    let mut space = guest.vm(1, Levels::Four);
+    let page = guest.page(PageKind::Object, 1);
+    guest.map(1, &mut space, 0x4000, page);
+    let root = space.root();
+    let begins = OwnerEvent::ContextBegins { context: CONTEXT, hardware: None, space: Some(VM) };
+    for said in [
+        OwnerEvent::SpaceBegins { space: VM },
+        OwnerEvent::SpaceRoot { space: VM, root },
+        begins,
+        OwnerEvent::VmaBegins { space: VM, object: OBJECT },
+        OwnerEvent::Bound { space: VM, object: OBJECT, va: 0x4000, len: Some(PAGE) },
+    ] {
+        observer.owner_says(10, said);
+    }
+    load(&mut observer, 20, &space);
+    observer.owner_says(30, OwnerEvent::ContextEnds { context: CONTEXT });
+    let soon = observer.story(30 + SECOND / 2);
+    assert_eq!((soon.spaces.len(), soon.spaces[0].state), (1, SpaceState::Orphaned));
+    assert_eq!(soon.leaks().count(), 0, "a worker may release it yet");
+    let late = observer.story(30 + SECOND);
+    let leaked = late.leaks().next().unwrap();
+    assert_eq!((leaked.number, leaked.orphaned_ns), (VM, Some(30)));
+    assert_eq!(leaked.mappings[0].object, Some(OBJECT));
+    assert!(leaked.mappings[0].leaked);
+    assert!(late.leak_findings().count() == 1);
+    observer.owner_says(40 + SECOND, OwnerEvent::SpaceEnds { space: VM });
+    let gone = observer.story(50 + SECOND);
+    assert_eq!(gone.leaks().count() + gone.leak_findings().count(), 0);
+    assert_eq!(gone.spaces[0].state, SpaceState::Released);
+    assert_eq!(gone.spaces[0].orphaned_ns, Some(30), "it was leaked until then");
+}
