@@ -3,7 +3,8 @@
 //! What counts is what the *device* saw ([`DeviceMoment`], from the census that walks guest memory).
 //! The driver's own counters are a second opinion; where the two differ, the case fails.
 
-use observe::CensusSnapshot;
+use observe::story::Story;
+use observe::{CensusSnapshot, Finding};
 use scenarios::{CaseReport, DriverCounts, Excess, Expected, Options, label};
 use serde::Serialize;
 
@@ -65,7 +66,7 @@ pub struct Observation {
     /// What the machine itself noticed, such as DMA pages that nobody freed.
     pub machine_findings: Vec<String>,
     /// What observers beside the census found, if there were any.
-    pub observed: Vec<observe::Finding>,
+    pub observed: Vec<Finding>,
 }
 
 /// Both opinions at one checkpoint.
@@ -108,6 +109,27 @@ pub struct CaseResult {
     pub explanation: Vec<String>,
     /// Why this result is expected, where that is not obvious.
     pub note: &'static str,
+    /// Every leak: what is left over, by which PTE, for which request, and since when nobody could
+    /// free it. Empty if nobody asked for a story ([`crate::RunOptions::stories`]).
+    pub leaks: Vec<Finding>,
+    /// All of what happened up to the last checkpoint, if somebody asked for it.
+    #[serde(skip)]
+    pub story: Option<Story>,
+}
+
+impl CaseResult {
+    /// The same with the story of the case, named after it.
+    pub(crate) fn with_story(mut self, story: Option<Story>) -> CaseResult {
+        let CaseResult { scenario, policy, levels, submission, machine, .. } = self;
+        self.story = story.map(|story| Story {
+            title: format!(
+                "{scenario}, policy {policy}, {levels} levels, {submission} ({machine})"
+            ),
+            ..story
+        });
+        self.leaks = self.story.iter().flat_map(Story::leak_findings).cloned().collect();
+        self
+    }
 }
 
 /// Judges one run with these options.
@@ -136,6 +158,8 @@ pub fn judge(machine: MachineKind, options: &Options, observation: &Observation)
             .map(|moment| moment.explanation.clone())
             .unwrap_or_default(),
         note: expected.note,
+        leaks: Vec::new(),
+        story: None,
     }
 }
 

@@ -2,13 +2,16 @@
 
 use gen8_spec::sku::{self, Sku};
 use gpu_model::GpuConfig;
+use observe::provenance::Provenance;
+use observe::story::{Story, StoryObserver};
 use observe::{Census, CensusLog, Findings, Observers, UseAfter};
 use scenarios::Case;
 
+use crate::cpu_ram::CpuWrite;
 use crate::in_process::{self, InProcess};
-use crate::judge::{CaseResult, DeviceMoment, Observation, judge};
+use crate::judge::{CaseResult, DeviceMoment, Observation, judge, label_name};
 use crate::kind::MachineKind;
-use crate::kvm::{self, BootOptions, KvmError};
+use crate::kvm::{self, BootOptions, GuestResult, KvmError};
 
 /// What a run may vary beside the cases.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct RunOptions {
     pub sku: Sku,
     /// What the driver and the scenarios are told besides. In process only: the guest has its own.
     pub scenario: scenarios::Options,
+    /// Tell a story of each case ([`CaseResult::story`]), which makes it slower.
+    pub stories: bool,
     /// Defects of the device.
     pub device_mutations: gpu_model::Mutations,
     /// The guest's image, for KVM.
@@ -28,6 +33,7 @@ impl Default for RunOptions {
         RunOptions {
             sku: sku::by_device_id(DEFAULT_DEVICE_ID).unwrap_or(sku::SKUS[0]),
             scenario: scenarios::Options::default(),
+            stories: false,
             device_mutations: gpu_model::Mutations::default(),
             firmware: Vec::new(),
         }
@@ -65,8 +71,8 @@ pub fn run_cases(
         MachineKind::InProcess => cases
             .iter()
             .map(|case| {
-                let observation = run_in_process(case, options)?;
-                let result = judge(machine, &options.scenario, &observation);
+                let (observation, story) = run_telling(case, options)?;
+                let result = judge(machine, &options.scenario, &observation).with_story(story);
                 progress(&result);
                 Ok(result)
             })
@@ -85,6 +91,7 @@ fn run_on_kvm(
     }
     let boot = BootOptions {
         log_level: log::max_level().max(log::LevelFilter::Warn),
+        stories: options.stories,
         ..BootOptions::new(gpu_config(options))
     };
     let mut results = Vec::with_capacity(cases.len());
@@ -93,7 +100,7 @@ fn run_on_kvm(
         cases,
         &boot,
         &mut |line| log::info!(target: "guest", "{line}"),
-        &mut |(report, census)| {
+        &mut |GuestResult { report, census, story }| {
             let observation = Observation {
                 report: report.clone(),
                 census: census.iter().map(DeviceMoment::from).collect(),
@@ -101,6 +108,7 @@ fn run_on_kvm(
                 observed: Vec::new(),
             };
             let result = judge(MachineKind::Kvm, &options.scenario, &observation);
+            let result = result.with_story(story.clone());
             progress(&result);
             results.push(result);
         },
@@ -117,20 +125,53 @@ fn gpu_config(options: &RunOptions) -> GpuConfig {
 /// # Errors
 /// The machine could not be built.
 pub fn run_in_process(case: &Case, options: &RunOptions) -> Result<Observation, MachineError> {
+    run_telling(case, options).map(|(observation, _)| observation)
+}
+
+/// The same with the story of the case, if that is asked for.
+fn run_telling(
+    case: &Case,
+    options: &RunOptions,
+) -> Result<(Observation, Option<Story>), MachineError> {
     let log = CensusLog::new();
-    let mut use_after = None;
+    let provenance = Provenance::new();
+    let (mut use_after, mut teller) = (None, None);
     let mut machine = InProcess::new(gpu_config(options), in_process::RAM_SIZE, |memory| {
-        let observer = use_after.insert(UseAfter::new(memory.clone())).clone();
-        let census = Census::new(memory.clone(), log.clone());
-        Some(Box::new(Observers::new().with(census).with(observer)))
+        let mut observers = Observers::new()
+            .with(Census::new(memory.clone(), log.clone()))
+            .with(use_after.insert(UseAfter::new(memory.clone())).clone());
+        if options.stories {
+            teller = Some(tell_story(&mut observers, options.sku, &provenance));
+        }
+        Some(Box::new(observers))
     })?;
+    if options.stories {
+        machine.tell_cpu_writes(move |CpuWrite { now_ns, address, len, value }| {
+            provenance.note_cpu_write(now_ns, address, len, value);
+        });
+    }
     let report = scenarios::run(&mut machine, case, &options.scenario);
-    Ok(Observation {
+    let observation = Observation {
         report,
         census: log.take().iter().map(DeviceMoment::from).collect(),
         machine_findings: unreturned(&machine),
         observed: use_after.map_or_else(Vec::new, |observer| observer.findings()),
-    })
+    };
+    Ok((observation, teller.and_then(|teller| teller.take().pop())))
+}
+
+/// Adds the observers that tell the stories of cases.
+pub(crate) fn tell_story(
+    observers: &mut Observers,
+    sku: Sku,
+    provenance: &Provenance,
+) -> StoryObserver {
+    let teller = StoryObserver::new(&sku.to_string())
+        .with_labels(label_name)
+        .with_provenance(provenance.clone());
+    observers.push(provenance.clone());
+    observers.push(teller.clone());
+    teller
 }
 
 /// What the driver did wrong with the machine's DMA pages.

@@ -34,5 +34,7 @@ pub(super) fn result(policy: &'static str, expected: Excess, observed: Excess) -
         findings: Vec::new(),
         explanation: Vec::new(),
         note: "",
+        leaks: Vec::new(),
+        story: None,
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use board::BootInfo;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
 use gpu_thread::{Device, DeviceThread};
-use observe::{Census, CensusLog, CensusSnapshot};
+use observe::provenance::Provenance;
+use observe::story::Story;
+use observe::{Census, CensusLog, CensusSnapshot, Observers};
 use vm_memory::{Bytes, GuestAddress};
 
 use super::bus::BoardBus;
@@ -16,6 +18,7 @@ use super::loader;
 use super::pci_bus::PciBus;
 use super::vcpu::{self, End, Progress};
 use super::vm::Vm;
+use crate::run::tell_story;
 
 /// How a guest is booted.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub struct BootOptions {
     pub ram_size: u64,
     /// How much the firmware logs on COM1.
     pub log_level: log::LevelFilter,
+    /// Whether stories are told ([`Line::story`]).
+    pub stories: bool,
     /// A guest that reports no case for so long is ended, whatever it logs.
     pub case_limit: Duration,
 }
@@ -38,6 +43,7 @@ impl BootOptions {
             gpu,
             ram_size: board::RAM_SIZE,
             log_level: log::LevelFilter::Warn,
+            stories: false,
             case_limit: Duration::from_secs(60),
         }
     }
@@ -49,6 +55,13 @@ pub struct Line {
     pub text: String,
     /// The device's censuses since the line before.
     pub census: Vec<CensusSnapshot>,
+    /// What the last driver instance did, with a line that looks like a report.
+    pub story: Option<Story>,
+}
+
+/// Whether a line looks like the report of a case.
+fn is_report(text: &str) -> bool {
+    text.starts_with('{')
 }
 
 /// Boots `firmware` with `command_line` and runs it to its end; `on_line` gets every line that it
@@ -78,7 +91,10 @@ pub fn boot(
     let census = CensusLog::new();
     let ram = GuestRam::new(vm.memory().clone()).map_err(|error| ram_error(error.to_string()))?;
     let mut gpu = Gpu::new(options.gpu.clone(), ram.clone());
-    gpu.set_observer(Some(Box::new(Census::new(ram, census.clone()))));
+    let mut observers = Observers::new().with(Census::new(ram, census.clone()));
+    let teller =
+        options.stories.then(|| tell_story(&mut observers, options.gpu.sku, &Provenance::new()));
+    gpu.set_observer(Some(Box::new(observers)));
     let interrupts = KvmInterrupts::new(vm.interrupt_handle());
     let device = Arc::new(Device::new(gpu, Box::new(interrupts)));
     let thread = DeviceThread::start(Arc::clone(&device))?;
@@ -88,11 +104,13 @@ pub fn boot(
     let mut reports_due = command_line.lines().count();
     let make_bus = |progress: Progress<Line>| {
         BoardBus::new(PciBus::new(device), move |text| {
-            progress.send(Line { text, census: census.take() });
+            let teller = teller.as_ref().filter(|_| is_report(&text));
+            let story = teller.and_then(|teller| teller.take().pop());
+            progress.send(Line { text, census: census.take(), story });
         })
     };
     let end = vcpu::run(vcpu, make_bus, options.case_limit, |line| {
-        let is_report = line.text.starts_with('{') && reports_due > 0;
+        let is_report = is_report(&line.text) && reports_due > 0;
         reports_due -= usize::from(is_report);
         last_line.clone_from(&line.text);
         on_line(line);

@@ -2,13 +2,22 @@
 
 use board::BootInfo;
 use observe::CensusSnapshot;
+use observe::story::Story;
 use scenarios::{Case, CaseReport};
 
 use super::boot::{BootOptions, Line, boot};
 use super::error::KvmError;
 
-/// What one case gave: the guest's report, and the device's census at each checkpoint.
-pub type GuestResult = (CaseReport, Vec<CensusSnapshot>);
+/// What one case gave.
+#[derive(Clone, Debug)]
+pub struct GuestResult {
+    /// The guest's report.
+    pub report: CaseReport,
+    /// The device's census at each checkpoint.
+    pub census: Vec<CensusSnapshot>,
+    /// What happened, if somebody asked for it ([`BootOptions::stories`]).
+    pub story: Option<Story>,
+}
 
 /// Runs `cases` in order, in as few guests as their command lines allow.
 ///
@@ -53,7 +62,8 @@ fn run_in_guests(
         };
         if let Some(&case) = asked.get(done) {
             let report = CaseReport { error: Some(lost), ..CaseReport::new(case) };
-            let result = (report, std::mem::take(&mut collector.census));
+            let census = std::mem::take(&mut collector.census);
+            let result = GuestResult { report, census, story: None };
             on_case(&result);
             results.push(result);
         }
@@ -108,7 +118,8 @@ impl<'a> Collector<'a> {
             on_line(&line.text);
             return;
         };
-        let result = (report, std::mem::take(&mut self.census));
+        let census = std::mem::take(&mut self.census);
+        let result = GuestResult { report, census, story: line.story };
         on_case(&result);
         self.results.push(result);
     }
@@ -139,7 +150,7 @@ mod tests {
     }
 
     fn line(text: String) -> Line {
-        Line { text, census: Vec::new() }
+        Line { text, census: Vec::new(), story: None }
     }
 
     #[test]
@@ -189,11 +200,11 @@ mod tests {
         let mut faults = vec![(1, Err(panic_status())), (4, Ok(()))];
         let (results, boots) = run_faulty(cases, &mut faults);
         let results = results.unwrap();
-        let reported: Vec<Case> = results.iter().map(|(report, _)| report.case).collect();
+        let reported: Vec<Case> = results.iter().map(|result| result.report.case).collect();
         assert_eq!(reported, cases);
-        let lost: Vec<bool> = results.iter().map(|(report, _)| report.error.is_some()).collect();
+        let lost: Vec<bool> = results.iter().map(|result| result.report.error.is_some()).collect();
         assert_eq!(lost, [false, true, false, false, true]);
-        assert!(results[1].0.error.as_ref().unwrap().contains("firmware: panicked"));
+        assert!(results[1].report.error.as_ref().unwrap().contains("firmware: panicked"));
         assert_eq!(boots, 2);
     }
 
