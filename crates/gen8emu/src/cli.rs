@@ -36,7 +36,7 @@ pub(crate) enum Command {
     ///
     /// Without options: flink-and-exit without the fix (policy none) and with the merged one (v4),
     /// with 3 and 4 levels of page tables, in a guest under KVM.
-    Run(CaseArgs),
+    Run(RunArgs),
     /// Run every scenario under every policy and compare with what is expected
     ///
     /// Without options: all of it in process. With --machine kvm and no --scenario: A, C, D, F, F2,
@@ -106,6 +106,17 @@ pub(crate) struct CaseArgs {
     /// The guest's image; else $GEN8EMU_FIRMWARE
     #[arg(long, value_name = "FILE")]
     pub(crate) firmware: Option<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug, Default)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) cases: CaseArgs,
+    /// Draw what happened in each case up to its last checkpoint as a page (docs/report.md); a name that
+    /// ends with .json gets it for programs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Arguments of `drive`.
@@ -287,7 +298,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
             let most = format!("error: there are ports for {PORT_COUNT} outputs");
             Err(Wrong::Use(format!("{most}, not for {} (--output)", output.len())))
         }
-        Command::Run(CaseArgs { count: Some(_), machine: Some(MachineKind::Kvm), .. })
+        Command::Run(RunArgs {
+            cases: CaseArgs { count: Some(_), machine: Some(MachineKind::Kvm), .. },
+            ..
+        })
         | Command::Matrix(CaseArgs { count: Some(_), machine: Some(MachineKind::Kvm), .. }) => {
             let told = "error: --count is for --machine in-process: a guest cannot be told of it";
             Err(Wrong::Use(told.to_owned()))
@@ -377,9 +391,9 @@ mod tests {
         let cli = parse_line("run --scenario A,f2 --scenario prime --levels 3,4").unwrap();
         let Command::Run(arguments) = cli.command else { panic!("{cli:?}") };
         assert_eq!(
-            arguments.lists.scenario,
+            arguments.cases.lists.scenario,
             [ScenarioId::FlinkAndExit, ScenarioId::BusyElsewhereV2, ScenarioId::Prime]
         );
-        assert_eq!(arguments.lists.levels, Levels::ALL);
+        assert_eq!(arguments.cases.lists.levels, Levels::ALL);
     }
 }

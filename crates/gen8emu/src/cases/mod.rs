@@ -20,7 +20,7 @@ use machine::{CaseResult, MachineKind, RunOptions, run_cases};
 use scenarios::Case;
 use serde::Serialize;
 
-use crate::cli::CaseArgs;
+use crate::cli::{CaseArgs, RunArgs};
 pub(crate) use drive::drive;
 use progress::Progress;
 
@@ -35,27 +35,44 @@ struct Report<'a> {
 }
 
 /// `run`: few cases, told in detail. Says whether all is as expected.
-pub(crate) fn run(arguments: &CaseArgs) -> Result<bool> {
+pub(crate) fn run(arguments: &RunArgs) -> Result<bool> {
+    let RunArgs { cases: arguments, report } = arguments;
     // A guest cannot be told how often.
     let preset = arguments.count.map_or(MachineKind::Kvm, |_| MachineKind::InProcess);
     let machine = usable_machine(arguments.machine.unwrap_or(preset));
-    finish(arguments, &choose::for_run(&arguments.lists), machine, report::text)
+    let cases = choose::for_run(&arguments.lists);
+    let options = RunOptions { stories: true, ..RunOptions::default() };
+    let results = run_all(arguments, &cases, machine, options, report::text)?;
+    if let Some(file) = report {
+        let told = results.results.into_iter().filter_map(|result| result.story);
+        crate::report::stories::write(file, &told.collect::<Vec<_>>())?;
+        eprintln!("the report is in {}", file.display());
+    }
+    Ok(results.ok)
 }
 
 /// `matrix`: many cases, one cell each. Says whether all is as expected.
 pub(crate) fn matrix(arguments: &CaseArgs) -> Result<bool> {
     let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::InProcess));
-    finish(arguments, &choose::for_matrix(&arguments.lists, machine), machine, grid::text)
+    let cases = choose::for_matrix(&arguments.lists, machine);
+    Ok(run_all(arguments, &cases, machine, RunOptions::default(), grid::text)?.ok)
 }
 
-fn finish(
+/// Judged cases.
+struct Judged {
+    results: Vec<CaseResult>,
+    ok: bool,
+}
+
+/// Runs the cases and shows the results.
+fn run_all(
     arguments: &CaseArgs,
     cases: &[Case],
     machine: MachineKind,
+    mut options: RunOptions,
     text: impl Fn(&[Case], &[CaseResult], Duration) -> String,
-) -> Result<bool> {
-    let mut options =
-        RunOptions { firmware: firmware(arguments, machine)?, ..RunOptions::default() };
+) -> Result<Judged> {
+    options.firmware = firmware(arguments, machine)?;
     options.scenario.restarts = arguments.count.unwrap_or(options.scenario.restarts);
     let mut progress = Progress::new(cases.len(), machine);
     let start = Instant::now();
@@ -68,7 +85,7 @@ fn finish(
         false => text(cases, &results, start.elapsed()),
     };
     writeln!(io::stdout(), "{text}").context("writing the result")?;
-    Ok(ok)
+    Ok(Judged { results, ok })
 }
 
 /// The wanted machine, or the one in this process where KVM does not run guests.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use machine::{CaseResult, DeviceCounts};
+use observe::{Fact, Finding};
 use scenarios::{Case, DriverCounts, Excess, ScenarioId};
 
 use super::story;
@@ -140,6 +141,10 @@ fn policy(text: &mut String, group: &[(&Case, &CaseResult)]) {
             wrapped(text, 4, line);
         }
     }
+    if let Some(result) = results.iter().rev().find(|result| !result.leaks.is_empty()) {
+        write(text, &format!("  leaked ({} levels):", result.levels));
+        result.leaks.iter().for_each(|leak| tell_leak(text, leak));
+    }
     together(text, &results, "findings", |result| {
         if result.findings.is_empty() { Vec::new() } else { vec![result.findings.join(", ")] }
     });
@@ -148,6 +153,14 @@ fn policy(text: &mut String, group: &[(&Case, &CaseResult)]) {
     });
     together(text, &results, "DIFFERENCE", |result| result.differences.clone());
     text.push('\n');
+}
+
+/// A leak, with the facts that prove it.
+fn tell_leak(text: &mut String, leak: &Finding) {
+    wrapped(text, 4, &leak.what);
+    for Fact { label, text: fact } in &leak.facts {
+        wrapped(text, 6, &format!("{label}: {fact}"));
+    }
 }
 
 /// Remarks, each once: with the cases that it belongs to if not all have it.
