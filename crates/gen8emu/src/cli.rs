@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use driver::Policy;
+use driver::{Bug, Policy};
 use gen8_spec::pci;
 use gen8_spec::registers::outputs::{PIPE_COUNT, PORT_COUNT};
 use gen8_spec::sku::{SKUS, Sku};
@@ -100,6 +100,14 @@ pub(crate) struct CaseArgs {
     /// How often the X server of xserver-restart is started and ended (in process; default: 10)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_RESTARTS))]
     pub(crate) count: Option<u32>,
+    /// Bug of the real driver to plant, in the case in which it bites (docs/bugs.md); in process
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = bug_name,
+          conflicts_with_all = ["scenario", "policy", "levels", "submission", "machine", "count"])]
+    pub(crate) bug: Vec<Bug>,
+    /// All of them, one after the other
+    #[arg(long, conflicts_with_all = ["bug", "scenario", "policy", "levels", "submission", "machine",
+                                      "count"])]
+    pub(crate) bugs: bool,
     /// One JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
@@ -115,8 +123,15 @@ pub(crate) struct RunArgs {
     pub(crate) cases: CaseArgs,
     /// Draw what happened in each case up to its last checkpoint as a page (docs/report.md); a name that
     /// ends with .json gets it for programs
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bug", "bugs"])]
     pub(crate) report: Option<PathBuf>,
+}
+
+impl CaseArgs {
+    /// The bugs to plant, each once; none without `--bug` and `--bugs`.
+    pub(crate) fn planted(&self) -> Vec<Bug> {
+        Bug::ALL.into_iter().filter(|bug| self.bugs || self.bug.contains(bug)).collect()
+    }
 }
 
 /// Arguments of `drive`.
@@ -269,6 +284,13 @@ fn sku(text: &str) -> Result<Sku, String> {
     })
 }
 
+fn bug_name(text: &str) -> Result<Bug, String> {
+    text.parse().map_err(|_| {
+        let names: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+        format!("unknown bug '{text}': expected one of {}", names.join(", "))
+    })
+}
+
 fn machine_kind(text: &str) -> Result<MachineKind, String> {
     [MachineKind::Kvm, MachineKind::InProcess]
         .into_iter()
@@ -358,6 +380,8 @@ mod tests {
             ("drive --vfio card0", "card0", vec!["0000:00:02.0"]),
             ("drive", "--vfio", vec!["<ADDRESS>"]),
             ("run --jsno", "--jsno", vec!["--json"]),
+            ("run --bug flunk", "flunk", vec!["context-destroy-races", "lazy-close-pins-vm"]),
+            ("matrix --bugs --policy v4", "--bugs", vec!["--policy"]),
             ("run --count 0", "0", vec!["1..=1000"]),
             ("run --count 2 --machine kvm", "--count", vec!["in-process"]),
             ("serve --socket s --vnc here", "'here'", vec!["127.0.0.1:5900"]),

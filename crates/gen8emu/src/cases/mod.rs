@@ -1,5 +1,6 @@
 //! The commands `run`, `matrix` and `drive`: choose cases, run them, show the results.
 
+mod bugs;
 mod choose;
 mod drive;
 mod grid;
@@ -37,6 +38,9 @@ struct Report<'a> {
 /// `run`: few cases, told in detail. Says whether all is as expected.
 pub(crate) fn run(arguments: &RunArgs) -> Result<bool> {
     let RunArgs { cases: arguments, report } = arguments;
+    if !arguments.planted().is_empty() {
+        return bugs::command(arguments, bugs::stories);
+    }
     // A guest cannot be told how often.
     let preset = arguments.count.map_or(MachineKind::Kvm, |_| MachineKind::InProcess);
     let machine = usable_machine(arguments.machine.unwrap_or(preset));
@@ -53,6 +57,9 @@ pub(crate) fn run(arguments: &RunArgs) -> Result<bool> {
 
 /// `matrix`: many cases, one cell each. Says whether all is as expected.
 pub(crate) fn matrix(arguments: &CaseArgs) -> Result<bool> {
+    if !arguments.planted().is_empty() {
+        return bugs::command(arguments, bugs::grid);
+    }
     let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::InProcess));
     let cases = choose::for_matrix(&arguments.lists, machine);
     Ok(run_all(arguments, &cases, machine, RunOptions::default(), grid::text)?.ok)
