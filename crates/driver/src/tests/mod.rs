@@ -1,5 +1,6 @@
 //! The lifetime rules over a GPU that completes requests on demand.
 
+mod bugs;
 mod fake;
 mod knobs;
 mod lifecycle;

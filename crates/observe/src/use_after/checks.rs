@@ -17,9 +17,14 @@ use crate::roots::{image_pdps, vm_root};
 const PAGES_LOOKED_AT: u64 = 512;
 
 impl<M: PhysicalMemory> State<M> {
-    fn error(&mut self, subject: (u64, u64), finding: Finding) {
-        debug_assert_eq!(finding.severity, Severity::Error);
-        self.found.add(subject, finding);
+    /// What the engines ran at this moment: what is known of who was at work beside the CPU.
+    fn meanwhile(&self) -> String {
+        let running = EngineId::ALL.iter().filter_map(|engine| {
+            let context = self.engines[engine.index()].running?;
+            Some(format!("{} ran context {context:#x}", engine.name()))
+        });
+        let running: Vec<String> = running.collect();
+        if running.is_empty() { "no engine ran".to_owned() } else { running.join(", ") }
     }
 
     /// A page goes back to the system: no TLB may lead to it, and nothing that is bound may map it.
@@ -31,19 +36,22 @@ impl<M: PhysicalMemory> State<M> {
         let object = use_.owner;
         for engine in EngineId::ALL {
             let Some(filled) = self.engines[engine.index()].tlb.leading_to(page) else { continue };
+            if !self.found.is_new("StaleTlbAtFree", (page, engine.index() as u64)) {
+                continue;
+            }
             let what = format!(
                 "page {page:#x} of object {object} was freed while {} had a translation of {:#x} to it",
                 engine.name(),
                 filled.address
             );
             let finding = Finding::new("StaleTlbAtFree", Severity::Error, now_ns, what)
-                .fact("freed", time(now_ns))
+                .fact("freed", format!("{}, by the CPU; {}", time(now_ns), self.meanwhile()))
                 .fact("translated", format!("{}, {}", time(filled.at_ns), place(&filled.site)))
                 .fact(
                     "missing",
                     "an invalidation of the engine's TLB between unbinding and freeing",
                 );
-            self.error((page, engine.index() as u64), finding);
+            self.found.push(finding);
         }
         let bindings: Vec<Binding> = self.history.bindings_of(object).collect();
         for binding in bindings {
@@ -61,11 +69,14 @@ impl<M: PhysicalMemory> State<M> {
             (found.page() == page).then_some((va, found))
         });
         let Some((va, found)) = mapped else { return };
+        if !self.found.is_new("PageFreedWhileMapped", (page, binding.vm.into())) {
+            return;
+        }
         let Binding { vm, object, bound_ns, .. } = *binding;
         let what =
             format!("page {page:#x} of object {object} was freed while VM {vm} maps it at {va:#x}");
         let mut finding = Finding::new("PageFreedWhileMapped", Severity::Error, now_ns, what)
-            .fact("freed", time(now_ns))
+            .fact("freed", format!("{}, by the CPU; {}", time(now_ns), self.meanwhile()))
             .fact("bound", time(bound_ns))
             .fact("PTE", format!("{:#x} at {:#x}", found.pte, found.pte_address));
         for engine in EngineId::ALL {
@@ -75,13 +86,16 @@ impl<M: PhysicalMemory> State<M> {
                 finding = finding.fact("loaded by", engine.name());
             }
         }
-        self.error((page, vm.into()), finding);
+        self.found.push(finding);
     }
 
     /// A context is gone: no engine may run it.
     pub(super) fn check_freed_context(&mut self, now_ns: u64, context: u32) {
         for engine in EngineId::ALL {
-            if self.engines[engine.index()].running != Some(context) {
+            let subject = (context.into(), engine.index() as u64);
+            if self.engines[engine.index()].running != Some(context)
+                || !self.found.is_new("ContextFreedWhileRunning", subject)
+            {
                 continue;
             }
             let what = format!("context {context} was freed while {} runs it", engine.name());
@@ -91,7 +105,7 @@ impl<M: PhysicalMemory> State<M> {
             if let Some(vm) = self.ownership.contexts.get(&context) {
                 finding = finding.fact("address space", format!("VM {vm}"));
             }
-            self.error((context.into(), engine.index() as u64), finding);
+            self.found.push(finding);
         }
     }
 
@@ -105,6 +119,9 @@ impl<M: PhysicalMemory> State<M> {
     ) {
         for table in used_tables(&self.memory, root, address) {
             let Some(freed) = self.history.freed_page(table) else { continue };
+            if !self.found.is_new("TableUsedAfterFree", (table, 0)) {
+                continue;
+            }
             let what = format!(
                 "{} walked page {table:#x} for {address:#x}, which was freed: a table of VM {} then",
                 site.engine.name(),
@@ -113,7 +130,7 @@ impl<M: PhysicalMemory> State<M> {
             let finding = Finding::new("TableUsedAfterFree", Severity::Error, now_ns, what)
                 .fact("freed", time(freed.at_ns))
                 .fact("used", format!("{}, {}", time(now_ns), place(&site)));
-            self.error((table, 0), finding);
+            self.found.push(finding);
         }
     }
 
@@ -127,6 +144,9 @@ impl<M: PhysicalMemory> State<M> {
         write: bool,
     ) {
         let Some(freed) = self.history.freed_page(page) else { return };
+        if !self.found.is_new("PageUsedAfterFree", (page, write.into())) {
+            return;
+        }
         let verb = if write { "wrote to" } else { "read from" };
         let was = match freed.kind {
             PageKind::Object => format!("a page of object {}", freed.owner),
@@ -141,7 +161,7 @@ impl<M: PhysicalMemory> State<M> {
         let finding = Finding::new("PageUsedAfterFree", Severity::Error, now_ns, what)
             .fact("freed", time(freed.at_ns))
             .fact("used", format!("{}, {}", time(now_ns), place(&site)));
-        self.error((page, write.into()), finding);
+        self.found.push(finding);
     }
 
     /// An engine wrote a context to its image: the page must be one.
@@ -154,7 +174,9 @@ impl<M: PhysicalMemory> State<M> {
         page: u64,
     ) {
         let Some(use_) = self.ownership.pages.get(page) else { return };
-        if use_.kind == PageKind::ContextImage && !use_.freed {
+        if use_.kind == PageKind::ContextImage && !use_.freed
+            || !self.found.is_new("ContextSavedAfterFree", (image, page))
+        {
             return;
         }
         let leads = match self.history.freed_page(page) {
@@ -167,12 +189,11 @@ impl<M: PhysicalMemory> State<M> {
         );
         let finding = Finding::new("ContextSavedAfterFree", Severity::Error, now_ns, what)
             .fact("saved", time(now_ns));
-        let finding = match self.history.image_freed(image) {
+        self.found.push(match self.history.image_freed(image) {
             Some((at_ns, owner)) => {
                 finding.fact("image freed", format!("{}, with context {owner}", time(at_ns)))
             }
             None => finding,
-        };
-        self.error((image, page), finding);
+        });
     }
 }

@@ -9,21 +9,22 @@ use crate::finding::Finding;
 /// Findings that are kept. One defect can show at every access.
 const KEPT: usize = 1024;
 
-/// Findings by what they are about: the name, and a number or two of what was used.
+/// The findings, and what they are about.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    seen: BTreeSet<(String, u64, u64)>,
+    seen: BTreeSet<(&'static str, u64, u64)>,
     findings: Vec<Finding>,
 }
 
 impl Found {
-    /// Keeps a finding unless one of this name on the same subject is there.
-    pub(super) fn add(&mut self, subject: (u64, u64), finding: Finding) {
-        if self.findings.len() < KEPT
-            && self.seen.insert((finding.name.clone(), subject.0, subject.1))
-        {
-            self.findings.push(finding);
-        }
+    /// Whether a finding of this kind on this subject is the first, and there is room for it. Asked
+    /// before the finding is made: an access can come again without end.
+    pub(super) fn is_new(&mut self, kind: &'static str, subject: (u64, u64)) -> bool {
+        self.findings.len() < KEPT && self.seen.insert((kind, subject.0, subject.1))
+    }
+
+    pub(super) fn push(&mut self, finding: Finding) {
+        self.findings.push(finding);
     }
 
     pub(super) fn all(&self) -> Vec<Finding> {

@@ -1,9 +1,9 @@
 //! Accesses that ended in scratch: which object was meant?
 
+use gen8_spec::PAGE_SIZE;
+use gen8_spec::debug_page::PageKind;
 use gpu_model::Site;
 use ppgtt::{PageTableRoot, PhysicalMemory};
-
-use gen8_spec::debug_page::PageKind;
 
 use super::State;
 use super::found::{place, time};
@@ -18,6 +18,10 @@ impl<M: PhysicalMemory> State<M> {
         let root = self.engines[site.engine.index()].root;
         let Some(root) = root else { return };
         let Some(vm) = self.ownership.vm_of_root(&root) else { return };
+        let page = address & !(PAGE_SIZE - 1);
+        if !self.found.is_new("scratch", (vm.into(), page)) {
+            return;
+        }
         let verb = if write { "wrote to" } else { "read from" };
         let used = format!("{}, {}", time(now_ns), place(&site));
         let who = site.engine.name();
@@ -57,8 +61,7 @@ impl<M: PhysicalMemory> State<M> {
                 }
             }
         };
-        let page = address & !(gen8_spec::PAGE_SIZE - 1);
-        self.found.add((vm.into(), page), finding.fact("used", used));
+        self.found.push(finding.fact("used", used));
     }
 
     /// A page directory of a three-level address space that the root in use does not have.
