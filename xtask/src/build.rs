@@ -87,7 +87,8 @@ fn needs_firmware(subcommand: &str, arguments: &[String]) -> bool {
     let help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
     match subcommand {
         _ if help => false,
-        "run" => machine != Some("in-process"),
+        // Planted bugs run in process.
+        "run" => machine != Some("in-process") && !arguments.iter().any(|a| a.starts_with("--bug")),
         "matrix" => machine == Some("kvm"),
         _ => false,
     }
@@ -122,6 +123,8 @@ mod tests {
         assert!(needs("run", "--machine kvm"));
         assert!(!needs("run", "--machine in-process"));
         assert!(!needs("run", "--machine=in-process --json"));
+        assert!(!needs("run", "--bug=lazy-close-pins-vm"));
+        assert!(!needs("run", "--bugs"));
         assert!(!needs("run", "--help"));
     }
 

@@ -26,6 +26,9 @@ pub struct RunOptions {
     pub device_mutations: gpu_model::Mutations,
     /// The guest's image, for KVM.
     pub firmware: Vec<u8>,
+    /// Whether uses of what is gone are looked for ([`UseAfter`]); without it only the census looks. In
+    /// process only.
+    pub watch_uses: bool,
 }
 
 impl Default for RunOptions {
@@ -36,6 +39,7 @@ impl Default for RunOptions {
             stories: false,
             device_mutations: gpu_model::Mutations::default(),
             firmware: Vec::new(),
+            watch_uses: true,
         }
     }
 }
@@ -135,11 +139,12 @@ fn run_telling(
 ) -> Result<(Observation, Option<Story>), MachineError> {
     let log = CensusLog::new();
     let provenance = Provenance::new();
-    let (mut use_after, mut teller) = (None, None);
+    let (mut watching, mut teller) = (None, None);
     let mut machine = InProcess::new(gpu_config(options), in_process::RAM_SIZE, |memory| {
-        let mut observers = Observers::new()
-            .with(Census::new(memory.clone(), log.clone()))
-            .with(use_after.insert(UseAfter::new(memory.clone())).clone());
+        let mut observers = Observers::new().with(Census::new(memory.clone(), log.clone()));
+        if options.watch_uses {
+            observers.push(watching.insert(UseAfter::new(memory.clone())).clone());
+        }
         if options.stories {
             teller = Some(tell_story(&mut observers, options.sku, &provenance));
         }
@@ -155,7 +160,7 @@ fn run_telling(
         report,
         census: log.take().iter().map(DeviceMoment::from).collect(),
         machine_findings: unreturned(&machine),
-        observed: use_after.map_or_else(Vec::new, |observer| observer.findings()),
+        observed: watching.map_or_else(Vec::new, |observer| observer.findings()),
     };
     Ok((observation, teller.and_then(|teller| teller.take().pop())))
 }

@@ -251,8 +251,8 @@ fn an_access_to_scratch_is_told_by_what_was_meant() {
 
     // Beside something, on either side.
     for (address, words) in [
-        (VA + PAGE, "1 bytes behind object 7"),
-        (VA + PAGE + 0x123, "292 bytes behind object 7"),
+        (VA + PAGE, "0 bytes behind the end of object 7"),
+        (VA + PAGE + 0x123, "291 bytes behind the end of object 7"),
         (VA - 4, "4 bytes before object 7"),
     ] {
         let mut guest = Guest::new(Levels::Four);

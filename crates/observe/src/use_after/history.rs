@@ -42,7 +42,7 @@ impl Binding {
     /// Bytes from the end of the object to an address behind it, or from an address before it to its
     /// begin.
     pub(super) fn distance(&self, address: u64) -> u64 {
-        let behind = address.saturating_add(1).saturating_sub(self.start + self.len);
+        let behind = address.saturating_sub(self.start + self.len);
         self.start.saturating_sub(address).max(behind)
     }
 }

@@ -45,7 +45,7 @@ impl<M: PhysicalMemory> State<M> {
             let beside = self.history.bound_in(vm).min_by_key(|binding| binding.distance(address));
             match beside.filter(|binding| binding.distance(address) <= BESIDE) {
                 Some(binding) => {
-                    let side = if address < binding.start { "before" } else { "behind" };
+                    let side = if address < binding.start { "before" } else { "behind the end of" };
                     let what = format!(
                         "{who} {verb} {address:#x} in VM {vm}, {} bytes {side} object {}",
                         binding.distance(address),
