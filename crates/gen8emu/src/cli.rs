@@ -15,6 +15,7 @@ use scenarios::{Levels, ScenarioId, SubmissionMode};
 
 use crate::inspect::arguments::InspectArgs;
 use crate::report::arguments::{ExportArgs, ReportArgs};
+use crate::top::TopArgs;
 use crate::{bench, output};
 
 /// An emulated Intel Gen8 GPU, an i915-style driver for it, and the address-space leak that the
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Write what happened in another tool's format (docs/report.md)
     Export(ExportArgs),
+    /// Watch a served GPU: engines' work, address spaces and their pages, faults, register accesses
+    Top(TopArgs),
     /// Run scenarios on a GPU that is bound to vfio-pci, real or emulated
     ///
     /// Without options: the cases of `run`. The GPU must have no display in use; docs/vfio.md tells
@@ -190,6 +193,9 @@ pub(crate) struct ServeArgs {
     /// Where QEMU connects the guest's agent, which tells what the kernel does (docs/agent.md)
     #[arg(long, value_name = "PATH")]
     pub(crate) agent: Option<PathBuf>,
+    /// Watch every event, for what `inspect` tells of them; makes the device slower (docs/inspect.md)
+    #[arg(long, requires = "control")]
+    pub(crate) observe: bool,
     /// Show the screen to VNC viewers: a port of the loopback address, such as 5900, or IP:PORT. There is
     /// no password (docs/screen.md)
     #[arg(long, value_name = "ADDRESS")]
@@ -328,6 +334,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
             let told = "error: --count is for --machine in-process: a guest cannot be told of it";
             Err(Wrong::Use(told.to_owned()))
         }
+        Command::Inspect(arguments) if arguments.lacks_server() => {
+            let told = "error: which server is asked? --control <PATH> is missing";
+            Err(Wrong::Use(told.to_owned()))
+        }
         _ => Ok(cli),
     }
 }
@@ -393,6 +403,8 @@ mod tests {
             ("serve --socket s --output hdmi=edid:Cargo.toml", "Cargo.toml", vec!["128 bytes"]),
             ("inspect --control c walk 5", "<--space", vec!["--engine", "--root", "--ggtt"]),
             ("inspect --control c walk --ggtt 5z", "'5z'", vec!["0x7000"]),
+            ("inspect engines", "--control", vec!["which server"]),
+            ("top --control c --every 0", "0", vec!["1..=3600"]),
             ("plug --control c --port E hdmi=640x480", "'E'", vec!["B, C or D"]),
             (
                 "serve --socket s --output hdmi=640x480 --output hdmi=640x480 --output hdmi=640x480 \

@@ -14,6 +14,7 @@ mod report;
 mod screenshot;
 mod serve;
 mod table;
+mod top;
 
 use std::env;
 use std::process::ExitCode;
@@ -60,6 +61,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Inspect(arguments) => inspect::command(&arguments).map(|()| true),
         Command::Report(arguments) => report::report(&arguments).map(|()| true),
         Command::Export(arguments) => report::export(&arguments).map(|()| true),
+        Command::Top(arguments) => top::command(&arguments).map(|()| true),
         Command::Drive(arguments) => cases::drive(&arguments),
         Command::Probe => Ok(probe()),
     }

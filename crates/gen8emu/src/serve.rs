@@ -7,30 +7,30 @@ use anyhow::{Context, Result};
 use device_server::{ApertureWrites, Server, TerminationSignals};
 use gen8_spec::pci;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
-use observe::AddressSpaces;
 
 use crate::agent::Agent;
 use crate::cli::{Display, ServeArgs, Writes};
-use crate::control::{self, Held, Subject};
+use crate::control::{self, Held, Subject, Watch};
 
 /// Serves until a signal asks to end.
 pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     device_server::give_back_large_blocks();
     let signals = TerminationSignals::block().context("cannot block signals")?;
     let mut gpu = Gpu::new(config(arguments)?, GuestRam::empty());
-    let spaces = AddressSpaces::new();
+    let watch = Watch::new(arguments.observe);
     if arguments.control.is_some() || arguments.agent.is_some() {
-        gpu.set_observer(Some(Box::new(spaces.clone())));
+        gpu.set_observer(Some(Box::new(watch.observers())));
     }
     let mut server = Server::bind(&arguments.socket, gpu)?;
     server.set_polling(arguments.poll);
     server.set_aperture_writes(aperture_writes(arguments));
     let device = || Held::Running(Arc::clone(server.device()));
-    let agent = arguments.agent.as_ref().map(|path| (path, Agent::new(device(), spaces.clone())));
+    let agent =
+        arguments.agent.as_ref().map(|path| (path, Agent::new(device(), watch.spaces.clone())));
     // The sockets are removed when we end.
     let _agent = agent.as_ref().map(|(path, agent)| agent.listen(path)).transpose()?;
     let agent = agent.map(|(_, agent)| agent);
-    let subject = || Subject::new(device(), spaces).with_agent(agent);
+    let subject = || Subject::new(device(), watch).with_agent(agent);
     let _control =
         arguments.control.as_deref().map(|path| control::listen(path, subject())).transpose()?;
     if let Some(address) = arguments.vnc {

@@ -8,6 +8,7 @@
 //! what they find wrong has one form: [`Finding`].
 #![forbid(unsafe_code)]
 
+mod activity;
 mod census;
 mod census_finding;
 mod conformance;
@@ -17,10 +18,12 @@ mod explain;
 mod finding;
 pub mod kernel;
 mod log;
+mod names;
 mod observers;
 mod ownership;
 mod pages;
 pub mod provenance;
+mod recent;
 mod roots;
 mod running;
 mod snapshot;
@@ -30,6 +33,7 @@ mod survey;
 mod use_after;
 pub mod views;
 
+pub use activity::{Activity, Busy, SeenContext};
 pub use census::Census;
 pub use census_finding::{CensusFinding, StaleReason};
 pub use conformance::{
@@ -38,6 +42,7 @@ pub use conformance::{
 pub use finding::{Fact, Finding, Findings, Severity};
 pub use log::CensusLog;
 pub use observers::Observers;
+pub use recent::{EVENT_KINDS, EventFilter, EventReport, RecentEvents, event_kind};
 pub use snapshot::{AddressSpaceCensus, CensusSnapshot, MappedRange, ObjectCensus, TableTotals};
 pub use spaces::{
     AddressSpaceReport, AddressSpaceReports, AddressSpaces, MappedPage, PageMappings, RootError,

@@ -5,7 +5,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::inspect::{engines, ggtt, place, ranges, registers, tables, tlbs, walk};
+use super::inspect::{
+    contexts, engines, ggtt, load, place, ranges, registers, snapshot, tables, tlbs, walk, watched,
+    who_wrote,
+};
 use super::{Subject, VERSION, monitors, picture, surface};
 use crate::agent;
 
@@ -53,6 +56,13 @@ enum Answer {
     Tables(tables::Tables),
     Ranges(ranges::Ranges),
     Views(Box<agent::Report>),
+    Contexts(contexts::Contexts),
+    Load(load::Load),
+    Snapshot(Box<snapshot::Snapshot>),
+    Events(watched::Events),
+    Rules(watched::Rules),
+    Findings(watched::AllFindings),
+    WhoWrote(who_wrote::WhoWrote),
 }
 
 /// Who answers.
@@ -87,6 +97,10 @@ enum Refusal {
     Walk(#[from] walk::WalkError),
     #[error(transparent)]
     Place(#[from] place::PlaceError),
+    #[error(transparent)]
+    Events(#[from] watched::EventError),
+    #[error(transparent)]
+    WhoWrote(#[from] who_wrote::WhoWroteError),
     #[error("there is no command '{0}': expected {COMMANDS}")]
     CommandNotFound(String),
     #[error("{0} clients are connected, and all of them are at work: try again")]
@@ -94,9 +108,9 @@ enum Refusal {
 }
 
 /// Every command.
-const COMMANDS: &str = "accesses, address-spaces, engines, ggtt, plug, ranges, registers, screenshot, \
-                        surface-mappings, tables, tlbs, unplug, version, \
-                        views or walk";
+const COMMANDS: &str = "accesses, address-spaces, contexts, engines, events, findings, ggtt, load, plug, \
+                        ranges, registers, rules, screenshot, snapshot, surface-mappings, tables, tlbs, \
+                        unplug, version, views, walk or who-wrote";
 
 impl Refusal {
     const fn class(&self) -> &'static str {
@@ -176,6 +190,8 @@ fn execute(arguments: Arguments<'_>, subject: &Subject) -> Result<Answer, Refusa
             let agent = subject.agent.as_ref().ok_or(Refusal::NoAgent)?;
             Ok(Answer::Views(Box::new(agent.report())))
         }
+        "events" => Ok(Answer::Events(watched::events(&arguments.or_default()?, subject)?)),
+        "who-wrote" => Ok(Answer::WhoWrote(who_wrote::who_wrote(&arguments.required()?, subject)?)),
         _ => execute_plain(arguments, subject),
     }
 }
@@ -185,7 +201,7 @@ fn execute_plain(arguments: Arguments<'_>, subject: &Subject) -> Result<Answer, 
     let answer: fn(&Subject) -> Answer = match arguments.command {
         "version" => |subject| Answer::Version(version(subject)),
         "address-spaces" => {
-            |subject| Answer::AddressSpaces(subject.spaces.report(&subject.memory()))
+            |subject| Answer::AddressSpaces(subject.watch.spaces.report(&subject.memory()))
         }
         "accesses" => |subject| {
             let accesses = subject.device.look(|gpu| gpu.register_accesses());
@@ -193,6 +209,11 @@ fn execute_plain(arguments: Arguments<'_>, subject: &Subject) -> Result<Answer, 
         },
         "engines" => |subject| Answer::Engines(engines::engines(subject)),
         "ggtt" => |subject| Answer::Ggtt(ggtt::ggtt(subject)),
+        "contexts" => |subject| Answer::Contexts(contexts::contexts(subject)),
+        "load" => |subject| Answer::Load(load::load(subject)),
+        "snapshot" => |subject| Answer::Snapshot(Box::new(snapshot::snapshot(subject))),
+        "rules" => |subject| Answer::Rules(watched::rules(subject)),
+        "findings" => |subject| Answer::Findings(watched::findings(subject)),
         "tlbs" => |subject| Answer::Tlbs(tlbs::tlbs(subject)),
         other => return Err(Refusal::CommandNotFound(other.to_owned())),
     };

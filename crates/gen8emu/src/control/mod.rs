@@ -42,7 +42,7 @@ use self::commands::{Reply, answer, refuse};
 use self::pieces::Pieces;
 use self::seats::{MOST_CLIENTS, Place, Seats};
 use self::socket::{ControlSocket, bind};
-pub(crate) use self::subject::{Held, Subject};
+pub(crate) use self::subject::{Held, Subject, Watch};
 use self::turns::Turns;
 
 /// Version of the protocol, in the greeting.

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gpu_model::{Gpu, GuestRam};
 use gpu_thread::Device;
-use observe::AddressSpaces;
+use observe::provenance::Provenance;
+use observe::{Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents};
 
 use super::surface::Remembered;
 use crate::agent::Agent;
@@ -13,17 +14,71 @@ use crate::agent::Agent;
 #[derive(Clone)]
 pub(crate) struct Subject {
     pub(super) device: Held,
-    pub(super) spaces: AddressSpaces,
+    pub(super) watch: Watch,
     /// Surfaces that clients named.
     pub(super) remembered: Arc<Remembered>,
     /// The kernel's view, if an agent tells of it.
     pub(super) agent: Option<Agent>,
 }
 
+/// The observers that answers are made of, as handles that share what the device's own have seen.
+#[derive(Clone, Default)]
+pub(crate) struct Watch {
+    pub(crate) spaces: AddressSpaces,
+    pub(super) activity: Activity,
+    pub(super) rules: Conformance,
+    /// Those that cost the device time.
+    pub(super) close: Option<CloseWatch>,
+}
+
+/// Observers of every event.
+#[derive(Clone, Default)]
+pub(crate) struct CloseWatch {
+    pub(super) events: RecentEvents,
+    pub(super) provenance: Provenance,
+}
+
+/// Why a question about events has no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("this is not watched: start the server with --observe")]
+pub(crate) struct NotWatched;
+
+impl Watch {
+    /// The observers; with `closely`, also those that cost the device time.
+    pub(crate) fn new(closely: bool) -> Watch {
+        Watch { close: closely.then(CloseWatch::default), ..Watch::default() }
+    }
+
+    /// Handles of them for the device.
+    pub(crate) fn observers(&self) -> Observers {
+        let mut observers = Observers::new();
+        observers.push(self.spaces.clone());
+        observers.push(self.activity.clone());
+        observers.push(self.rules.clone());
+        if let Some(CloseWatch { events, provenance }) = &self.close {
+            observers.push(events.clone());
+            observers.push(provenance.clone());
+        }
+        observers
+    }
+
+    /// Those that cost the device time, if they watch.
+    pub(super) fn close(&self) -> Result<&CloseWatch, NotWatched> {
+        self.close.as_ref().ok_or(NotWatched)
+    }
+
+    /// What all of them found, oldest first.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.rules.findings();
+        findings.sort_by_key(|finding| finding.at_ns);
+        findings
+    }
+}
+
 impl Subject {
-    /// What is known of `device`, and of the address spaces that it loaded.
-    pub(crate) fn new(device: Held, spaces: AddressSpaces) -> Subject {
-        Subject { device, spaces, remembered: Arc::default(), agent: None }
+    /// What is known of `device`.
+    pub(crate) fn new(device: Held, watch: Watch) -> Subject {
+        Subject { device, watch, remembered: Arc::default(), agent: None }
     }
 
     /// The same, with the kernel's view.

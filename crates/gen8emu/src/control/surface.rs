@@ -127,7 +127,7 @@ pub(super) fn mappings(wanted: Wanted, subject: &Subject) -> Result<Mappings, Su
         }
     };
     let memory = subject.memory();
-    let address_spaces = subject.spaces.mappings(&memory, &surface.pages);
+    let address_spaces = subject.watch.spaces.mappings(&memory, &surface.pages);
     Ok(Mappings { ggtt: ggtt_mappings(&subject.device, &surface.pages), surface, address_spaces })
 }
 

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use super::*;
 use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
 use gpu_thread::{Device, InterruptSink};
-use observe::AddressSpaces;
 
 struct NoInterrupts;
 
@@ -27,8 +26,22 @@ pub(super) struct Bench {
     pub(super) directory: PathBuf,
     pub(super) path: PathBuf,
     pub(super) device: Arc<Device>,
-    subject: Subject,
+    pub(super) subject: Subject,
     _socket: ControlSocket,
+}
+
+/// A device with a monitor.
+fn gpu() -> Gpu {
+    let mut config = GpuConfig::by_device_id(0x1616).unwrap();
+    config.outputs = vec!["hdmi=640x480".parse().unwrap()];
+    Gpu::new(config, GuestRam::empty())
+}
+
+/// A directory of a test's own.
+fn fresh_directory(test: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("gen8emu-{test}-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    directory
 }
 
 impl Bench {
@@ -37,17 +50,23 @@ impl Bench {
     }
 
     fn with_patience(test: &str, patience: Duration) -> Bench {
-        let directory = std::env::temp_dir().join(format!("gen8emu-{test}-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
+        Bench::about(test, gpu(), Watch::new(true), patience)
+    }
+
+    /// One that tells nothing of events.
+    pub(super) fn without_observe(test: &str) -> Bench {
+        Bench::about(test, gpu(), Watch::new(false), PATIENCE)
+    }
+
+    fn about(test: &str, mut gpu: Gpu, watch: Watch, patience: Duration) -> Bench {
+        let directory = fresh_directory(test);
         let path = directory.join("control");
-        let mut config = GpuConfig::by_device_id(0x1616).unwrap();
-        config.outputs = vec!["hdmi=640x480".parse().unwrap()];
-        let gpu = Gpu::new(config, GuestRam::empty());
-        let device = Arc::new(Device::new(gpu, Box::new(NoInterrupts)));
-        let mut spaces = AddressSpaces::new();
+        let mut observers = watch.observers();
         let (engine, pdps) = (gen8_spec::engine::EngineId::Rcs, [0x1000, 0, 0, 0]);
-        spaces.event(9, &Event::PdpLoaded { engine, levels: 4, pdps, context: 3 });
-        let subject = Subject::new(Held::Running(Arc::clone(&device)), spaces);
+        observers.event(9, &Event::PdpLoaded { engine, levels: 4, pdps, context: 3 });
+        gpu.set_observer(Some(Box::new(observers)));
+        let device = Arc::new(Device::new(gpu, Box::new(NoInterrupts)));
+        let subject = Subject::new(Held::Running(Arc::clone(&device)), watch);
         let _socket = listen_with(&path, subject.clone(), patience).unwrap();
         Bench { directory, path, device, subject, _socket }
     }
@@ -306,8 +325,9 @@ fn what_is_no_request_is_told_and_the_next_one_is_answered() {
         (
             br#"{"execute":"adress"}"#,
             "CommandNotFound",
-            "expected accesses, address-spaces, engines, ggtt, plug, ranges, registers, screenshot, \
-             surface-mappings, tables, tlbs, unplug, version, views or walk",
+            "expected accesses, address-spaces, contexts, engines, events, findings, ggtt, load, plug, \
+             ranges, registers, rules, screenshot, snapshot, surface-mappings, tables, tlbs, unplug, \
+             version, views, walk or who-wrote",
         ),
     ] {
         let reply = ask(&mut client, request);
@@ -340,11 +360,9 @@ fn who_answers_and_in_which_version_is_told() {
 #[test]
 fn the_device_of_a_recording_is_looked_at_and_not_changed() {
     let bench = Bench::new("control-still");
-    let mut config = GpuConfig::by_device_id(0x1616).unwrap();
-    config.outputs = vec!["hdmi=none".parse().unwrap()];
-    let gpu = Arc::new(Mutex::new(Gpu::new(config, GuestRam::empty())));
+    let gpu = Arc::new(Mutex::new(gpu()));
     let path = bench.directory.join("still");
-    let subject = Subject::new(Held::Still(gpu), AddressSpaces::new());
+    let subject = Subject::new(Held::Still(gpu), Watch::new(true));
     let _socket = listen(&path, subject).unwrap();
     let mut client = connect_to(&path);
     assert_eq!(ask(&mut client, br#"{"execute":"version"}"#)["return"]["running"], json!(false));
@@ -410,4 +428,35 @@ fn silent_clients_lose_their_places_to_those_who_come() {
         drop(UnixStream::connect(&bench.path).unwrap());
     }
     assert!(ask(&mut newcomer, br#"{"execute":"version"}"#)["return"].is_object());
+}
+
+/// A device that stands still at 1.5 ms, and what asks about it.
+pub(super) struct StillBench {
+    pub(super) directory: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) gpu: Arc<Mutex<Gpu>>,
+    pub(super) watch: Watch,
+    _socket: ControlSocket,
+}
+
+impl StillBench {
+    pub(super) fn new(test: &str) -> StillBench {
+        let directory = fresh_directory(test);
+        let path = directory.join("control");
+        let watch = Watch::new(true);
+        let mut gpu = gpu();
+        gpu.set_memory(GuestRam::anonymous(1 << 20).unwrap());
+        gpu.config_write(4, 2, 6); // memory decoding, bus master
+        gpu.advance_to(1_500_000);
+        let gpu = Arc::new(Mutex::new(gpu));
+        let subject = Subject::new(Held::Still(Arc::clone(&gpu)), watch.clone());
+        let _socket = listen(&path, subject).unwrap();
+        StillBench { directory, path, gpu, watch, _socket }
+    }
+}
+
+impl Drop for StillBench {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.directory).ok();
+    }
 }

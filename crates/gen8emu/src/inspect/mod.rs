@@ -1,14 +1,18 @@
-//! `gen8emu inspect`: questions about the state of a running server's GPU.
+//! `gen8emu inspect`: questions about the state of a running server's GPU, or of a recording's.
 
 pub(crate) mod arguments;
+mod diff;
+mod files;
 mod tables;
+mod watched;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client;
 use crate::control::inspect::place::Place;
+use crate::control::inspect::watched::Wanted as WantedEvents;
 use crate::control::inspect::{registers, walk};
 use arguments::{InspectArgs, Question};
 
@@ -26,6 +30,7 @@ pub(crate) fn answer(arguments: &InspectArgs) -> Result<String> {
             ask(arguments, "registers", &wanted, tables::registers)
         }
         Question::Engines => ask(arguments, "engines", &(), tables::engines),
+        Question::Contexts => ask(arguments, "contexts", &(), tables::contexts),
         Question::Walk(way) => {
             let Place { space, engine, root } = way.space.place();
             let wanted = walk::Wanted { address: way.address, space, engine, root, ggtt: way.ggtt };
@@ -35,6 +40,30 @@ pub(crate) fn answer(arguments: &InspectArgs) -> Result<String> {
         Question::Ranges(space) => ask(arguments, "ranges", &space.place(), tables::ranges),
         Question::Ggtt => ask(arguments, "ggtt", &(), tables::ggtt),
         Question::Tlbs => ask(arguments, "tlbs", &(), tables::tlbs),
+        Question::Events { last, kind, engine } => {
+            let (kind, engine) = (kind.clone(), engine.clone());
+            let wanted = WantedEvents { last: *last, kind, engine };
+            ask(arguments, "events", &wanted, watched::events)
+        }
+        Question::WhoWrote(written) => {
+            ask(arguments, "who-wrote", &written.wanted(), watched::who_wrote)
+        }
+        Question::Rules => ask(arguments, "rules", &(), watched::rules),
+        Question::Findings => ask(arguments, "findings", &(), watched::findings),
+        Question::Save { file } => {
+            let snapshot = asked(arguments, "snapshot", &())?;
+            files::save(file, &snapshot)?;
+            let told = files::Saved::of(&snapshot);
+            shown(arguments, &told, |told| format!("{}: {told}", file.display()))
+        }
+        Question::Diff { before, after } => {
+            let before = files::load(before)?;
+            let after = match after {
+                Some(file) => files::load(file)?,
+                None => asked(arguments, "snapshot", &())?,
+            };
+            shown(arguments, &diff::between(&before, &after), diff::text)
+        }
     }
 }
 
@@ -44,6 +73,22 @@ fn ask<T: DeserializeOwned + Serialize>(
     wanted: &impl Serialize,
     table: fn(&T) -> String,
 ) -> Result<String> {
-    let answer: T = client::ask(&arguments.control, command, wanted)?;
-    Ok(if arguments.json { serde_json::to_string(&answer)? } else { table(&answer) })
+    shown(arguments, &asked(arguments, command, wanted)?, table)
+}
+
+fn asked<T: DeserializeOwned>(
+    arguments: &InspectArgs,
+    command: &str,
+    wanted: &impl Serialize,
+) -> Result<T> {
+    let control = arguments.control.as_deref().context("no server is named")?;
+    client::ask(control, command, wanted)
+}
+
+fn shown<T: Serialize>(
+    arguments: &InspectArgs,
+    answer: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<String> {
+    Ok(if arguments.json { serde_json::to_string(answer)? } else { text(answer) })
 }

@@ -1,5 +1,6 @@
 //! The answers as tables.
 
+use crate::control::inspect::contexts::{Contexts, Ring};
 use crate::control::inspect::engines::{Element, EngineState, Engines};
 use crate::control::inspect::ggtt::Ggtt;
 use crate::control::inspect::ranges::Ranges;
@@ -11,7 +12,7 @@ use crate::control::inspect::walk::{Page, Walk};
 use crate::table::table;
 
 /// What is not there.
-const NONE: &str = "-";
+pub(super) const NONE: &str = "-";
 /// What is said of a walk that ended early.
 const TRUNCATED: &str = "; there is more than is looked at";
 /// The levels of page tables, from the root on.
@@ -60,8 +61,38 @@ fn engine_row(engine: &EngineState) -> [String; 12] {
     ]
 }
 
+/// One line a context of an engine.
+pub(super) fn contexts(answer: &Contexts) -> String {
+    let head =
+        ["engine", "image", "id", "state", "loads", "last load", "space", "HEAD", "TAIL", "START"];
+    let mut shown = table(&head, 1);
+    for context in &answer.contexts {
+        let ring = |value: fn(&Ring) -> u32| {
+            context.ring.as_ref().map_or_else(|| NONE.to_owned(), |ring| hex(value(ring)))
+        };
+        shown.add_row([
+            context.engine.clone(),
+            hex(context.image),
+            hex(context.context),
+            context.state.clone().unwrap_or_else(|| NONE.to_owned()),
+            context.loads.to_string(),
+            ms(context.last_ns),
+            context.space.map_or_else(|| NONE.to_owned(), |number| number.to_string()),
+            ring(|ring| ring.head),
+            ring(|ring| ring.tail),
+            ring(|ring| ring.start),
+        ]);
+    }
+    let forgotten = match answer.forgotten {
+        0 => String::new(),
+        contexts => format!("; {contexts} older ones are forgotten"),
+    };
+    let sum = format!("{} images of contexts were loaded{forgotten}", answer.contexts.len());
+    if answer.contexts.is_empty() { sum } else { format!("{}\n{sum}", shown.trim_fmt()) }
+}
+
 /// The contexts of a list; a star behind the one that runs.
-fn elements(list: &[Element]) -> String {
+pub(super) fn elements(list: &[Element]) -> String {
     let shown: Vec<String> = list
         .iter()
         .map(|element| format!("{:#x}{}", element.context, if element.current { "*" } else { "" }))
@@ -182,6 +213,11 @@ pub(super) fn tlbs(answer: &Tlbs) -> String {
     format!("{}\n{count} translations are cached", shown.trim_fmt())
 }
 
-fn hex(value: impl Into<u64>) -> String {
+/// A device time.
+pub(super) fn ms(ns: u64) -> String {
+    format!("{}.{:03} ms", ns / 1_000_000, ns / 1000 % 1000)
+}
+
+pub(super) fn hex(value: impl Into<u64>) -> String {
     format!("{:#x}", value.into())
 }

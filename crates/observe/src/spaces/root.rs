@@ -27,6 +27,19 @@ pub enum RootError {
 }
 
 impl AddressSpaces {
+    /// The address spaces that are not gone, by number, with their roots at the last load.
+    pub fn roots(&self) -> Vec<(u64, PageTableRoot)> {
+        let seen = self.lock();
+        let here = seen.records.iter().filter(|(_, record)| record.replaced_ns.is_none());
+        here.map(|(&number, record)| (number, record.root)).collect()
+    }
+
+    /// The number of the address space that has this root now.
+    pub fn number_of(&self, root: &PageTableRoot) -> Option<u64> {
+        let key = root.tables().next()?;
+        self.lock().current.get(&key).copied()
+    }
+
     /// The root of an address space at its last load.
     ///
     /// # Errors

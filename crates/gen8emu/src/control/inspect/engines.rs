@@ -2,10 +2,11 @@
 
 use gen8_spec::execlists::{ContextDescriptor, csb};
 use gen8_spec::mmio::ring as reg;
+use gpu_model::Gpu;
 use gpu_model::engine::Elements;
-use gpu_model::{Engine, EngineActivity, Gpu};
 use serde::{Deserialize, Serialize};
 
+use super::load::name as activity;
 use super::{Subject, copy};
 
 /// The answer.
@@ -57,9 +58,13 @@ pub(crate) struct Element {
 
 /// Looks at all of them.
 pub(in crate::control) fn engines(subject: &Subject) -> Engines {
-    let mut device = copy(subject);
+    of(&mut copy(subject))
+}
+
+/// Those of a copy of the device.
+pub(super) fn of(device: &mut Gpu) -> Engines {
     let count = device.engines().len();
-    Engines { engines: (0..count).map(|index| state(&mut device, index)).collect() }
+    Engines { engines: (0..count).map(|index| state(device, index)).collect() }
 }
 
 fn state(device: &mut Gpu, index: usize) -> EngineState {
@@ -75,7 +80,7 @@ fn state(device: &mut Gpu, index: usize) -> EngineState {
     });
     EngineState {
         name: engine.id().name().to_owned(),
-        activity: activity(engine).to_owned(),
+        activity: activity(engine.activity()).to_owned(),
         submission: if engine.is_in_execlists_mode() { "execlists" } else { "ring" }.to_owned(),
         context: engine.context_id(),
         head,
@@ -89,14 +94,6 @@ fn state(device: &mut Gpu, index: usize) -> EngineState {
         csb_read: pointers >> csb::READ_POINTER_SHIFT & csb::WRITE_POINTER_MASK,
         levels: root.map(|root| root.levels().number()),
         root: tables.unwrap_or_default(),
-    }
-}
-
-fn activity(engine: &Engine) -> &'static str {
-    match engine.activity() {
-        EngineActivity::Idle => "idle",
-        EngineActivity::Waiting => "waiting",
-        EngineActivity::Busy => "busy",
     }
 }
 

@@ -46,7 +46,7 @@ impl Place {
     pub(super) fn root(&self, subject: &Subject) -> Result<PageTableRoot, PlaceError> {
         match self {
             Place { space: Some(number), engine: None, root: None } => {
-                Ok(subject.spaces.root(*number)?)
+                Ok(subject.watch.spaces.root(*number)?)
             }
             Place { space: None, engine: Some(name), root: None } => {
                 subject.device.look(|gpu| loaded(name, gpu))

@@ -28,15 +28,15 @@ pub(crate) struct Ranges {
 /// Lists them.
 pub(in crate::control) fn ranges(place: &Place, subject: &Subject) -> Result<Ranges, PlaceError> {
     let root = place.root(subject)?;
-    Ok(under(&root, &subject.memory(), LIMITS))
+    Ok(under(&root, &subject.memory(), LIMITS).1)
 }
 
-/// What the tables from `root` on map.
+/// The pages of the tables from `root` on, and what they map.
 pub(super) fn under<M: PhysicalMemory>(
     root: &PageTableRoot,
     memory: &M,
     limits: CensusLimits,
-) -> Ranges {
+) -> (usize, Ranges) {
     let (mut ptes, mut bytes) = (0, 0);
     let mut runs = Runs::default();
     let census = ppgtt::census_within(memory, root, limits, |leaf| {
@@ -46,5 +46,6 @@ pub(super) fn under<M: PhysicalMemory>(
         runs.add(leaf.va, leaf.page, size);
     });
     let (ranges, left_out) = runs.finish();
-    Ranges { ptes, bytes, ranges, left_out, truncated: census.truncated }
+    let truncated = census.truncated;
+    (census.page_count(), Ranges { ptes, bytes, ranges, left_out, truncated })
 }

@@ -2,6 +2,7 @@
 
 use gen8_spec::engine::EngineId;
 use gen8_spec::registers::names;
+use gpu_model::Gpu;
 use serde::{Deserialize, Serialize};
 use strsim::damerau_levenshtein;
 
@@ -66,10 +67,14 @@ pub(in crate::control) fn registers(
     wanted: &Wanted,
     subject: &Subject,
 ) -> Result<Registers, RegisterError> {
+    of(wanted, &mut copy(subject))
+}
+
+/// Reads those of a copy of the device.
+pub(super) fn of(wanted: &Wanted, device: &mut Gpu) -> Result<Registers, RegisterError> {
     if wanted.names.len() > MOST_NAMES {
         return Err(RegisterError::TooMany(wanted.names.len()));
     }
-    let mut device = copy(subject);
     let engines: Vec<EngineId> = device.engines().iter().map(gpu_model::Engine::id).collect();
     let known = known(&engines);
     let unknown = |name: &&String| !known.iter().any(|register| register.is_called(name));
@@ -159,7 +164,7 @@ fn nearest(name: &str, known: &[Known]) -> String {
 #[cfg(test)]
 mod tests {
     use gen8_spec::{PAGE_SHIFT, debug_page, pci};
-    use gpu_model::{Gpu, GpuConfig, GuestRam};
+    use gpu_model::{GpuConfig, GuestRam};
 
     use super::*;
 

@@ -52,7 +52,7 @@ pub(crate) struct Table {
 }
 
 /// Pages by kind.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Totals {
     pub(crate) pml4: usize,
     pub(crate) pdp: usize,

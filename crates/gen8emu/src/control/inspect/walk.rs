@@ -99,7 +99,11 @@ pub(in crate::control) fn walk(wanted: &Wanted, subject: &Subject) -> Result<Wal
     }
 }
 
-fn through_ppgtt<M: PhysicalMemory>(address: u64, root: &PageTableRoot, memory: &M) -> Walk {
+pub(super) fn through_ppgtt<M: PhysicalMemory>(
+    address: u64,
+    root: &PageTableRoot,
+    memory: &M,
+) -> Walk {
     let notes = Notes { memory, read: RefCell::default() };
     let result = ppgtt::walk(&notes, root, address, Access::Read);
     let first = match root.levels() {

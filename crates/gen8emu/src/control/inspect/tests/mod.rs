@@ -1,5 +1,12 @@
-//! Every question as a user asks it, with its answer word by word.
+//! Every question as a user asks it, with its answer word by word. What docs/inspect.md shows is what these
+//! tests see.
 
+mod moments;
+mod watched;
+
+use std::path::Path;
+
+use clap::CommandFactory;
 use gen8_spec::commands::mi;
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::{Addressing, ContextDescriptor};
@@ -18,12 +25,41 @@ use crate::inspect;
 
 /// What the program prints to `gen8emu inspect --control … LINE`, or its complaint.
 fn asked(bench: &Bench, line: &str) -> Result<String, String> {
-    let socket = bench.path.to_str().unwrap();
+    asked_at(&bench.path, line)
+}
+
+fn asked_at(socket: &Path, line: &str) -> Result<String, String> {
+    let socket = socket.to_str().unwrap();
     let words = ["gen8emu", "inspect", "--control", socket].into_iter();
     let words = words.chain(line.split_whitespace()).map(Into::into);
     let cli = cli::parse(words).map_err(|wrong| format!("{wrong:?}"))?;
     let Command::Inspect(arguments) = cli.command else { panic!("{line}") };
     inspect::answer(&arguments).map_err(|error| format!("{error:#}"))
+}
+
+/// The page of the manual.
+const MANUAL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/inspect.md"));
+
+/// That the program prints `expected`, and that the manual says so.
+fn shows(socket: &Path, line: &str, expected: &str) {
+    let expected = expected.trim_start();
+    assert_eq!(asked_at(socket, line).unwrap(), expected);
+    let example = format!("$ gen8emu inspect --control CONTROL {line}\n{expected}\n");
+    assert!(MANUAL.contains(&example), "the manual should have this example:\n{example}");
+}
+
+#[test]
+fn every_question_has_a_section_and_an_example_in_the_manual() {
+    let program = cli::Cli::command();
+    let inspect = program.find_subcommand("inspect").unwrap();
+    for question in inspect.get_subcommands().map(clap::Command::get_name) {
+        let has = |text: String| MANUAL.contains(&text);
+        assert!(has(format!("\n## {question}\n")), "{question} has no section");
+        let synopsis = format!("gen8emu inspect --control CONTROL [--json] {question}");
+        assert!(has(synopsis), "{question} has no synopsis");
+        let example = format!("$ gen8emu inspect --control CONTROL {question}");
+        assert!(has(example), "{question} has no example");
+    }
 }
 
 fn write(gpu: &mut Gpu, engine: EngineId, register: u32, value: u32) {
@@ -114,6 +150,7 @@ fn registers_are_named_by_name_array_or_offset_and_come_by_offset() {
     for question in ["bcs0.START fence_lo[3] 0x2034", "RCS0.HEAD FENCE_LO[3] 0x22038 BCS0.start"] {
         assert_eq!(asked(&bench, &format!("registers {question}")).unwrap(), expected.trim_start());
     }
+    shows(&bench.path, "registers rcs0.HEAD fence_lo[3] 0x22038", expected);
     let json = r#"{"registers":[{"block":"bcs0","name":"START","offset":139320,"value":20480}]}"#;
     assert_eq!(asked(&bench, "registers bcs0.START --json").unwrap(), json);
 }
@@ -203,6 +240,8 @@ fn a_walk_tells_why_it_ends() {
         let lines = if steps == 0 { 1 } else { steps + 5 };
         assert_eq!(answer.lines().count(), lines, "{answer}");
     }
+    let walk = asked(&bench, "walk --space 0 0x7abc").unwrap();
+    shows(&bench.path, "walk --space 0 0x7abc", &walk);
     let three = asked(&bench, "walk --root 0x3000,0,0,0 0x7000").unwrap();
     assert!(three.contains("\n PD          0 ") && three.contains("\n PT          7 "), "{three}");
     let json = concat!(
@@ -227,7 +266,7 @@ fn page_tables_are_a_tree_with_the_pages_that_they_take() {
 ───────────────────────────────────────
 4 pages (1 PML4, 1 PDP, 1 PD, 1 PT), 3 PTEs
 problem: PD at 0x7000000000 is outside RAM";
-    assert_eq!(asked(&bench, "tables --space 0").unwrap(), expected.trim_start());
+    shows(&bench.path, "tables --space 0", expected);
     let three = asked(&bench, "tables --root 0x3000,0,0,0").unwrap();
     assert!(three.contains("\n PD ") && three.contains("\n · PT "), "{three}");
     let none = asked(&bench, "tables --root 0x7000000000").unwrap();
@@ -253,7 +292,7 @@ fn ranges_of_an_address_space_name_the_pages_that_are_reached() {
  one page          0x10000   0x3000        0x10000
 ───────────────────────────────────────────────────
 7 PTEs map 0x7000 bytes";
-    assert_eq!(asked(&bench, "ranges --space 0").unwrap(), expected.trim_start());
+    shows(&bench.path, "ranges --space 0", expected);
     assert_eq!(asked(&bench, "ranges --root 0,0,0,0").unwrap(), "0 PTEs map 0x0 bytes");
     let json = r#"{"ptes":0,"bytes":0,"ranges":[],"left_out":0,"truncated":false}"#;
     assert_eq!(asked(&bench, "ranges --root 0,0,0,0 --json").unwrap(), json);
@@ -272,7 +311,7 @@ fn engines_tell_what_they_run_and_what_they_have_cached() {
  vcs0     idle      ring        0x0       0x0    0x0    0x0     0x0      -            -         7/0       -
  vecs0    idle      ring        0x0       0x0    0x0    0x0     0x0      -            -         7/0       -
 ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────";
-    assert_eq!(asked(&bench, "engines").unwrap(), engines.trim_start());
+    shows(&bench.path, "engines", engines);
     let tlbs = "
 ────────────────────────────────────────
  engine   rights     address   physical
@@ -280,7 +319,7 @@ fn engines_tell_what_they_run_and_what_they_have_cached() {
  rcs0     writable    0x7000    0x11000
 ────────────────────────────────────────
 1 translations are cached";
-    assert_eq!(asked(&bench, "tlbs").unwrap(), tlbs.trim_start());
+    shows(&bench.path, "tlbs", tlbs);
     let walk = asked(&bench, "walk --engine rcs0 0x7000").unwrap();
     assert!(walk.ends_with("physical 0x11000, page of 4 KiB, writable, PAT 3"), "{walk}");
 }
@@ -302,7 +341,7 @@ fn ranges_of_the_ggtt_are_contiguous_or_one_page() {
  page after page    0x5000   0x2000    0x20000
 ───────────────────────────────────────────────
 6 PTEs are present, the GGTT has 0x100000000 bytes";
-    assert_eq!(asked(&bench, "ggtt").unwrap(), expected.trim_start());
+    shows(&bench.path, "ggtt", expected);
 }
 
 #[test]

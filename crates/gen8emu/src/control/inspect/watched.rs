@@ -1,0 +1,95 @@
+//! `events`, `rules` and `findings`: what observers saw.
+
+use gen8_spec::engine::EngineId;
+use observe::{EVENT_KINDS, EventFilter, EventReport, Finding, RuleReport};
+use serde::{Deserialize, Serialize};
+
+use super::super::subject::NotWatched;
+use super::Subject;
+
+/// Events that are told at a time.
+const MOST_EVENTS: usize = 4096;
+/// Events that are told if nobody says how many.
+const SOME_EVENTS: usize = 32;
+
+/// Which events.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Wanted {
+    /// The last ones of those that are wanted; 32.
+    pub(crate) last: Option<usize>,
+    pub(crate) kind: Option<String>,
+    pub(crate) engine: Option<String>,
+}
+
+/// The answer to `events`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Events {
+    /// In order.
+    pub(crate) events: Vec<EventReport>,
+    /// Events of all kinds that the device told.
+    pub(crate) heard: u64,
+}
+
+/// The answer to `rules`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Rules {
+    /// Those that were broken.
+    pub(crate) rules: Vec<RuleReport>,
+    /// Rules that are checked.
+    pub(crate) checks: usize,
+}
+
+/// The answer to `findings`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct AllFindings {
+    /// Oldest first.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EventError {
+    #[error(transparent)]
+    NotWatched(#[from] NotWatched),
+    #[error("there is no kind of event '{0}': expected {known}", known = EVENT_KINDS.join(", "))]
+    Kind(String),
+    #[error("there is no engine '{0}': expected {known}", known = engines())]
+    Engine(String),
+    #[error("{0} events are too many: expected at most {MOST_EVENTS}")]
+    TooMany(usize),
+}
+
+fn engines() -> String {
+    EngineId::ALL.map(EngineId::name).join(", ")
+}
+
+/// The last events.
+pub(in crate::control) fn events(wanted: &Wanted, subject: &Subject) -> Result<Events, EventError> {
+    let Wanted { last, kind, engine } = wanted;
+    if let Some(kind) = kind.as_ref().filter(|kind| !EVENT_KINDS.contains(&kind.as_str())) {
+        return Err(EventError::Kind(kind.clone()));
+    }
+    let named = |name: &String| EngineId::ALL.into_iter().find(|engine| engine.name() == name);
+    let engine = match engine {
+        Some(name) => Some(named(name).ok_or_else(|| EventError::Engine(name.clone()))?),
+        None => None,
+    };
+    let last = last.unwrap_or(SOME_EVENTS);
+    if last > MOST_EVENTS {
+        return Err(EventError::TooMany(last));
+    }
+    let filter = EventFilter { kind: kind.as_deref(), engine };
+    let (events, heard) = subject.watch.close()?.events.last(filter, last);
+    Ok(Events { events, heard })
+}
+
+/// The rules that were broken.
+pub(in crate::control) fn rules(subject: &Subject) -> Rules {
+    Rules { rules: subject.watch.rules.reports(), checks: observe::checks().count() }
+}
+
+/// What all observers found.
+pub(in crate::control) fn findings(subject: &Subject) -> AllFindings {
+    AllFindings { findings: subject.watch.findings() }
+}
