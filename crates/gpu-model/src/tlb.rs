@@ -7,7 +7,7 @@
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 
 /// Number of entries; a power of two.
-const ENTRIES: usize = 256;
+pub const ENTRIES: usize = 256;
 /// Bits of a virtual page number: 48 address bits less the page offset.
 const PAGE_BITS: u32 = 48 - PAGE_SHIFT;
 /// Generations that fit above the page number in a tag.

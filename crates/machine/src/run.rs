@@ -4,7 +4,7 @@ use gen8_spec::sku::{self, Sku};
 use gpu_model::GpuConfig;
 use observe::provenance::Provenance;
 use observe::story::{Story, StoryObserver};
-use observe::{Census, CensusLog, Findings, Observers, UseAfter};
+use observe::{Census, CensusLog, Findings, Observers, Staleness, UseAfter};
 use scenarios::Case;
 
 use crate::cpu_ram::CpuWrite;
@@ -26,8 +26,8 @@ pub struct RunOptions {
     pub device_mutations: gpu_model::Mutations,
     /// The guest's image, for KVM.
     pub firmware: Vec<u8>,
-    /// Whether uses of what is gone are looked for ([`UseAfter`]); without it only the census looks. In
-    /// process only.
+    /// Whether uses of what is gone, or out of date, are looked for ([`UseAfter`], [`Staleness`]);
+    /// without it only the census looks. In process only.
     pub watch_uses: bool,
 }
 
@@ -139,18 +139,24 @@ fn run_telling(
 ) -> Result<(Observation, Option<Story>), MachineError> {
     let log = CensusLog::new();
     let provenance = Provenance::new();
+    let staleness = Staleness::new(provenance.clone());
     let (mut watching, mut teller) = (None, None);
     let mut machine = InProcess::new(gpu_config(options), in_process::RAM_SIZE, |memory| {
-        let mut observers = Observers::new().with(Census::new(memory.clone(), log.clone()));
+        let mut observers = Observers::new();
+        if options.watch_uses || options.stories {
+            observers.push(provenance.clone());
+        }
         if options.watch_uses {
+            observers.push(staleness.clone());
             observers.push(watching.insert(UseAfter::new(memory.clone())).clone());
         }
+        observers.push(Census::new(memory.clone(), log.clone()));
         if options.stories {
             teller = Some(tell_story(&mut observers, options.sku, &provenance));
         }
         Some(Box::new(observers))
     })?;
-    if options.stories {
+    if options.watch_uses || options.stories {
         machine.tell_cpu_writes(move |CpuWrite { now_ns, address, len, value }| {
             provenance.note_cpu_write(now_ns, address, len, value);
         });
@@ -160,12 +166,16 @@ fn run_telling(
         report,
         census: log.take().iter().map(DeviceMoment::from).collect(),
         machine_findings: unreturned(&machine),
-        observed: watching.map_or_else(Vec::new, |observer| observer.findings()),
+        observed: [
+            watching.map_or_else(Vec::new, |observer| observer.findings()),
+            staleness.findings(),
+        ]
+        .concat(),
     };
     Ok((observation, teller.and_then(|teller| teller.take().pop())))
 }
 
-/// Adds the observers that tell the stories of cases.
+/// Adds the observer that tells the stories of cases, behind `provenance`.
 pub(crate) fn tell_story(
     observers: &mut Observers,
     sku: Sku,
@@ -174,7 +184,6 @@ pub(crate) fn tell_story(
     let teller = StoryObserver::new(&sku.to_string())
         .with_labels(label_name)
         .with_provenance(provenance.clone());
-    observers.push(provenance.clone());
     observers.push(teller.clone());
     teller
 }

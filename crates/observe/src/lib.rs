@@ -28,6 +28,7 @@ mod roots;
 mod running;
 mod snapshot;
 mod spaces;
+pub mod staleness;
 pub mod story;
 mod survey;
 mod use_after;
@@ -48,4 +49,5 @@ pub use spaces::{
     AddressSpaceReport, AddressSpaceReports, AddressSpaces, MappedPage, PageMappings, RootError,
     SpaceContent, SpaceContents, SpaceMapping, TableWalk,
 };
+pub use staleness::Staleness;
 pub use use_after::UseAfter;

@@ -31,4 +31,4 @@ pub use levels::{
 };
 pub use memory::PhysicalMemory;
 pub use scratch::ScratchTree;
-pub use walk::{Access, Translation, WalkFault, ggtt_page, walk};
+pub use walk::{Access, Trace, Translation, WalkFault, ggtt_page, trace, walk};

@@ -1,5 +1,8 @@
 //! The walk: from a virtual address to a physical one, with a typed fault for every way to fail.
 
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
 use gen8_spec::pte::{ADDRESS_MASK, PAGE_SIZE_BIT, PRESENT, WRITABLE, pat_index};
 
 use crate::levels::{INDEX_BITS, Level, Levels, PageTableRoot, VA_BITS, entry_shift};
@@ -121,6 +124,45 @@ pub fn walk<M: PhysicalMemory + ?Sized>(
         return Err(WalkFault::ReadOnly { translation });
     }
     Ok(translation)
+}
+
+/// A walk and the entries that it read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Physical address and value of each entry, from the root on; one outside RAM has no value.
+    pub entries: Vec<(u64, Option<u64>)>,
+    /// What came of it.
+    pub result: Result<Translation, WalkFault>,
+}
+
+/// Walks as [`walk`] does for a read, and notes the entries on the way.
+pub fn trace<M: PhysicalMemory + ?Sized>(memory: &M, root: &PageTableRoot, va: u64) -> Trace {
+    let notes = Notes { memory, read: RefCell::default() };
+    let result = walk(&notes, root, va, Access::Read);
+    Trace { entries: notes.read.into_inner(), result }
+}
+
+/// Memory that notes which entries are read, and is not written.
+struct Notes<'a, M: ?Sized> {
+    memory: &'a M,
+    read: RefCell<Vec<(u64, Option<u64>)>>,
+}
+
+impl<M: PhysicalMemory + ?Sized> PhysicalMemory for Notes<'_, M> {
+    fn read_u64(&self, address: u64) -> Option<u64> {
+        let entry = self.memory.read_u64(address);
+        self.read.borrow_mut().push((address, entry));
+        entry
+    }
+    fn write_u64(&self, _: u64, _: u64) -> bool {
+        false
+    }
+    fn read_u32(&self, address: u64) -> Option<u32> {
+        self.memory.read_u32(address)
+    }
+    fn write_u32(&self, _: u64, _: u32) -> bool {
+        false
+    }
 }
 
 /// The first table that memory holds, its level, and the address bits that count.
@@ -246,6 +288,23 @@ mod tests {
 
     fn set(ram: &Ram, level: Level, entry: u64) {
         assert!(ram.write_u64(entry_address(level), entry));
+    }
+
+    #[test]
+    fn a_trace_has_every_entry_from_the_root_on() {
+        let pte = encode_pte(0x5000, CacheLevel::Uncached, false);
+        let (ram, root) = four_levels(pte);
+        let found = trace(&ram, &root, VA);
+        let tables = [(Level::Pml4, 0x2000), (Level::Pdp, 0x3000), (Level::Pd, 0x4000)];
+        let mut expected: Vec<_> =
+            tables.map(|(level, next)| (entry_address(level), Some(encode_table(next)))).to_vec();
+        expected.push((entry_address(Level::Pt), Some(pte)));
+        assert_eq!(found.entries, expected);
+        assert_eq!(found.result, walk(&ram, &root, VA, Access::Read));
+        set(&ram, Level::Pd, 0);
+        let cut = trace(&ram, &root, VA);
+        assert_eq!(cut.entries.len(), 3);
+        assert!(cut.result.is_err());
     }
 
     #[test]

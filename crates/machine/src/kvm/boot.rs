@@ -92,8 +92,11 @@ pub fn boot(
     let ram = GuestRam::new(vm.memory().clone()).map_err(|error| ram_error(error.to_string()))?;
     let mut gpu = Gpu::new(options.gpu.clone(), ram.clone());
     let mut observers = Observers::new().with(Census::new(ram, census.clone()));
-    let teller =
-        options.stories.then(|| tell_story(&mut observers, options.gpu.sku, &Provenance::new()));
+    let teller = options.stories.then(|| {
+        let provenance = Provenance::new();
+        observers.push(provenance.clone());
+        tell_story(&mut observers, options.gpu.sku, &provenance)
+    });
     gpu.set_observer(Some(Box::new(observers)));
     let interrupts = KvmInterrupts::new(vm.interrupt_handle());
     let device = Arc::new(Device::new(gpu, Box::new(interrupts)));
