@@ -156,6 +156,10 @@ fn state(teller: &Teller, serial: u64, record: &Space) -> (SpaceState, String) {
     }
     let users: Vec<String> =
         teller.contexts.users(serial).map(super::contexts::Context::name).collect();
+    if let Some(told) = &record.told {
+        let plural = if told.contexts == 1 { " uses" } else { "s use" };
+        return (SpaceState::Idle, format!("{} context{plural} it", told.contexts));
+    }
     let why = match (&users[..], record.key) {
         ([], Key::Owned(0)) => "the driver's own".to_owned(),
         ([], Key::Owned(_)) => "no context uses it yet".to_owned(),

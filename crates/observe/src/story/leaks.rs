@@ -75,6 +75,9 @@ fn tell_mapping(teller: &Teller, finding: Finding, mapping: &Mapping) -> Finding
 
 /// When the last context that could use the address space ended.
 fn last_moment(teller: &Teller, serial: u64, since: u64) -> String {
+    if teller.spaces.get(serial).is_some_and(|space| matches!(space.key, Key::Loaded(_))) {
+        return format!("{} at the latest, when the kernel's view was compared", time(since));
+    }
     let contexts = teller.contexts.iter().map(|(_, context)| context);
     let mut ended =
         contexts.filter(|context| context.space == Some(serial) && context.freed_ns == Some(since));
@@ -87,7 +90,13 @@ fn last_moment(teller: &Teller, serial: u64, since: u64) -> String {
 /// What holds an address space that nobody can use, in words.
 pub(super) fn why_orphaned(teller: &Teller, space: &Space) -> String {
     let name = space.name();
-    let Key::Owned(id) = space.key else { return String::new() };
+    let Key::Owned(id) = space.key else {
+        let told = match space.told {
+            Some(_) => "the kernel has released it",
+            None => "no address space of the kernel's lives there",
+        };
+        return format!("{told}, but its tables still map memory");
+    };
     let mut pins = teller.holders.pins(id);
     let told: Vec<String> = pins
         .by_ref()

@@ -33,6 +33,15 @@ impl Run {
     }
 }
 
+/// A binding as a kernel tells of it.
+#[derive(Clone, Debug)]
+pub(super) struct Adopted {
+    pub(super) run: Run,
+    pub(super) bound_ns: u64,
+    /// Who bound it, in words.
+    pub(super) by: String,
+}
+
 /// The parts of open mappings that a look met, by mapping.
 type Covered = BTreeMap<u64, Vec<Run>>;
 
@@ -70,6 +79,36 @@ impl Mappings {
             self.close(before, now_ns);
         }
         self.begin(tables, now_ns, run, true);
+    }
+
+    /// A kernel says what is bound, all of it. Mappings that only looks know are forgotten: they are
+    /// the same, without names.
+    pub(super) fn adopt<M: PhysicalMemory>(
+        &mut self,
+        tables: &Tables<'_, M>,
+        now_ns: u64,
+        bound: &[Adopted],
+    ) {
+        let objects: BTreeMap<u64, Option<u64>> =
+            bound.iter().map(|adopted| (adopted.run.va, adopted.run.object)).collect();
+        for (va, serial) in self.open.clone() {
+            let Some(mapping) = self.all.get(&serial) else { continue };
+            if !mapping.owned {
+                self.open.remove(&va);
+                self.all.remove(&serial);
+            } else if objects.get(&va) != Some(&mapping.story.object) {
+                self.close(serial, now_ns);
+            }
+        }
+        for Adopted { run, bound_ns, by } in bound {
+            if !self.open.contains_key(&run.va) {
+                self.begin(tables, *bound_ns, *run, true);
+                let begun = self.open.get(&run.va).and_then(|serial| self.all.get_mut(serial));
+                if let Some(mapping) = begun {
+                    mapping.story.written_by = Some(by.clone());
+                }
+            }
+        }
     }
 
     /// An owner unbound an object.

@@ -6,6 +6,7 @@ mod contexts;
 mod device;
 mod ggtt;
 mod holders;
+mod kernel;
 mod leaks;
 mod mappings;
 mod model;

@@ -12,7 +12,9 @@ use super::model::Story;
 use super::owner::OwnerEvent;
 use super::teller::Teller;
 use crate::finding::{Finding, Findings};
+use crate::kernel::KernelSnapshot;
 use crate::provenance::Provenance;
+use crate::views::Comparison;
 
 /// Stories of driver instances that ended and nobody took.
 const STORIES: usize = 64;
@@ -96,6 +98,16 @@ impl StoryObserver {
             shared.next();
         }
         shared.owner(event);
+    }
+
+    /// What a guest's kernel says, and what the device saw, were compared as of `now_ns`, when everything
+    /// had settled. `compared` is of this `kernel`, and of the address spaces of an
+    /// [`AddressSpaces`](crate::AddressSpaces) that hears the same device as long as this observer.
+    pub fn kernel_says(&self, now_ns: u64, kernel: &KernelSnapshot, compared: &Comparison) {
+        let mut shared = self.lock();
+        let Shared { teller, memory, .. } = &mut *shared;
+        teller.now_ns = teller.now_ns.max(now_ns);
+        teller.kernel_says(memory, kernel, compared);
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ppgtt::{CensusLimits, Leaf, PageTableRoot, PhysicalMemory};
 
+use super::kernel::Told;
 use super::mappings::{Mappings, Run, Tables};
 use super::samples::Samples;
 use crate::snapshot::TableTotals;
@@ -31,6 +32,8 @@ pub(super) enum Key {
 #[derive(Clone, Debug)]
 pub(super) struct Space {
     pub(super) key: Key,
+    /// What a guest's kernel says of it.
+    pub(super) told: Option<Told>,
     pub(super) root: Option<PageTableRoot>,
     pub(super) first_ns: u64,
     pub(super) last_ns: Option<u64>,
@@ -57,6 +60,7 @@ impl Space {
     fn new(key: Key, now_ns: u64) -> Space {
         Space {
             key,
+            told: None,
             root: None,
             first_ns: now_ns,
             last_ns: None,
@@ -72,6 +76,9 @@ impl Space {
 
     /// Its name for people.
     pub(super) fn name(&self) -> String {
+        if let Some(told) = &self.told {
+            return told.name.clone();
+        }
         match self.key {
             Key::Owned(0) => "the driver's VM".to_owned(),
             Key::Owned(number) => format!("VM {number}"),

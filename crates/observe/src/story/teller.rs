@@ -54,6 +54,8 @@ pub(super) struct Teller {
     pub(super) ggtt: Ggtt,
     pub(super) moments: Vec<Moment>,
     pub(super) moments_dropped: u64,
+    /// What the last comparison with a kernel's view found.
+    pub(super) compared: Vec<Finding>,
 }
 
 impl Teller {
@@ -264,7 +266,8 @@ impl Teller {
     /// The findings on all leaks.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let living = self.spaces.living().into_iter();
-        living.filter_map(|serial| leaks::finding(self, serial)).take(FINDINGS).collect()
+        let leaks = living.filter_map(|serial| leaks::finding(self, serial)).take(FINDINGS);
+        leaks.chain(self.compared.iter().cloned()).collect()
     }
 
     /// Looks at the tables of all address spaces, the newest first, as far as [`TABLES_AT_ONCE`] go.

@@ -53,6 +53,8 @@ pub struct Comparison {
     /// Roots that engines loaded and whose tables map memory, of which no address space of the
     /// kernel's lives.
     pub orphaned: usize,
+    /// The device's numbers of these.
+    pub orphans: Vec<u64>,
     /// Address spaces that live by the kernel's account.
     pub spaces: Vec<ComparedSpace>,
     /// More of them than are told.
@@ -128,18 +130,22 @@ impl Views {
             owners.ggtt(space, &device.ggtt);
         }
         findings.append(&mut owners.findings);
-        let orphans: Vec<Finding> = (0..)
+        let orphans: Vec<&SpaceContent> = (0..)
             .zip(contents)
             .filter(|&(index, tables)| !pairs.has(index) && is_alive(tables))
-            .map(|(_, tables)| judge::orphan(tables, self.owner_before(kernel, tables), at_ns))
+            .map(|(_, tables)| tables)
             .collect();
-        let orphaned = orphans.len();
-        findings.extend(orphans);
+        findings.extend(
+            orphans
+                .iter()
+                .map(|tables| judge::orphan(tables, self.owner_before(kernel, tables), at_ns)),
+        );
         self.remember(&living, contents, &pairs);
         let comparison = Comparison {
             at_ns,
             equal: findings.is_empty(),
-            orphaned,
+            orphaned: orphans.len(),
+            orphans: orphans.iter().map(|tables| tables.number).collect(),
             more_spaces: spaces.len().saturating_sub(MOST_SPACES),
             vmas: [
                 living.iter().map(|space| space.vmas.len()).sum(),
@@ -189,6 +195,7 @@ impl Views {
 impl Comparison {
     fn shortened(mut self) -> Comparison {
         self.spaces.truncate(MOST_SPACES);
+        self.orphans.truncate(MOST_SPACES);
         self.findings.truncate(MOST_FINDINGS);
         self
     }
