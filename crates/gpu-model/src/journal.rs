@@ -112,7 +112,7 @@ pub enum Output {
 /// Keeps what goes into the device. It is called with the device borrowed.
 pub trait Journal: Send {
     /// A call begins. One that never ends is one in which the device panicked.
-    fn begin(&mut self, input: Input);
+    fn begin(&mut self, input: &Input);
 
     /// What the device found in memory during this call, in order.
     fn memory(&mut self, changes: &[MemoryChange]);
@@ -197,7 +197,7 @@ impl Gpu {
         match &mut self.recording {
             None => work(self),
             Some(recording) => {
-                recording.journal.begin(input());
+                recording.journal.begin(&input());
                 let result = work(self);
                 self.end_input(output(&result));
                 result

@@ -11,7 +11,7 @@ use gen8_spec::pci::{
 };
 use gpu_model::bus::EngineActivity;
 use gpu_model::memory::MemoryError;
-use gpu_model::{Bar, Gpu, GpuConfig, GuestRam, InterruptMessage, Observer};
+use gpu_model::{Bar, Gpu, GpuConfig, GuestRam, InterruptMessage, Journal, Observer};
 
 use crate::cpu_ram::{CpuRam, CpuWrite};
 
@@ -62,9 +62,25 @@ impl InProcess {
         ram: u64,
         observer: impl FnOnce(&GuestRam) -> Option<Box<dyn Observer>>,
     ) -> Result<Self, MemoryError> {
+        Self::with_journal(config, ram, None, observer)
+    }
+
+    /// As [`InProcess::new`], with a journal of all that goes into the device from power-on.
+    ///
+    /// # Errors
+    /// The host has no memory for it.
+    pub fn with_journal(
+        config: GpuConfig,
+        ram: u64,
+        journal: Option<Box<dyn Journal>>,
+        observer: impl FnOnce(&GuestRam) -> Option<Box<dyn Observer>>,
+    ) -> Result<Self, MemoryError> {
         let memory = GuestRam::anonymous(ram)?;
         let mut gpu = Gpu::new(config, memory.clone());
-        gpu.set_observer(observer(&memory));
+        gpu.set_journal(journal);
+        // What observers read gets into the journal, so that those of a replay can read it.
+        let observer = observer(gpu.observed_memory());
+        gpu.set_observer(observer);
         assign_resources(&mut gpu);
         let pages = DmaPages::new(CpuRam::new(memory), DMA_BASE..ram);
         Ok(InProcess { gpu, pages, now_ns: 0, turns: 0, intx: false })

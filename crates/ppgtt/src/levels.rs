@@ -123,7 +123,7 @@ impl Levels {
 pub const VA_BITS: u32 = 48;
 
 /// What the PDP registers of an engine hold: where a walk begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PageTableRoot {
     /// PDP0..3: physical addresses of four page directories, 1 GiB each.
     ThreeLevel([u64; 4]),

@@ -22,11 +22,12 @@ pub fn assemble(config: &GpuConfig, contents: &[u8], inputs: u64) -> Vec<u8> {
     // Nothing but an operating system refuses bytes.
     let _ = Header::new(config).write(&mut bytes);
     let contents = contents[..contents.len().min(LARGEST)].to_vec();
-    let block = Block { kind: Kind::Records, base: Base::default(), contents };
+    let (kind, base) = (Kind::Records, Base::default());
+    let block = Block { kind, base, continues: false, contents };
     bytes.extend(block.pack());
     let ending = serde_json::to_vec(&Ending { inputs, now_ns: 0, lost: None });
     let contents = ending.unwrap_or_default();
     let base = Base { inputs, ..Base::default() };
-    bytes.extend(Block { kind: Kind::End, base, contents }.pack());
+    bytes.extend(Block { kind: Kind::End, base, continues: false, contents }.pack());
     bytes
 }

@@ -40,6 +40,8 @@ pub(crate) struct Base {
 pub(crate) struct Block {
     pub(crate) kind: Kind,
     pub(crate) base: Base,
+    /// What belongs to the last input goes on in the next block.
+    pub(crate) continues: bool,
     pub(crate) contents: Vec<u8>,
 }
 
@@ -52,6 +54,7 @@ pub(crate) struct Head {
     pub(crate) stored: usize,
     unpacked: usize,
     base: Base,
+    continues: bool,
 }
 
 impl Block {
@@ -65,7 +68,7 @@ impl Block {
             Kind::End => b'E',
         };
         let mut bytes = Vec::with_capacity(HEAD + stored.len());
-        bytes.extend([kind, u8::from(smaller), 0, 0]);
+        bytes.extend([kind, u8::from(smaller), u8::from(self.continues), 0]);
         for len in [stored.len(), self.contents.len(), 0] {
             bytes.extend((len as u32).to_le_bytes());
         }
@@ -92,6 +95,7 @@ impl Head {
             1 => true,
             _ => return Err(Wrong::What("the block is packed in no known way")),
         };
+        let continues = bytes[2] != 0;
         let [stored, unpacked] = [4, 8].map(|at| u32_at(bytes, at) as usize);
         for declared in [stored, unpacked] {
             if declared > LARGEST {
@@ -101,7 +105,7 @@ impl Head {
         let [inputs, now_ns, accesses] = [16, 24, 32]
             .map(|at| u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << u32::BITS);
         let base = Base { inputs, now_ns, accesses };
-        Ok(Head { kind, packed, stored, unpacked, base })
+        Ok(Head { kind, packed, stored, unpacked, base, continues })
     }
 
     /// The block of this head; `stored` is what follows it.
@@ -123,7 +127,8 @@ impl Head {
         if contents.len() != self.unpacked {
             return Err(Wrong::What("the block has not as many bytes as it says"));
         }
-        Ok(Block { kind: self.kind, base: self.base, contents })
+        let Head { kind, base, continues, .. } = *self;
+        Ok(Block { kind, base, continues, contents })
     }
 }
 
@@ -133,7 +138,7 @@ mod tests {
 
     fn block(contents: Vec<u8>) -> Block {
         let base = Base { inputs: 7, now_ns: u64::MAX, accesses: 1 << 40 };
-        Block { kind: Kind::Records, base, contents }
+        Block { kind: Kind::Records, base, continues: true, contents }
     }
 
     fn unpack(bytes: &[u8]) -> Result<Block, Wrong> {

@@ -33,10 +33,12 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Record {
-    /// What the input that comes next found in memory.
+    /// A call. What it found in memory comes next, and its result after that.
+    Input(Input),
+    /// Something that the call before found in memory.
     Memory(MemoryChange),
-    /// A call, and what it gave.
-    Input(Input, Output),
+    /// What the call before gave; there is none for calls that give nothing.
+    Output(Output),
     /// The device's state hash after the input before.
     StateHash(u64),
     /// Something that was noted: a case, a line of the guest's trace. It is no part of the device.
@@ -46,8 +48,8 @@ pub enum Record {
         /// The note.
         content: Vec<u8>,
     },
-    /// A call that never ended: the device panicked.
-    Unfinished(Input),
+    /// The call before never ended: the device panicked.
+    Unfinished,
 }
 
 /// Takes the next record.
@@ -56,54 +58,50 @@ pub(crate) fn record(from: &mut Bytes<'_>, cursor: &mut Cursor) -> Result<Record
         tag::MEMORY => Record::Memory(memory(from, cursor)?),
         tag::STATE_HASH => Record::StateHash(u64::from_le_bytes(from.array()?)),
         tag::MARK => mark(from)?,
-        tag::UNFINISHED => {
-            let tag = from.u8()?;
-            Record::Unfinished(input(tag, from, cursor)?.0)
-        }
-        tag => {
-            let (input, output) = input(tag, from, cursor)?;
-            Record::Input(input, output)
-        }
+        tag::UNFINISHED => Record::Unfinished,
+        tag::VALUE => Record::Output(Output::Value(from.u64()?)),
+        tag::REPORT => Record::Output(Output::Step(report(from)?)),
+        tag::MESSAGE => Record::Output(Output::Interrupt(message(from)?)),
+        tag::PLUGGED => Record::Output(Output::Plugged(flag(from)?)),
+        tag => Record::Input(input(tag, from, cursor)?),
     })
 }
 
-fn input(tag: u8, from: &mut Bytes<'_>, cursor: &mut Cursor) -> Result<(Input, Output), Wrong> {
+fn input(tag: u8, from: &mut Bytes<'_>, cursor: &mut Cursor) -> Result<Input, Wrong> {
     Ok(match tag {
         tag::CONFIG_READ => {
             let (size, offset) = (from.u8()?, from.small()?);
-            (Input::ConfigRead { offset, size }, Output::Value(from.u64()?))
+            Input::ConfigRead { offset, size }
         }
         tag::CONFIG_WRITE => {
             let (size, offset, value) = (from.u8()?, from.small()?, from.small()?);
-            (Input::ConfigWrite { offset, size, value }, Output::None)
+            Input::ConfigWrite { offset, size, value }
         }
         tag::BAR_READ => {
             let (bar, size, offset) = (bar(from)?, from.u8()?, from.u64()?);
-            (Input::BarRead { bar, offset, size }, Output::Value(from.u64()?))
+            Input::BarRead { bar, offset, size }
         }
         tag::BAR_WRITE => {
             let (bar, size, offset, value) = (bar(from)?, from.u8()?, from.u64()?, from.u64()?);
-            (Input::BarWrite { bar, offset, size, value }, Output::None)
+            Input::BarWrite { bar, offset, size, value }
         }
         tag::ADVANCE_TO => {
             cursor.now_ns = cursor.now_ns.wrapping_add(from.i64()?.cast_unsigned());
-            (Input::AdvanceTo { now_ns: cursor.now_ns }, Output::None)
+            Input::AdvanceTo { now_ns: cursor.now_ns }
         }
         tag::STEP => step(from, cursor)?,
-        tag::TAKE_INTERRUPT => (Input::TakeInterrupt, Output::Interrupt(interrupt(from)?)),
-        tag::RESET => (Input::Reset, Output::None),
+        tag::TAKE_INTERRUPT => Input::TakeInterrupt,
+        tag::RESET => Input::Reset,
         tag::PLUG => {
-            let (port, plugged) = (port(from)?, flag(from)?);
+            let port = port(from)?;
             let edid = Monitor::of_edid(from.counted(LONGEST_EDID)?);
             let monitor = edid.map_err(|_| Wrong::What("a monitor has no such EDID"))?;
-            (Input::Plug { port, monitor }, Output::Plugged(plugged))
+            Input::Plug { port, monitor }
         }
-        tag::UNPLUG => (Input::Unplug { port: port(from)? }, Output::Plugged(flag(from)?)),
-        tag::PLACE_STOLEN_MEMORY => {
-            (Input::PlaceStolenMemory { base: from.small()? }, Output::None)
-        }
-        tag::SET_MEMORY => (Input::SetMemory { ranges: ranges(from)? }, Output::None),
-        tag::NOTE => (Input::Note, Output::None),
+        tag::UNPLUG => Input::Unplug { port: port(from)? },
+        tag::PLACE_STOLEN_MEMORY => Input::PlaceStolenMemory { base: from.small()? },
+        tag::SET_MEMORY => Input::SetMemory { ranges: ranges(from)? },
+        tag::NOTE => Input::Note,
         other => return Err(Wrong::Tag(other)),
     })
 }
@@ -131,13 +129,17 @@ fn mark(from: &mut Bytes<'_>) -> Result<Record, Wrong> {
     Ok(Record::Mark { kind, content: from.counted(LONGEST_MARK)?.to_vec() })
 }
 
-fn step(from: &mut Bytes<'_>, cursor: &mut Cursor) -> Result<(Input, Output), Wrong> {
+fn step(from: &mut Bytes<'_>, cursor: &mut Cursor) -> Result<Input, Wrong> {
     let budget = i64::from(cursor.budget).checked_add(from.i64()?);
     let budget = budget.and_then(|budget| u32::try_from(budget).ok()).ok_or(Wrong::Number)?;
     if budget > LARGEST_BUDGET {
         return Err(Wrong::TooMany { declared: budget.into(), most: LARGEST_BUDGET.into() });
     }
     cursor.budget = budget;
+    Ok(Input::Step { budget })
+}
+
+fn report(from: &mut Bytes<'_>) -> Result<StepReport, Wrong> {
     let state = from.u8()?;
     let acted = state & 1 != 0;
     let state = match state >> 1 {
@@ -146,11 +148,10 @@ fn step(from: &mut Bytes<'_>, cursor: &mut Cursor) -> Result<(Input, Output), Wr
         2 => EngineActivity::Busy,
         _ => return Err(Wrong::Number),
     };
-    let report = StepReport { commands: from.small()?, state, acted };
-    Ok((Input::Step { budget }, Output::Step(report)))
+    Ok(StepReport { commands: from.small()?, state, acted })
 }
 
-fn interrupt(from: &mut Bytes<'_>) -> Result<Option<InterruptMessage>, Wrong> {
+fn message(from: &mut Bytes<'_>) -> Result<Option<InterruptMessage>, Wrong> {
     Ok(match from.u8()? {
         0 => None,
         1 => Some(InterruptMessage::IntxAssert),
@@ -261,19 +262,20 @@ mod tests {
             let mut words = [0; 8];
             words[..2].copy_from_slice(&[n as u64, u64::MAX]);
             let change = MemoryChange { before: 3 * n as u64, address, count: 2, words };
+            encoder.input(&input);
             encoder.memory(&change);
-            encoder.input(&input, output);
+            encoder.output(output);
             encoder.state_hash(n as u64);
             encoder.mark("case", b"a note");
-            records.push(Record::Memory(change));
-            records.push(Record::Input(input, output));
+            records.extend([Record::Input(input), Record::Memory(change)]);
+            if output != Output::None {
+                records.push(Record::Output(output));
+            }
             records.push(Record::StateHash(n as u64));
             records.push(Record::Mark { kind: "case".to_owned(), content: b"a note".to_vec() });
         }
-        for (input, _) in inputs() {
-            encoder.unfinished(&input);
-            records.push(Record::Unfinished(input));
-        }
+        encoder.unfinished();
+        records.push(Record::Unfinished);
         (encoder.bytes, records)
     }
 
@@ -301,14 +303,14 @@ mod tests {
     fn what_no_device_could_be_asked_is_refused() {
         let wrong: [&[u8]; 9] = [
             &[0x77],
-            &[tag::BAR_READ, 1, 4, 0, 0],
-            &[tag::STEP, 0x80, 0x80, 0x80, 0x80, 0x10, 0, 0],
+            &[tag::BAR_READ, 1, 4, 0],
+            &[tag::STEP, 0x80, 0x80, 0x80, 0x80, 0x10],
             &[tag::MEMORY, 1, 0, 9],
             &[tag::MEMORY, 1, 0, 0],
             &[tag::MEMORY, 1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0],
             &[tag::SET_MEMORY, 1, 0, 1, 1],
             &[tag::SET_MEMORY, 0xff, 0xff, 0xff, 0xff, 0xf],
-            &[tag::PLUG, 0, 1, 3, 0, 0, 0],
+            &[tag::PLUG, 0, 3, 0, 0, 0],
         ];
         for bytes in wrong {
             assert!(all(bytes).is_err(), "{bytes:x?}");

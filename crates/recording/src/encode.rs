@@ -27,8 +27,11 @@ pub(crate) mod tag {
     pub(crate) const MEMORY: u8 = 0x10;
     pub(crate) const STATE_HASH: u8 = 0x11;
     pub(crate) const MARK: u8 = 0x12;
-    /// The input that follows never ended.
     pub(crate) const UNFINISHED: u8 = 0x13;
+    pub(crate) const VALUE: u8 = 0x20;
+    pub(crate) const REPORT: u8 = 0x21;
+    pub(crate) const MESSAGE: u8 = 0x22;
+    pub(crate) const PLUGGED: u8 = 0x23;
 }
 
 /// What records count from.
@@ -55,23 +58,17 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// An input that ended. What it found in memory comes before it.
+    /// An input. What it finds in memory comes next, and its result after that.
     #[inline]
-    pub(crate) fn input(&mut self, input: &Input, output: Output) {
+    pub(crate) fn input(&mut self, input: &Input) {
         let to = &mut self.bytes;
         match *input {
-            Input::ConfigRead { offset, size } => {
-                put_config(to, tag::CONFIG_READ, offset, size);
-                put_u64(to, value(output));
-            }
+            Input::ConfigRead { offset, size } => put_config(to, tag::CONFIG_READ, offset, size),
             Input::ConfigWrite { offset, size, value } => {
                 put_config(to, tag::CONFIG_WRITE, offset, size);
                 put_u64(to, value.into());
             }
-            Input::BarRead { bar, offset, size } => {
-                put_bar(to, tag::BAR_READ, bar, offset, size);
-                put_u64(to, value(output));
-            }
+            Input::BarRead { bar, offset, size } => put_bar(to, tag::BAR_READ, bar, offset, size),
             Input::BarWrite { bar, offset, size, value } => {
                 put_bar(to, tag::BAR_WRITE, bar, offset, size);
                 put_u64(to, value);
@@ -85,19 +82,14 @@ impl Encoder {
                 to.push(tag::STEP);
                 put_i64(to, i64::from(budget) - i64::from(self.cursor.budget));
                 self.cursor.budget = budget;
-                if let Output::Step(report) = output {
-                    put_report(to, &report);
-                }
             }
-            Input::TakeInterrupt => put_interrupt(to, output),
+            Input::TakeInterrupt => to.push(tag::TAKE_INTERRUPT),
             Input::Reset => to.push(tag::RESET),
             Input::Plug { port, ref monitor } => {
-                to.extend([tag::PLUG, port_number(port), u8::from(plugged(output))]);
+                to.extend([tag::PLUG, port_number(port)]);
                 put_bytes(to, monitor.edid());
             }
-            Input::Unplug { port } => {
-                to.extend([tag::UNPLUG, port_number(port), u8::from(plugged(output))]);
-            }
+            Input::Unplug { port } => to.extend([tag::UNPLUG, port_number(port)]),
             Input::PlaceStolenMemory { base } => {
                 to.push(tag::PLACE_STOLEN_MEMORY);
                 put_u64(to, base.into());
@@ -107,7 +99,23 @@ impl Encoder {
         }
     }
 
-    /// Something found in memory by the input that comes next.
+    /// The result of the input, if it has one.
+    #[inline]
+    pub(crate) fn output(&mut self, output: Output) {
+        let to = &mut self.bytes;
+        match output {
+            Output::None => {}
+            Output::Value(value) => {
+                to.push(tag::VALUE);
+                put_u64(to, value);
+            }
+            Output::Step(report) => put_report(to, &report),
+            Output::Interrupt(message) => put_message(to, message),
+            Output::Plugged(plugged) => to.extend([tag::PLUGGED, plugged.into()]),
+        }
+    }
+
+    /// Something that the input before found in memory.
     pub(crate) fn memory(&mut self, change: &MemoryChange) {
         let to = &mut self.bytes;
         to.push(tag::MEMORY);
@@ -131,25 +139,10 @@ impl Encoder {
         put_bytes(&mut self.bytes, content);
     }
 
-    pub(crate) fn unfinished(&mut self, input: &Input) {
+    /// The input before never ended.
+    pub(crate) fn unfinished(&mut self) {
         self.bytes.push(tag::UNFINISHED);
-        let output = match input {
-            Input::Step { .. } => {
-                let state = EngineActivity::Idle;
-                Output::Step(StepReport { commands: 0, state, acted: false })
-            }
-            _ => Output::None,
-        };
-        self.input(input, output);
     }
-}
-
-fn value(output: Output) -> u64 {
-    if let Output::Value(value) = output { value } else { 0 }
-}
-
-fn plugged(output: Output) -> bool {
-    output == Output::Plugged(true)
 }
 
 fn put_config(to: &mut Vec<u8>, tag: u8, offset: u16, size: u8) {
@@ -173,21 +166,21 @@ fn put_report(to: &mut Vec<u8>, report: &StepReport) {
         EngineActivity::Waiting => 1,
         EngineActivity::Busy => 2,
     };
-    to.push(state << 1 | u8::from(report.acted));
+    to.extend([tag::REPORT, state << 1 | u8::from(report.acted)]);
     put_u64(to, report.commands.into());
 }
 
-fn put_interrupt(to: &mut Vec<u8>, output: Output) {
-    to.push(tag::TAKE_INTERRUPT);
-    match output {
-        Output::Interrupt(Some(InterruptMessage::IntxAssert)) => to.push(1),
-        Output::Interrupt(Some(InterruptMessage::IntxDeassert)) => to.push(2),
-        Output::Interrupt(Some(InterruptMessage::Msi { address, data })) => {
+fn put_message(to: &mut Vec<u8>, message: Option<InterruptMessage>) {
+    to.push(tag::MESSAGE);
+    match message {
+        None => to.push(0),
+        Some(InterruptMessage::IntxAssert) => to.push(1),
+        Some(InterruptMessage::IntxDeassert) => to.push(2),
+        Some(InterruptMessage::Msi { address, data }) => {
             to.push(3);
             put_u64(to, address);
             put_u64(to, data.into());
         }
-        _ => to.push(0),
     }
 }
 

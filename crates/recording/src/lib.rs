@@ -19,6 +19,7 @@ mod header;
 mod reader;
 mod recorder;
 mod replay;
+mod tables;
 mod writer;
 
 pub use assemble::assemble;
@@ -28,6 +29,7 @@ pub use header::{Header, RecordedGpu, RecordedMutations};
 pub use reader::{End, Limits, Reader, Summary};
 pub use recorder::{RecordError, Recorder, RecorderHandle, Written};
 pub use replay::{Difference, Differs, Marks, Position, Replay, ReplayError};
+pub use tables::TableNotes;
 
 #[cfg(test)]
 mod tests;

@@ -79,6 +79,8 @@ pub struct Reader<R> {
     taken: usize,
     cursor: Cursor,
     inputs: u64,
+    /// What comes next may belong to a call.
+    in_call: bool,
     /// Changes since the last input.
     changes: usize,
     end: Option<End>,
@@ -106,7 +108,8 @@ impl<R: Read> Reader<R> {
         let (header, at) = Header::read(&mut from)?;
         let config =
             header.config().map_err(|what| ReadError::Damaged { offset: Offset::file(0), what })?;
-        let block = Block { kind: Kind::Records, base: Base::default(), contents: Vec::new() };
+        let (kind, base) = (Kind::Records, Base::default());
+        let block = Block { kind, base, continues: false, contents: Vec::new() };
         Ok(Reader {
             from,
             header,
@@ -118,6 +121,7 @@ impl<R: Read> Reader<R> {
             taken: 0,
             cursor: Cursor::default(),
             inputs: 0,
+            in_call: false,
             changes: 0,
             end: None,
         })
@@ -141,6 +145,11 @@ impl<R: Read> Reader<R> {
     /// How the recording ends, once everything was read.
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()
+    }
+
+    /// Whether the recording is cut off in the midst of what belongs to its last input.
+    pub(crate) fn lacks_the_rest(&self) -> bool {
+        matches!(self.end, Some(End::Cut(_))) && self.block.continues
     }
 
     /// The next record; `None` at the end.
@@ -176,7 +185,7 @@ impl<R: Read> Reader<R> {
                 Record::Memory(_) => memory_changes += 1,
                 Record::StateHash(_) => state_hashes += 1,
                 Record::Mark { .. } => marks += 1,
-                Record::Input(..) | Record::Unfinished(_) => {}
+                Record::Input(_) | Record::Output(_) | Record::Unfinished => {}
             }
         }
         Ok(Summary {
@@ -192,6 +201,11 @@ impl<R: Read> Reader<R> {
 
     /// Counts, and refuses what no device should be given.
     fn check(&mut self, record: &Record) -> Result<(), Wrong> {
+        let belongs = matches!(record, Record::Memory(_) | Record::Output(_) | Record::Unfinished);
+        if belongs && !self.in_call {
+            return Err(Wrong::What("it belongs to a call, and there is none before it"));
+        }
+        self.in_call = matches!(record, Record::Input(_) | Record::Memory(_));
         match record {
             Record::Memory(_) => {
                 self.changes += 1;
@@ -200,12 +214,12 @@ impl<R: Read> Reader<R> {
                     return Err(Wrong::TooMany { declared, most });
                 }
             }
-            Record::Input(input, _) => {
+            Record::Input(input) => {
                 (self.inputs, self.changes) = (self.inputs + 1, 0);
                 self.check_ram(input)?;
             }
-            Record::Unfinished(input) => self.check_ram(input)?,
-            Record::StateHash(_) | Record::Mark { .. } => {}
+            Record::Output(_) | Record::Unfinished | Record::StateHash(_) | Record::Mark { .. } => {
+            }
         }
         Ok(())
     }

@@ -80,8 +80,8 @@ pub struct Recorder {
     /// Where the block began.
     base: Base,
     inputs: u64,
-    /// The call that did not end yet.
-    pending: Option<Input>,
+    /// A call did not end yet.
+    open: bool,
     lost: Option<String>,
     marks: Arc<Marks>,
     ending: Arc<Mutex<Option<Ending>>>,
@@ -121,7 +121,7 @@ impl Recorder {
             encoder: Encoder::default(),
             base: Base::default(),
             inputs: 0,
-            pending: None,
+            open: false,
             lost: None,
             marks: Arc::clone(&marks),
             ending: Arc::clone(&ending),
@@ -144,7 +144,8 @@ impl Recorder {
         if contents.is_empty() {
             return;
         }
-        if let Err(why) = self.writer.send(Block { kind: Kind::Records, base, contents }) {
+        let block = Block { kind: Kind::Records, base, continues: self.open, contents };
+        if let Err(why) = self.writer.send(block) {
             log::warn!("the recording ends here: {why}");
             self.lost = Some(why);
         }
@@ -169,11 +170,17 @@ impl Recorder {
 }
 
 impl Journal for Recorder {
-    fn begin(&mut self, input: Input) {
-        if self.marks.any.load(Ordering::Relaxed) && self.lost.is_none() {
+    #[inline]
+    fn begin(&mut self, input: &Input) {
+        if self.lost.is_some() {
+            return;
+        }
+        if self.marks.any.load(Ordering::Relaxed) {
             self.take_marks();
         }
-        self.pending = Some(input);
+        self.inputs += 1;
+        self.open = true;
+        self.encoder.input(input);
     }
 
     fn memory(&mut self, changes: &[MemoryChange]) {
@@ -190,12 +197,13 @@ impl Journal for Recorder {
         }
     }
 
+    #[inline]
     fn end(&mut self, output: Output) -> bool {
-        let Some(input) = self.pending.take().filter(|_| self.lost.is_none()) else {
+        if self.lost.is_some() {
             return false;
-        };
-        self.encoder.input(&input, output);
-        self.inputs += 1;
+        }
+        self.encoder.output(output);
+        self.open = false;
         let passed = self.encoder.cursor.now_ns.saturating_sub(self.base.now_ns);
         if self.encoder.bytes.len() >= BLOCK || passed >= BLOCK_NS {
             self.send_block();
@@ -225,9 +233,11 @@ impl Drop for Recorder {
             lost: self.lost.clone(),
         };
         if self.lost.is_none() {
-            self.take_marks();
-            if let Some(input) = self.pending.take() {
-                self.encoder.unfinished(&input);
+            if !self.open {
+                self.take_marks();
+            }
+            if self.open {
+                self.encoder.unfinished();
             }
             self.send_block();
             ending.lost = self.lost.clone();

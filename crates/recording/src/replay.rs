@@ -10,7 +10,7 @@ use gpu_model::journal::{Input, Output, PlayError, Player};
 use gpu_model::memory::MemoryChange;
 use thiserror::Error;
 
-use crate::decode::Record;
+use crate::decode::{Entry, Record};
 use crate::error::{Offset, ReadError};
 use crate::reader::{Limits, Reader, Summary};
 
@@ -101,14 +101,26 @@ pub struct Replay<R> {
     reader: Reader<R>,
     player: Player,
     summary: Summary,
-    /// What the next input finds in memory.
-    changes: Vec<MemoryChange>,
-    /// An input that was read and is not made yet: it lies beyond where the replay was to stop.
-    next: Option<(Offset, Input, Output)>,
+    /// A call that was read and is not made yet: it lies beyond where the replay was to stop.
+    next: Option<Call>,
+    /// A record behind a call, which was read to know where the call ends.
+    peeked: Option<Entry>,
     /// The last input.
     last: Option<Input>,
     inputs: u64,
     state_hashes: u64,
+}
+
+/// A call, with all that belongs to it.
+#[derive(Debug)]
+struct Call {
+    offset: Offset,
+    input: Input,
+    /// What it finds in memory.
+    changes: Vec<MemoryChange>,
+    output: Output,
+    /// The recorded device did not come back from it.
+    unfinished: bool,
 }
 
 /// Hears of the notes in a recording ([`Replay::run`]).
@@ -142,8 +154,8 @@ impl<R: Read + Seek> Replay<R> {
             reader,
             player,
             summary,
-            changes: Vec::new(),
             next: None,
+            peeked: None,
             last: None,
             inputs: 0,
             state_hashes: 0,
@@ -204,12 +216,12 @@ impl<R: Read> Replay<R> {
     /// As [`Replay::run_to`].
     pub fn run(&mut self, position: Position, marks: Marks<'_>) -> Result<bool, ReplayError> {
         loop {
-            let Some((offset, input, output)) = self.next_input(marks)? else { return Ok(false) };
-            if self.is_beyond(position, &input) {
-                self.next = Some((offset, input, output));
+            let Some(call) = self.next_call(marks)? else { return Ok(false) };
+            if self.is_beyond(position, &call.input) {
+                self.next = Some(call);
                 return Ok(true);
             }
-            self.play(offset, input, output)?;
+            self.play(call)?;
         }
     }
 
@@ -221,37 +233,56 @@ impl<R: Read> Replay<R> {
         }
     }
 
-    /// Reads up to the next input, and compares state hashes on the way.
-    fn next_input(
-        &mut self,
-        marks: Marks<'_>,
-    ) -> Result<Option<(Offset, Input, Output)>, ReplayError> {
+    /// Reads the next call, and compares state hashes on the way.
+    fn next_call(&mut self, marks: Marks<'_>) -> Result<Option<Call>, ReplayError> {
         if let Some(next) = self.next.take() {
             return Ok(Some(next));
         }
-        while let Some(entry) = self.reader.next()? {
+        while let Some(entry) = self.next_entry()? {
             match entry.record {
-                Record::Memory(change) => self.changes.push(change),
-                Record::Input(input, output) => return Ok(Some((entry.offset, input, output))),
+                Record::Input(input) => return self.rest_of_call(entry.offset, input),
                 Record::StateHash(recorded) => self.compare_state(entry.offset, recorded)?,
                 Record::Mark { kind, content } => marks(&kind, &content),
-                Record::Unfinished(input) => {
-                    // Most likely it does not come back.
-                    let played = self.player.play(&input, &self.changes);
-                    played
-                        .map_err(|error| self.differs(entry.offset, input, Differs::Play(error)))?;
-                    return Err(ReplayError::CameBack(entry.offset));
-                }
+                // The reader gives these behind a call only.
+                Record::Memory(_) | Record::Output(_) | Record::Unfinished => {}
             }
         }
         Ok(None)
     }
 
-    fn play(&mut self, offset: Offset, input: Input, recorded: Output) -> Result<(), ReplayError> {
-        let played = self.player.play(&input, &self.changes);
-        self.changes.clear();
+    /// Reads what belongs to a call.
+    fn rest_of_call(&mut self, offset: Offset, input: Input) -> Result<Option<Call>, ReplayError> {
+        let (changes, output) = (Vec::new(), Output::None);
+        let mut call = Call { offset, input, changes, output, unfinished: false };
+        while let Some(entry) = self.next_entry()? {
+            match entry.record {
+                Record::Memory(change) => {
+                    call.changes.push(change);
+                    continue;
+                }
+                Record::Output(output) => call.output = output,
+                Record::Unfinished => call.unfinished = true,
+                _ => self.peeked = Some(entry),
+            }
+            return Ok(Some(call));
+        }
+        Ok(Some(call).filter(|_| !self.reader.lacks_the_rest()))
+    }
+
+    fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
+        match self.peeked.take() {
+            Some(entry) => Ok(Some(entry)),
+            None => self.reader.next(),
+        }
+    }
+
+    fn play(&mut self, call: Call) -> Result<(), ReplayError> {
+        let Call { offset, input, changes, output: recorded, unfinished } = call;
+        let played = self.player.play(&input, &changes);
         self.inputs += 1;
         match played {
+            // Most likely it did not come back this time either.
+            Ok(_) if unfinished => Err(ReplayError::CameBack(offset)),
             Ok(replayed) if replayed == recorded => {
                 self.last = Some(input);
                 Ok(())

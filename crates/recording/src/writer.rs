@@ -81,7 +81,7 @@ impl Writer {
     pub(crate) fn end(&self, base: Base, ending: &Ending) {
         let contents = serde_json::to_vec(ending).unwrap_or_default();
         // If the thread is gone, it told why.
-        let _ = self.blocks.send(Block { kind: Kind::End, base, contents });
+        let _ = self.blocks.send(Block { kind: Kind::End, base, continues: false, contents });
     }
 }
 

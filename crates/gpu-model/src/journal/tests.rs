@@ -41,8 +41,8 @@ impl Log {
 }
 
 impl Journal for Log {
-    fn begin(&mut self, input: Input) {
-        self.0.lock().unwrap().push(Entry { input: Some(input), ..Entry::default() });
+    fn begin(&mut self, input: &Input) {
+        self.0.lock().unwrap().push(Entry { input: Some(input.clone()), ..Entry::default() });
     }
     fn memory(&mut self, changes: &[MemoryChange]) {
         self.last(|entry| entry.changes.extend(changes));
