@@ -14,6 +14,7 @@ use machine::MachineKind;
 use scenarios::{Levels, ScenarioId, SubmissionMode};
 
 use crate::inspect::arguments::InspectArgs;
+use crate::replay::arguments::ReplayArgs;
 use crate::report::arguments::{ExportArgs, ReportArgs};
 use crate::top::TopArgs;
 use crate::{bench, output};
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Watch a served GPU: engines' work, address spaces and their pages, faults, register accesses
     Top(TopArgs),
+    /// Run the device from a recording, without a guest, and compare (docs/recording.md)
+    Replay(ReplayArgs),
     /// Run scenarios on a GPU that is bound to vfio-pci, real or emulated
     ///
     /// Without options: the cases of `run`. The GPU must have no display in use; docs/vfio.md tells
@@ -203,6 +206,12 @@ pub(crate) struct ServeArgs {
     /// The pipe that viewers see, 0 to 2; without it the first that is on
     #[arg(long, value_name = "N", requires = "vnc", value_parser = pipe)]
     pub(crate) vnc_pipe: Option<usize>,
+    /// Record what goes into the device to a file, for `replay` (docs/recording.md)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Which of the guest's memory gets into the recording
+    #[arg(long, value_enum, requires = "record", default_value = "tables")]
+    pub(crate) record_memory: RecordedMemory,
     /// Spend a CPU on shorter register accesses: never sleep while QEMU is connected
     #[arg(long)]
     pub(crate) poll: bool,
@@ -245,6 +254,15 @@ pub(crate) struct UnplugArgs {
     /// The port: B, C or D
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Port,
+}
+
+/// What a recording knows of the guest's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordedMemory {
+    /// What the device reads: enough for a replay of the device
+    Reads,
+    /// Page tables and context images as well, for questions about the driver
+    Tables,
 }
 
 /// Whether a guest waits for its writes.

@@ -10,6 +10,8 @@ mod control;
 mod inspect;
 mod output;
 mod plug;
+mod record;
+mod replay;
 mod report;
 mod screenshot;
 mod serve;
@@ -62,6 +64,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Report(arguments) => report::report(&arguments).map(|()| true),
         Command::Export(arguments) => report::export(&arguments).map(|()| true),
         Command::Top(arguments) => top::command(&arguments).map(|()| true),
+        Command::Replay(arguments) => replay::command(&arguments),
         Command::Drive(arguments) => cases::drive(&arguments),
         Command::Probe => Ok(probe()),
     }

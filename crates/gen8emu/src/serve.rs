@@ -7,10 +7,13 @@ use anyhow::{Context, Result};
 use device_server::{ApertureWrites, Server, TerminationSignals};
 use gen8_spec::pci;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
+use observe::Observers;
+use recording::TableNotes;
 
 use crate::agent::Agent;
-use crate::cli::{Display, ServeArgs, Writes};
+use crate::cli::{Display, RecordedMemory, ServeArgs, Writes};
 use crate::control::{self, Held, Subject, Watch};
+use crate::record::Recording;
 
 /// Serves until a signal asks to end.
 pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
@@ -18,9 +21,17 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     let signals = TerminationSignals::block().context("cannot block signals")?;
     let mut gpu = Gpu::new(config(arguments)?, GuestRam::empty());
     let watch = Watch::new(arguments.observe);
+    let mut observers = Observers::new();
     if arguments.control.is_some() || arguments.agent.is_some() {
-        gpu.set_observer(Some(Box::new(watch.observers())));
+        observers.push(watch.observers());
     }
+    // Before its observer is set, so that what that reads gets into the recording.
+    let recording = arguments.record.as_deref().map(|file| Recording::start(file, &mut gpu));
+    let recording = recording.transpose()?;
+    if recording.is_some() && arguments.record_memory == RecordedMemory::Tables {
+        observers.push(TableNotes::new());
+    }
+    gpu.set_observer(Some(Box::new(observers)));
     let mut server = Server::bind(&arguments.socket, gpu)?;
     server.set_polling(arguments.poll);
     server.set_aperture_writes(aperture_writes(arguments));
@@ -44,10 +55,16 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
             Err(error) => log::error!("signals cannot be waited for: {error}"),
         })
         .context("cannot start a thread")?;
-    let device = arguments.sku.device_id;
-    println!("GPU 8086:{device:04x} waits for QEMU at {}", arguments.socket.display());
-    server.run()?;
-    Ok(())
+    let (id, device) = (arguments.sku.device_id, Arc::clone(server.device()));
+    println!("GPU 8086:{id:04x} waits for QEMU at {}", arguments.socket.display());
+    let result = server.run();
+    // Whatever ended the server: the recording shows it.
+    let recorded = recording.map(|recording| {
+        device.touch(|gpu| gpu.set_journal(None));
+        recording.finish()
+    });
+    result?;
+    recorded.transpose().map(|_| ())
 }
 
 /// Shows the screen to viewers at `address`.

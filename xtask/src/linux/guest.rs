@@ -30,6 +30,9 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// What `--check` takes for no check at all.
 const NO_CHECK: &str = "none";
 
+/// The file of a recording among the logs.
+const RECORDING: &str = "recording.g8r";
+
 /// The guest to boot.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Guest {
@@ -108,6 +111,12 @@ pub(super) struct Guest {
     /// A shell in the guest on this terminal (Ctrl-A x ends QEMU)
     #[arg(long, conflicts_with_all = ["exec", "json", "all"])]
     pub(super) interactive: bool,
+    /// Record what goes into the GPU to this file, for `gen8emu replay`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_gpu", "drive"])]
+    pub(super) record: Option<PathBuf>,
+    /// Record into the logs, and keep that if the verdict is not ok.
+    #[arg(skip)]
+    pub(super) record_failure: bool,
     /// Files of this host that are packed besides, each with its path in the guest.
     #[arg(skip)]
     pub(super) packed: Vec<(String, PathBuf)>,
@@ -164,6 +173,8 @@ impl Default for Guest {
             expect_oops: None,
             timeout: None,
             interactive: false,
+            record: None,
+            record_failure: false,
             packed: Vec::new(),
         }
     }
@@ -245,6 +256,9 @@ impl Guest {
                 if let Some(agent) = &agent {
                     options.extend(["--agent".into(), agent.display().to_string()]);
                 }
+                if let Some(file) = self.recording(&logs) {
+                    options.extend(["--record".into(), file.display().to_string()]);
+                }
                 let server = Server::start(program, &socket, &options, &log, &scratch)?;
                 if self.vnc.is_some() {
                     // It says where viewers connect, and who could.
@@ -261,6 +275,7 @@ impl Guest {
         let Some((file, socket)) = self.screenshot.as_deref().zip(control) else {
             let mut verdict = self.boot_at(kernel, tools, &site, console, &mut host)?;
             verdict.add_faults(host.finish());
+            self.settle_recording(server, &logs, &verdict);
             return Ok(verdict);
         };
         let font = self.user_land.zip(self.text_font.as_deref());
@@ -269,7 +284,25 @@ impl Guest {
         let mut verdict = self.boot_at(kernel, tools, &site, console, &mut screenshot)?;
         verdict.add_screen(screenshot.finish()?);
         verdict.add_faults(host.finish());
+        self.settle_recording(server, &logs, &verdict);
         Ok(verdict)
+    }
+
+    /// Where the GPU is recorded to, if it is.
+    fn recording(&self, logs: &Path) -> Option<PathBuf> {
+        let kept_if_wrong = || self.record_failure.then(|| logs.join(RECORDING));
+        self.record.clone().or_else(kept_if_wrong)
+    }
+
+    /// Ends the server, with which the recording is whole, and removes one that nobody needs. (That of a guest
+    /// that could not be judged stays, too.)
+    fn settle_recording(&self, server: Option<Server>, logs: &Path, verdict: &Verdict) {
+        drop(server);
+        match self.recording(logs) {
+            Some(file) if verdict.ok && self.record.is_none() => drop(fs::remove_file(file)),
+            Some(file) => eprintln!("what went into the GPU is recorded in {}", file.display()),
+            None => {}
+        }
     }
 
     /// As [`Guest::boot`], with a GPU that somebody else serves.

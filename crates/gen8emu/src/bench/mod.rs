@@ -12,6 +12,7 @@ mod guest;
 mod limits;
 mod measure;
 mod page_tables;
+mod recorded;
 mod rig;
 mod scan_out;
 mod semaphores;
@@ -105,6 +106,7 @@ pub(crate) const ALL: &[Bench] = &[
     semaphores::SEMAPHORE_HANDOVER,
     execlists::ELSP_TO_CSB,
     context::CONTEXT_CYCLE,
+    recorded::RECORD_OVERHEAD,
     scan_out::SCANOUT_XTILE,
     scan_out::SCANOUT_IDLE,
     server::MMIO_READ_RTT,

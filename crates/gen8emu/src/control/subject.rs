@@ -98,7 +98,6 @@ pub(crate) enum Held {
     /// It runs, in a thread of its own.
     Running(Arc<Device>),
     /// It stands still, at a moment of a recording.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`replay --control` makes one"))]
     Still(Arc<Mutex<Gpu>>),
 }
 

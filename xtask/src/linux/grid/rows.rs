@@ -164,6 +164,7 @@ fn row(
 ) -> Row {
     let check = checks.iter().map(ToString::to_string).collect();
     let mut guest = Guest { check, timeout: Some(TIMEOUT), ..Guest::default() };
+    guest.record_failure = true;
     change(&mut guest);
     Row { kernel, variant, guest }
 }

@@ -1,0 +1,126 @@
+//! `gen8emu replay`: the device run from a recording.
+
+pub(crate) mod arguments;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use device_server::TerminationSignals;
+use gpu_model::Gpu;
+use recording::{End, Limits, Position, Replay, Summary};
+use serde::Serialize;
+
+use self::arguments::ReplayArgs;
+use crate::control::{self, Held, Subject, Watch};
+use crate::table;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Outcome {
+    /// Inputs that were made, and those in the recording.
+    inputs: u64,
+    of_inputs: u64,
+    /// Device time, nanoseconds.
+    now_ns: u64,
+    /// State hashes that were compared.
+    state_hashes: u64,
+    /// Changes of memory in the recording.
+    memory_changes: u64,
+    /// How the recording ends.
+    end: String,
+    /// What the replay took, and how many times as fast as the recording it was.
+    seconds: f64,
+    speed: f64,
+    /// Where the device differs from the recorded one, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<String>,
+    ok: bool,
+}
+
+/// Replays; says whether the device was the recorded one all the way.
+pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
+    // Before any thread exists.
+    let signals = arguments.control.is_some().then(TerminationSignals::block).transpose();
+    let signals = signals.context("cannot block signals")?;
+    let limits = Limits { ram: arguments.ram_limit, partial: arguments.partial };
+    let file = arguments.file.display();
+    let mut replay = Replay::open(&arguments.file, limits).with_context(|| file.to_string())?;
+    let watch = Watch::new(true);
+    if arguments.control.is_some() {
+        replay.gpu_mut().set_observer(Some(Box::new(watch.observers())));
+    }
+    let start = Instant::now();
+    let mut note = |kind: &str, content: &[u8]| {
+        if arguments.notes {
+            eprintln!("{kind}: {}", String::from_utf8_lossy(content));
+        }
+    };
+    let result = replay.run(position(arguments), &mut note);
+    let difference = result.err().map(|error| error.to_string());
+    let outcome = outcome(&replay, difference, start.elapsed());
+    let text = if arguments.json { serde_json::to_string(&outcome)? } else { show(&outcome) };
+    writeln!(io::stdout(), "{text}").context("writing the result")?;
+    if let Some(difference) = &outcome.difference {
+        eprintln!("error: {file}: {difference}");
+    }
+    if let (Some(path), Some(signals)) = (&arguments.control, signals) {
+        answer(path, replay.into_gpu(), watch, &signals)?;
+    }
+    Ok(outcome.ok)
+}
+
+fn position(arguments: &ReplayArgs) -> Position {
+    let count = arguments.to.map(Position::Input);
+    count.or(arguments.to_ns.map(Position::Time)).unwrap_or(Position::End)
+}
+
+fn outcome<R: io::Read>(replay: &Replay<R>, difference: Option<String>, took: Duration) -> Outcome {
+    let summary: &Summary = replay.summary();
+    let now_ns = replay.gpu().now_ns();
+    Outcome {
+        inputs: replay.inputs(),
+        of_inputs: summary.inputs,
+        now_ns,
+        state_hashes: replay.state_hashes(),
+        memory_changes: summary.memory_changes,
+        end: match &summary.end {
+            End::Complete => "complete".to_owned(),
+            End::Lost(why) => format!("early: {why}"),
+            End::Cut(offset) => format!("cut off at {offset}"),
+            _ => "unknown".to_owned(),
+        },
+        seconds: took.as_secs_f64(),
+        speed: now_ns as f64 / took.as_nanos().max(1) as f64,
+        ok: difference.is_none(),
+        difference,
+    }
+}
+
+fn show(outcome: &Outcome) -> String {
+    let same = if outcome.ok { "all as recorded" } else { "the last one differs" };
+    let mut table = table::table(&["replay", ""], 0);
+    for (name, value) in [
+        ("inputs", format!("{} of {}", outcome.inputs, outcome.of_inputs)),
+        ("device time", format!("{:.3} s", outcome.now_ns as f64 / 1e9)),
+        ("state hashes", format!("{}, {same}", outcome.state_hashes)),
+        ("memory changes", outcome.memory_changes.to_string()),
+        ("recording", outcome.end.clone()),
+        ("took", format!("{:.3} s, {:.1} times as fast", outcome.seconds, outcome.speed)),
+    ] {
+        table.add_row([name.to_owned(), value]);
+    }
+    table.to_string()
+}
+
+/// Answers questions about the device that stands where the replay stopped.
+fn answer(path: &Path, gpu: Gpu, watch: Watch, signals: &TerminationSignals) -> Result<()> {
+    let subject = Subject::new(Held::Still(Arc::new(Mutex::new(gpu))), watch);
+    // The socket is removed when we end.
+    let _control = control::listen(path, subject)?;
+    eprintln!("the device stands still; questions are answered at {}", path.display());
+    signals.wait().context("waiting for a signal")?;
+    Ok(())
+}
