@@ -144,3 +144,18 @@ fn what_a_kernel_says_names_the_leak_and_its_end_takes_it_back() {
     assert_eq!(gone.spaces[0].state, SpaceState::Released);
     assert_eq!(gone.spaces[0].orphaned_ns, Some(30), "it was leaked until then");
 }
+
+#[test]
+fn mappings_of_many_address_spaces_are_bounded_together() {
+    let observer = StoryObserver::new("a device");
+    for n in 0..100_000_u64 {
+        let (space, object) = (n / 1000 + 1, n);
+        let said = OwnerEvent::Bound { space, object, va: n << 12, len: Some(PAGE) };
+        observer.owner_says(n, said);
+    }
+    let story = observer.story(100_000);
+    let kept: usize = story.spaces.iter().map(|space| space.mappings.len()).sum();
+    assert!(kept <= 1 << 16, "{kept}");
+    assert_eq!(kept as u64 + story.left_out.mappings, 100_000);
+    assert_eq!(story.spaces.last().unwrap().mappings.len(), 1000, "the newest are kept");
+}

@@ -52,20 +52,21 @@ impl Teller {
     /// An address space of the device's is this one of the kernel's.
     fn adopt<M: PhysicalMemory>(&mut self, memory: &M, serial: u64, kernel: &KernelSpace) {
         let now = self.now_ns;
-        let Some(space) = self.spaces.get_mut(serial) else { return };
         let maker = &kernel.maker;
-        space.told = Some(Told {
+        let told = Told {
             name: format!("vm {:x} of {} [{}]", kernel.vm, maker.name, maker.thread),
             contexts: kernel.contexts,
-        });
-        if let Some(created) = kernel.created {
-            space.first_ns = space.first_ns.min(created.at_ns);
-        }
-        space.orphaned_ns = None;
-        space.leaked_ns = None;
+        };
         let bound: Vec<Adopted> = kernel.vmas.values().map(adopted).collect();
-        let tables = space.tables(memory);
-        space.mappings.adopt(&tables, now, &bound);
+        self.spaces.map(serial, |space| {
+            space.told = Some(told);
+            if let Some(created) = kernel.created {
+                space.first_ns = space.first_ns.min(created.at_ns);
+            }
+            (space.orphaned_ns, space.leaked_ns) = (None, None);
+            let tables = space.tables(memory);
+            space.mappings.adopt(&tables, now, &bound);
+        });
         self.look(memory, serial);
     }
 }

@@ -62,6 +62,8 @@ pub(super) struct Mappings {
     all: BTreeMap<u64, Mapping>,
     /// Those not unbound, by address.
     open: BTreeMap<u64, u64>,
+    /// Of those unbound, the last at each address.
+    unbound: BTreeMap<u64, u64>,
     next: u64,
     /// Mappings that had no room.
     pub(super) dropped: u64,
@@ -211,12 +213,10 @@ impl Mappings {
     /// Whether these pages are those of a mapping that was unbound, with the PTE that it had.
     fn is_left_over<M: PhysicalMemory>(&mut self, tables: &Tables<'_, M>, run: &Run) -> bool {
         let Some((_, pte)) = tables.entry(run.va) else { return false };
-        let of = |mapping: &&mut Mapping| {
-            let story = &mapping.story;
-            story.unbound_ns.is_some() && story.va == run.va && story.pte == pte
-        };
-        let found = self.all.values_mut().rev().find(of);
-        found.map(|mapping| mapping.story.present = true).is_some()
+        let last = self.unbound.get(&run.va).and_then(|serial| self.all.get_mut(serial));
+        let Some(mapping) = last.filter(|mapping| mapping.story.pte == pte) else { return false };
+        mapping.story.present = true;
+        true
     }
 
     fn begin<M: PhysicalMemory>(
@@ -246,8 +246,9 @@ impl Mappings {
 
     /// Forgets the mapping that was bound first of those unbound.
     fn make_room(&mut self) -> bool {
-        let mut unbound = self.all.iter().filter(|(_, mapping)| mapping.story.unbound_ns.is_some());
-        let Some(serial) = unbound.next().map(|(&serial, _)| serial) else { return false };
+        let mut all = self.all.iter();
+        let unbound = all.find(|(_, mapping)| mapping.story.unbound_ns.is_some());
+        let Some(serial) = unbound.map(|(&serial, _)| serial) else { return false };
         self.all.remove(&serial);
         self.dropped += 1;
         true
@@ -255,12 +256,37 @@ impl Mappings {
 
     fn close(&mut self, serial: u64, now_ns: u64) {
         if let Some(mapping) = self.all.get_mut(&serial) {
+            let va = mapping.story.va;
             mapping.story.unbound_ns = Some(now_ns);
             mapping.story.present = false;
-            if self.open.get(&mapping.story.va) == Some(&serial) {
-                self.open.remove(&mapping.story.va);
+            if self.open.get(&va) == Some(&serial) {
+                self.open.remove(&va);
             }
+            self.unbound.insert(va, serial);
         }
+        if self.unbound.len() > KEPT {
+            let all = &self.all;
+            self.unbound.retain(|_, serial| all.contains_key(serial));
+        }
+    }
+
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Forgets what is unbound, or else everything; how many that were.
+    pub(super) fn forget(&mut self) -> usize {
+        let before = self.all.len();
+        self.all.retain(|_, mapping| mapping.story.unbound_ns.is_none());
+        if self.all.len() == before {
+            self.all.clear();
+            self.open.clear();
+        }
+        self.unbound.clear();
+        let forgotten = before - self.all.len();
+        self.dropped += forgotten as u64;
+        forgotten
     }
 
     /// The address space is gone, and with it all that it mapped.

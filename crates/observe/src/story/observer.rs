@@ -27,7 +27,7 @@ const STORIES: usize = 64;
 /// releases at its own end was held until then.
 ///
 /// Its memory is bounded: 16384 requests and spans of each engine, 4096 contexts, address spaces,
-/// mappings of each and moments, 256 counts of table pages of each; what has no room is counted
+/// mappings of each (65536 of all) and moments, 256 counts of table pages of each; what has no room is counted
 /// ([`Story::left_out`]).
 #[derive(Clone, Debug, Default)]
 pub struct StoryObserver(Arc<Mutex<Shared>>);

@@ -11,6 +11,8 @@ use crate::snapshot::TableTotals;
 
 /// Address spaces that are kept; of more, those released first go.
 const KEPT: usize = 4096;
+/// Mappings of all address spaces. Of more, those of the one released first go, else of the oldest.
+const MAPPINGS: usize = 1 << 16;
 /// Pages named as tables that one look reads.
 const TABLES: usize = 1 << 14;
 /// Ranges that one look tells apart.
@@ -172,6 +174,8 @@ pub(super) struct Spaces {
     living: BTreeMap<Key, u64>,
     /// The others.
     released: BTreeSet<u64>,
+    /// Mappings of all of them.
+    mappings: usize,
     next: u64,
     pub(super) dropped: u64,
 }
@@ -206,6 +210,7 @@ impl Spaces {
         let first = self.released.pop_first();
         let first = first.or_else(|| self.all.first_key_value().map(|(&serial, _)| serial));
         if let Some((serial, space)) = first.and_then(|serial| self.all.remove_entry(&serial)) {
+            self.mappings -= space.mappings.len();
             if self.living.get(&space.key) == Some(&serial) {
                 self.living.remove(&space.key);
             }
@@ -219,6 +224,22 @@ impl Spaces {
         if let Some(space) = self.all.get_mut(&serial) {
             space.end(now_ns);
             self.released.insert(serial);
+        }
+    }
+
+    /// Lets mappings of an address space begin, and sees to it that there are not too many of all.
+    pub(super) fn map(&mut self, serial: u64, work: impl FnOnce(&mut Space)) {
+        let Some(space) = self.all.get_mut(&serial) else { return };
+        let before = space.mappings.len();
+        work(space);
+        self.mappings = self.mappings - before + space.mappings.len();
+        while self.mappings > MAPPINGS {
+            let has_some =
+                |serial: &&u64| self.all.get(serial).is_some_and(|space| space.mappings.len() > 0);
+            let first = self.released.iter().find(has_some);
+            let first = first.or_else(|| self.all.keys().find(has_some)).copied();
+            let Some(space) = first.and_then(|first| self.all.get_mut(&first)) else { return };
+            self.mappings -= space.mappings.forget();
         }
     }
 

@@ -170,10 +170,10 @@ impl Teller {
         let len = len.or_else(|| self.holders.size(object)).unwrap_or(gen8_spec::PAGE_SIZE);
         let serial = self.spaces.of(Key::Owned(space), now);
         self.find_root(serial);
-        if let Some(space) = self.spaces.get_mut(serial) {
+        self.spaces.map(serial, |space| {
             let tables = space.tables(memory);
             space.mappings.bind(&tables, now, Run { va, len, object: Some(object) });
-        }
+        });
     }
 
     fn request<M: PhysicalMemory>(
@@ -307,9 +307,7 @@ impl Teller {
             },
         );
         let now = self.now_ns;
-        if let Some(space) = self.spaces.get_mut(serial) {
-            space.look(memory, now, &found);
-        }
+        self.spaces.map(serial, |space| space.look(memory, now, &found));
         found.named_tables.max(1)
     }
 
