@@ -129,7 +129,7 @@ pub(crate) struct RunArgs {
     pub(crate) cases: CaseArgs,
     /// Draw what happened in each case up to its last checkpoint as a page (docs/report.md); a name that
     /// ends with .json gets it for programs
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["bug", "bugs"])]
+    #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
 

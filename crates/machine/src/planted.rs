@@ -1,13 +1,14 @@
 //! Planted bugs: each must be caught, by the names that its damage has, and without it nothing.
 
 use driver::Bug;
+use observe::story::Story;
 use observe::{Finding, Severity};
 use scenarios::planted_case;
 use serde::Serialize;
 
 use crate::judge::{Observation, judge, label_name};
 use crate::kind::MachineKind;
-use crate::run::{MachineError, RunOptions, run_in_process};
+use crate::run::{MachineError, RunOptions, run_telling};
 
 /// What came of a bug's program, with the bug or without.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +31,9 @@ pub struct PlantedResult {
     pub ok: bool,
     /// Every difference in words.
     pub differences: Vec<String>,
+    /// What happened, with these findings, if somebody asked for it ([`RunOptions::stories`]).
+    #[serde(skip)]
+    pub story: Option<Story>,
 }
 
 /// The findings by which a bug is known: what its damage looks like from the device.
@@ -58,7 +62,7 @@ pub fn run_planted(
     let mut options = options.clone();
     options.scenario.bug = planted.then_some(bug);
     let case = planted_case(bug);
-    let observation = run_in_process(&case, &options)?;
+    let (observation, story) = run_telling(&case, &options)?;
     let expected = if planted { caught_as(bug).to_vec() } else { Vec::new() };
     let findings = findings(&observation);
     let differences = if planted {
@@ -77,6 +81,12 @@ pub fn run_planted(
         findings,
         ok: differences.is_empty(),
         differences,
+        story: story.map(|story| {
+            let with = if planted { "with the bug" } else { "without the bug" };
+            let mut all = observation.observed;
+            all.extend(story.findings);
+            Story { title: format!("{case}, {with}"), findings: all, ..story }
+        }),
     })
 }
 

@@ -133,7 +133,7 @@ pub fn run_in_process(case: &Case, options: &RunOptions) -> Result<Observation, 
 }
 
 /// The same with the story of the case, if that is asked for.
-fn run_telling(
+pub(crate) fn run_telling(
     case: &Case,
     options: &RunOptions,
 ) -> Result<(Observation, Option<Story>), MachineError> {

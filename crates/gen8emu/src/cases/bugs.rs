@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use driver::Bug;
 use machine::{PlantedResult, RunOptions, run_planted};
 use observe::Finding;
+use observe::story::Story;
 use serde::Serialize;
 
 use crate::cli::CaseArgs;
@@ -33,9 +35,10 @@ struct Report<'a> {
 pub(super) type Text = fn(&[Bug], &[Pair]) -> String;
 
 /// Runs the bugs that the command line names; says whether each was caught and nothing else.
-pub(super) fn command(arguments: &CaseArgs, text: Text) -> Result<bool> {
+/// `report` is a file for the stories of the runs with the bugs.
+pub(super) fn command(arguments: &CaseArgs, text: Text, report: Option<&Path>) -> Result<bool> {
     let bugs = arguments.planted();
-    let options = RunOptions::default();
+    let options = RunOptions { stories: report.is_some(), ..RunOptions::default() };
     let run = |bug| -> Result<Pair> {
         Ok(Pair {
             with: run_planted(bug, true, &options)?,
@@ -49,6 +52,11 @@ pub(super) fn command(arguments: &CaseArgs, text: Text) -> Result<bool> {
         false => text(&bugs, &pairs),
     };
     writeln!(io::stdout(), "{text}").context("writing the result")?;
+    if let Some(file) = report {
+        let told: Vec<Story> = pairs.into_iter().filter_map(|pair| pair.with.story).collect();
+        crate::report::stories::write(file, &told)?;
+        eprintln!("the report is in {}", file.display());
+    }
     Ok(ok)
 }
 

@@ -39,7 +39,7 @@ struct Report<'a> {
 pub(crate) fn run(arguments: &RunArgs) -> Result<bool> {
     let RunArgs { cases: arguments, report } = arguments;
     if !arguments.planted().is_empty() {
-        return bugs::command(arguments, bugs::stories);
+        return bugs::command(arguments, bugs::stories, report.as_deref());
     }
     // A guest cannot be told how often.
     let preset = arguments.count.map_or(MachineKind::Kvm, |_| MachineKind::InProcess);
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &RunArgs) -> Result<bool> {
 /// `matrix`: many cases, one cell each. Says whether all is as expected.
 pub(crate) fn matrix(arguments: &CaseArgs) -> Result<bool> {
     if !arguments.planted().is_empty() {
-        return bugs::command(arguments, bugs::grid);
+        return bugs::command(arguments, bugs::grid, None);
     }
     let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::InProcess));
     let cases = choose::for_matrix(&arguments.lists, machine);

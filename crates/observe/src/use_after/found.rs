@@ -27,6 +27,15 @@ impl Found {
         self.findings.push(finding);
     }
 
+    /// What was told may be told again.
+    pub(super) fn forget_subjects(&mut self) {
+        self.seen.clear();
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
+    }
+
     pub(super) fn all(&self) -> Vec<Finding> {
         self.findings.clone()
     }

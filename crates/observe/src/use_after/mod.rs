@@ -73,6 +73,11 @@ impl<M: PhysicalMemory> UseAfter<M> {
 }
 
 impl<M> UseAfter<M> {
+    /// Takes the findings out: what is found from now on is of what comes next.
+    pub fn take(&self) -> Vec<Finding> {
+        self.lock().found.take()
+    }
+
     /// A panic elsewhere leaves whole findings, so a poisoned lock is no reason to stop.
     fn lock(&self) -> MutexGuard<'_, State<M>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -142,6 +147,8 @@ impl<M: PhysicalMemory> State<M> {
                     self.history.freed(now_ns, page, use_);
                 }
             }
+            // Another driver's pages and contexts have the same numbers.
+            Hint::DriverStart => self.found.forget_subjects(),
             Hint::ContextFreed { context } => self.check_freed_context(now_ns, context),
             _ => {}
         }
