@@ -31,7 +31,7 @@ impl<M: PhysicalMemory> State<M> {
                  address space has got"
             );
             Finding::new("StalePageDirectory", Severity::Error, now_ns, what)
-                .fact("loaded", format!("{:x?}", root.pdps()))
+                .fact("loaded", root.pdps().map(|pdp| format!("{pdp:#x}")).join(", "))
                 .fact("missing", "a load of the page-directory pointers since they changed")
         } else if let Some(gone) = self.history.gone_at(vm, address) {
             let what = format!(
