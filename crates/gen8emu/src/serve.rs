@@ -20,7 +20,10 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     device_server::give_back_large_blocks();
     let signals = TerminationSignals::block().context("cannot block signals")?;
     let mut gpu = Gpu::new(config(arguments)?, GuestRam::empty());
-    let watch = Watch::new(arguments.observe);
+    let watch = match arguments.observe {
+        true => Watch::closely(&arguments.sku.to_string()),
+        false => Watch::new(),
+    };
     let mut observers = Observers::new();
     if arguments.control.is_some() || arguments.agent.is_some() {
         observers.push(watch.observers());

@@ -1,8 +1,9 @@
 //! `gen8emu replay`, on recordings that are made here.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use gen8_spec::mmio::{self, ring};
 use gen8_spec::{masked_enable, pci};
@@ -80,6 +81,34 @@ fn a_replay_stops_where_it_is_told_and_says_so_in_json() {
         assert_eq!(json["of_inputs"], 18);
         assert_eq!(json["now_ns"], now_ns);
         assert_eq!(json["ok"], true);
+    }
+}
+
+#[test]
+fn a_replay_answers_the_questions_of_a_running_server_at_any_moment() {
+    let (file, socket) = (Scratch::new("asked"), Scratch::new("asked-control"));
+    record(&file.0);
+    for (to, start, last) in [("9", "0x00002000", "200000000"), ("18", "0x00005000", "500000000")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gen8emu"));
+        command.arg("replay").arg(&file.0).args(["--to", to, "--control"]).arg(&socket.0);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert!(said.starts_with("the device stands still"), "{said}");
+        let inspect = |question: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_gen8emu"));
+            command.args(["inspect", "--control"]).arg(&socket.0).args(question);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            text(&output.stdout)
+        };
+        assert!(inspect(&["registers", "rcs0.START"]).contains(start));
+        let writes = inspect(&["who-wrote", "rcs0.START"]);
+        assert!(writes.ends_with(&format!(" at {last} ns by a CPU\n")), "{writes}");
+        let events = inspect(&["events", "--kind", "register-written", "--last", "1"]);
+        assert!(events.contains("rcs0 START = "), "{events}");
+        Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(child.wait().unwrap().success());
     }
 }
 

@@ -120,6 +120,30 @@ fn a_running_server_can_be_inspected() {
 }
 
 #[test]
+fn top_shows_a_look_and_draws_on_terminals_only() {
+    let (path, control) = (fresh_path("top"), fresh_path("top-control"));
+    let (mut child, _) = started(path.to_str().unwrap(), &["--control", control.to_str().unwrap()]);
+    let top = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gen8emu"));
+        command.arg("top").arg("--control").arg(&control).args(more);
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (status, shown, _) = top(&["--once"]);
+    assert!(status == Some(0) && shown.starts_with("gen8emu top   "), "{shown}");
+    assert!(shown.contains("\nrcs0     idle  ") && shown.contains(" of 0, 0 pages\n"), "{shown}");
+    let (status, shown, _) = top(&["--json"]);
+    assert!(status == Some(0) && shown.starts_with("{\"now_ns\":"), "{shown}");
+    let (status, shown, error) = top(&[]);
+    assert_eq!((status, shown.as_str()), (Some(1), ""));
+    assert!(error.contains("no terminal") && error.contains("--once"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn viewers_connect_where_the_server_says_and_an_open_address_is_warned_of() {
     let path = fresh_path("vnc");
     let text = path.to_str().unwrap();

@@ -62,6 +62,7 @@ enum Answer {
     Events(watched::Events),
     Rules(watched::Rules),
     Findings(watched::AllFindings),
+    Leaks(watched::Leaks),
     WhoWrote(who_wrote::WhoWrote),
 }
 
@@ -108,8 +109,8 @@ enum Refusal {
 }
 
 /// Every command.
-const COMMANDS: &str = "accesses, address-spaces, contexts, engines, events, findings, ggtt, load, plug, \
-                        ranges, registers, rules, screenshot, snapshot, surface-mappings, tables, tlbs, \
+const COMMANDS: &str = "accesses, address-spaces, contexts, engines, events, findings, ggtt, leaks, load, \
+                        plug, ranges, registers, rules, screenshot, snapshot, surface-mappings, tables, tlbs, \
                         unplug, version, views, walk or who-wrote";
 
 impl Refusal {
@@ -191,6 +192,10 @@ fn execute(arguments: Arguments<'_>, subject: &Subject) -> Result<Answer, Refusa
             Ok(Answer::Views(Box::new(agent.report())))
         }
         "events" => Ok(Answer::Events(watched::events(&arguments.or_default()?, subject)?)),
+        "leaks" => {
+            arguments.none()?;
+            Ok(Answer::Leaks(watched::leaks(subject)?))
+        }
         "who-wrote" => Ok(Answer::WhoWrote(who_wrote::who_wrote(&arguments.required()?, subject)?)),
         _ => execute_plain(arguments, subject),
     }

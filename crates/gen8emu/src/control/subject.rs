@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gpu_model::{Gpu, GuestRam};
 use gpu_thread::Device;
 use observe::provenance::Provenance;
+use observe::staleness::Staleness;
+use observe::story::StoryObserver;
 use observe::{Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents};
 
 use super::surface::Remembered;
@@ -32,10 +34,24 @@ pub(crate) struct Watch {
 }
 
 /// Observers of every event.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct CloseWatch {
     pub(super) events: RecentEvents,
     pub(super) provenance: Provenance,
+    pub(super) staleness: Staleness,
+    pub(super) story: StoryObserver,
+}
+
+impl CloseWatch {
+    fn new(device: &str) -> CloseWatch {
+        let provenance = Provenance::new();
+        CloseWatch {
+            events: RecentEvents::new(),
+            staleness: Staleness::new(provenance.clone()),
+            story: StoryObserver::new(device).with_provenance(provenance.clone()),
+            provenance,
+        }
+    }
 }
 
 /// Why a question about events has no answer.
@@ -44,9 +60,14 @@ pub(crate) struct CloseWatch {
 pub(crate) struct NotWatched;
 
 impl Watch {
-    /// The observers; with `closely`, also those that cost the device time.
-    pub(crate) fn new(closely: bool) -> Watch {
-        Watch { close: closely.then(CloseWatch::default), ..Watch::default() }
+    /// Those that hear rare events.
+    pub(crate) fn new() -> Watch {
+        Watch::default()
+    }
+
+    /// These, and those that cost the device time. `device` names the part for people.
+    pub(crate) fn closely(device: &str) -> Watch {
+        Watch { close: Some(CloseWatch::new(device)), ..Watch::default() }
     }
 
     /// Handles of them for the device.
@@ -55,9 +76,12 @@ impl Watch {
         observers.push(self.spaces.clone());
         observers.push(self.activity.clone());
         observers.push(self.rules.clone());
-        if let Some(CloseWatch { events, provenance }) = &self.close {
+        if let Some(CloseWatch { events, provenance, staleness, story }) = &self.close {
             observers.push(events.clone());
+            // The two behind it ask it who wrote.
             observers.push(provenance.clone());
+            observers.push(staleness.clone());
+            observers.push(story.clone());
         }
         observers
     }
@@ -70,6 +94,10 @@ impl Watch {
     /// What all of them found, oldest first.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let mut findings = self.rules.findings();
+        if let Some(CloseWatch { staleness, story, .. }) = &self.close {
+            findings.extend(staleness.findings());
+            findings.extend(story.findings());
+        }
         findings.sort_by_key(|finding| finding.at_ns);
         findings
     }

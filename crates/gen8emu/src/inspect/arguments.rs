@@ -55,6 +55,8 @@ pub(crate) enum Question {
         #[arg(long, value_name = "NAME")]
         engine: Option<String>,
     },
+    /// Every address space, what it maps, and what nobody can free (`serve --observe`)
+    Leaks,
     /// Who wrote a register, a page-table entry or a dword of memory (`serve --observe`)
     WhoWrote(WhoWroteArgs),
     /// The rules for drivers that were broken (docs/rules.md)

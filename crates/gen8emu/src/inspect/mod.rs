@@ -48,6 +48,7 @@ pub(crate) fn answer(arguments: &InspectArgs) -> Result<String> {
         Question::WhoWrote(written) => {
             ask(arguments, "who-wrote", &written.wanted(), watched::who_wrote)
         }
+        Question::Leaks => ask(arguments, "leaks", &(), watched::leaks),
         Question::Rules => ask(arguments, "rules", &(), watched::rules),
         Question::Findings => ask(arguments, "findings", &(), watched::findings),
         Question::Save { file } => {

@@ -1,9 +1,10 @@
 //! What observers saw, for people.
 
+use observe::story::{SpaceState, SpaceStory};
 use observe::{Finding, RuleReport, Severity};
 
-use super::tables::{NONE, ms};
-use crate::control::inspect::watched::{AllFindings, Events, Rules};
+use super::tables::{NONE, hex, ms};
+use crate::control::inspect::watched::{AllFindings, Events, Leaks, Rules};
 use crate::control::inspect::who_wrote::{History, WhoWrote};
 use crate::table::table;
 
@@ -17,6 +18,45 @@ pub(super) fn events(answer: &Events) -> String {
     }
     let sum = format!("{} of {} events", answer.events.len(), answer.heard);
     if answer.events.is_empty() { sum } else { format!("{}\n{sum}", shown.trim_fmt()) }
+}
+
+/// One line an address space, then a paragraph for each leak.
+pub(super) fn leaks(answer: &Leaks) -> String {
+    let head = ["address space", "state", "levels", "root", "pages", "mapped", "leaked"];
+    let mut shown = table(&head, 2);
+    for space in &answer.spaces {
+        shown.add_row(space_row(space));
+    }
+    let released = match answer.released {
+        0 => String::new(),
+        released => format!("; {released} are released"),
+    };
+    let is_orphaned = |space: &&SpaceStory| space.state == SpaceState::Orphaned;
+    let orphaned = answer.spaces.iter().filter(is_orphaned).count();
+    let sum = format!(
+        "{} address spaces, {orphaned} orphaned, at {}{released}",
+        answer.spaces.len(),
+        ms(answer.now_ns)
+    );
+    let table = (!answer.spaces.is_empty()).then(|| shown.trim_fmt());
+    let leaks = answer.findings.iter().map(paragraph);
+    table.into_iter().chain([sum]).chain(leaks).collect::<Vec<_>>().join("\n")
+}
+
+fn space_row(space: &SpaceStory) -> [String; 7] {
+    let bytes = |leaked: bool| {
+        let counted = space.mappings.iter().filter(|mapping| mapping.leaked || !leaked);
+        hex(counted.map(|mapping| mapping.len).sum::<u64>())
+    };
+    [
+        space.name.clone(),
+        space.state.name().to_owned(),
+        space.levels.to_string(),
+        space.root.first().copied().map_or_else(|| NONE.to_owned(), hex),
+        space.pages.last().map_or(0, |sample| sample.tables.total()).to_string(),
+        bytes(false),
+        bytes(true),
+    ]
 }
 
 /// A paragraph for each place, one line a write.

@@ -48,7 +48,7 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
     let limits = Limits { ram: arguments.ram_limit, partial: arguments.partial };
     let file = arguments.file.display();
     let mut replay = Replay::open(&arguments.file, limits).with_context(|| file.to_string())?;
-    let watch = Watch::new(true);
+    let watch = Watch::closely(&replay.gpu().config().sku.to_string());
     if arguments.control.is_some() {
         replay.gpu_mut().set_observer(Some(Box::new(watch.observers())));
     }

@@ -1,6 +1,7 @@
-//! `events`, `rules` and `findings`: what observers saw.
+//! `events`, `leaks`, `rules` and `findings`: what observers saw.
 
 use gen8_spec::engine::EngineId;
+use observe::story::{LEAK, SpaceState, SpaceStory};
 use observe::{EVENT_KINDS, EventFilter, EventReport, Finding, RuleReport};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,19 @@ pub(crate) struct AllFindings {
     pub(crate) findings: Vec<Finding>,
 }
 
+/// The answer to `leaks`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Leaks {
+    /// Device time, nanoseconds.
+    pub(crate) now_ns: u64,
+    /// Every address space that is there, with what it maps now and its tables now.
+    pub(crate) spaces: Vec<SpaceStory>,
+    /// Address spaces that are released.
+    pub(crate) released: usize,
+    /// One for each that nobody can free.
+    pub(crate) findings: Vec<Finding>,
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EventError {
@@ -82,6 +96,30 @@ pub(in crate::control) fn events(wanted: &Wanted, subject: &Subject) -> Result<E
     let filter = EventFilter { kind: kind.as_deref(), engine };
     let (events, heard) = subject.watch.close()?.events.last(filter, last);
     Ok(Events { events, heard })
+}
+
+/// Every address space, and what nobody can free.
+pub(in crate::control) fn leaks(subject: &Subject) -> Result<Leaks, EventError> {
+    let now_ns = subject.device.look(|gpu| gpu.now_ns());
+    let story = subject.watch.close()?.story.story(now_ns);
+    let all = story.spaces.len();
+    let here = story.spaces.into_iter().filter(|space| space.state != SpaceState::Released);
+    let spaces: Vec<SpaceStory> = here.map(as_it_is).collect();
+    let is_leak = |finding: &Finding| finding.name == LEAK;
+    Ok(Leaks {
+        now_ns,
+        released: all - spaces.len() + usize::try_from(story.left_out.spaces).unwrap_or(usize::MAX),
+        spaces,
+        findings: story.findings.into_iter().filter(is_leak).collect(),
+    })
+}
+
+/// Without what it was.
+fn as_it_is(mut space: SpaceStory) -> SpaceStory {
+    let older = space.pages.len().saturating_sub(1);
+    space.pages.drain(..older);
+    space.mappings.retain(|mapping| mapping.unbound_ns.is_none());
+    space
 }
 
 /// The rules that were broken.

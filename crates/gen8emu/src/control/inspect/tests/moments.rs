@@ -7,7 +7,7 @@ use super::*;
 use gpu_model::{Event, Observer};
 
 /// A device with address space 0, which maps 0x7000 and 0x8000.
-fn still(test: &str) -> StillBench {
+pub(super) fn still(test: &str) -> StillBench {
     let bench = StillBench::new(test);
     let root =
         Event::PdpLoaded { engine: EngineId::Rcs, levels: 4, pdps: [0x1000, 0, 0, 0], context: 3 };

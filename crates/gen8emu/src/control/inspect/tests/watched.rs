@@ -3,6 +3,7 @@
 use super::super::super::tests::StillBench;
 use super::*;
 use gen8_spec::context_image;
+use gen8_spec::debug_page::Hint;
 use gpu_model::{Event, GuestRule, Observer, Origin};
 
 /// A device of which observers heard some events.
@@ -199,4 +200,34 @@ PT entry 7 at 0x4038, for 0x7000
         let error = asked_at(&bench.path, &format!("who-wrote {question}")).unwrap_err();
         assert!(error.starts_with(told) && !error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn what_nobody_can_free_is_told_with_what_holds_it() {
+    let bench = moments::still("inspect-leaks");
+    let mut observers = bench.watch.observers();
+    observers.memory(bench.gpu.lock().unwrap().memory());
+    assert!(asked_at(&bench.path, "leaks").unwrap().contains(", 0 orphaned, at 1.500 ms"));
+    for (at, hint) in [
+        (10, Hint::DriverStart),
+        (20, Hint::VmCreated { root: 0x1000, vm: 3, levels: 4 }),
+        (30, Hint::ContextCreated { context: 1, vm: 3 }),
+        (40, Hint::ObjectCreated { size: 0x2000, object: 7 }),
+        (50, Hint::VmaCreated { vm: 3, object: 7 }),
+        (60, Hint::VmaBound { address: 0x7000, vm: 3, object: 7 }),
+        (1_000_000, Hint::ContextFreed { context: 1 }),
+        (1_200_000, Hint::Checkpoint { label: 1 }),
+    ] {
+        observers.event(at, &Event::Hint(hint));
+    }
+    let told = asked_at(&bench.path, "leaks").unwrap();
+    let mut lines = told.lines().skip(3);
+    let row: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(row, ["VM", "3", "orphaned", "4", "0x1000", "4", "0x2000", "0x2000"], "{told}");
+    assert_eq!(lines.nth(1).unwrap(), "1 address spaces, 1 orphaned, at 1.500 ms");
+    assert!(
+        lines.next().unwrap().starts_with("error: OrphanVm at 1.200 ms: VM 3 is orphaned"),
+        "{told}"
+    );
+    assert!(told.contains("object 7") && told.contains("at 0x4038"), "{told}");
 }
