@@ -27,6 +27,7 @@ mod modules;
 mod packages;
 mod qemu;
 mod restarts;
+mod rules;
 mod scenario;
 mod scratch;
 mod screen;

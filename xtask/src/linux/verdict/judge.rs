@@ -3,6 +3,7 @@
 use gen8_spec::engine::EngineId;
 use gen8_spec::sku;
 
+use super::super::rules::Rules;
 use super::super::screen::Sought;
 use super::super::{census, restarts};
 use super::{Outcome, Verdict, outcome};
@@ -42,6 +43,7 @@ impl Verdict {
         faults.extend(self.census.faults());
         faults.extend(self.restarts.faults());
         faults.extend(self.faults_of_views(asked));
+        faults.extend(self.rules.iter().flat_map(Rules::faults));
         if self.state.garbled > 0 {
             faults.push("a check's answer cannot be understood".into());
         }

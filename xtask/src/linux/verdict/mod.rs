@@ -19,6 +19,7 @@ pub(super) use self::kernel_log::{is_broken, is_graphics_trouble, time_stamp};
 use super::census::Census;
 use super::control::Accesses;
 use super::restarts::Restarts;
+use super::rules::Rules;
 use super::screen::Sought;
 use super::views::Views;
 
@@ -56,6 +57,9 @@ pub(super) struct Verdict {
     /// The kernel's view beside the device's, where an agent streamed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) views: Option<Views>,
+    /// What i915 broke of the table of rules, by the device's account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rules: Option<Rules>,
     /// Lines of warning level and above from i915 and DRM.
     pub(super) i915_warnings: Vec<String>,
     /// i915's lines about hangs and resets that a check caused on purpose.
@@ -175,10 +179,17 @@ impl Verdict {
             }
             "tainted" => self.tainted = rest.parse().ok(),
             "wedged" => self.wedged = Some(rest.trim() != "0"),
-            "done" => self.finished = true,
+            "done" => self.finish(),
             // Progress that is for the reader of the log.
             _ => {}
         }
+    }
+
+    /// The guest has got to its end: nothing is submitted any more.
+    fn finish(&mut self) {
+        self.finished = true;
+        let kernel = self.kernel.as_deref().unwrap_or_default();
+        self.rules = self.state.control.as_deref().map(|control| Rules::ask(control, kernel));
     }
 
     fn check(&mut self, answer: &str) {

@@ -1,0 +1,202 @@
+//! The rules that i915 broke, by the device's account, and why those that are known are no reason to
+//! worry (docs/rules.md).
+
+mod explained;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::control;
+use explained::{Explanation, explanation};
+
+/// What the server says, or why it says nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Rules {
+    Judged(Judged),
+    NotAsked { error: String },
+}
+
+/// What the driver broke, explained or not, and how many rules clients' batches broke.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Judged {
+    /// Rules of the table.
+    checks: usize,
+    unexplained: Vec<Broken>,
+    explained: Vec<Explained>,
+    /// By batches without privilege, which a driver cannot prevent.
+    by_clients: Vec<Broken>,
+}
+
+/// A rule, how often it was broken, and where first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Broken {
+    rule: String,
+    count: u64,
+    place: String,
+}
+
+/// A rule whose breaches are known, and why they are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Explained {
+    rule: String,
+    count: u64,
+    why: &'static str,
+}
+
+/// The answer to `rules`.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Answer {
+    rules: Vec<Report>,
+    checks: usize,
+}
+
+/// One rule that was broken.
+#[derive(Clone, Debug, Deserialize)]
+struct Report {
+    id: String,
+    culprit: String,
+    count: u64,
+    places: Vec<(Hit, u64)>,
+}
+
+/// A place where it was.
+#[derive(Clone, Debug, Deserialize)]
+struct Hit {
+    by: String,
+    detail: u64,
+    register: Option<String>,
+}
+
+impl Rules {
+    /// Asks the server at the control socket; `kernel` is the release that ran.
+    pub(super) fn ask(control: &Path, kernel: &str) -> Rules {
+        match control::execute::<Answer>(control, "rules") {
+            Ok(answer) => Rules::Judged(answer.judge(kernel)),
+            Err(error) => Rules::NotAsked { error: format!("{error:#}") },
+        }
+    }
+
+    /// What is not as it should be.
+    pub(super) fn faults(&self) -> Vec<String> {
+        match self {
+            Rules::Judged(judged) => judged.unexplained.iter().map(Broken::fault).collect(),
+            Rules::NotAsked { error } => vec![format!("the rules were not asked for: {error}")],
+        }
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> Vec<String> {
+        let Rules::Judged(Judged { checks, unexplained, explained, by_clients }) = self else {
+            return Vec::new();
+        };
+        let (bad, known, clients) = (unexplained.len(), explained.len(), by_clients.len());
+        let mut lines = vec![format!(
+            "conformance     {checks} rules: {bad} broken, {known} broken and explained; {clients} broken by clients' batches"
+        )];
+        lines.extend(unexplained.iter().map(|broken| format!("  {}", broken.fault())));
+        let known = explained.iter().map(|Explained { rule, count, why }| {
+            format!("  {rule}: {count} times, explained: {why}")
+        });
+        lines.extend(known);
+        lines
+    }
+}
+
+impl Answer {
+    fn judge(self, kernel: &str) -> Judged {
+        let mut judged = Judged { checks: self.checks, ..Judged::default() };
+        for report in self.rules {
+            if report.culprit == "client" {
+                judged.by_clients.push(report.broken());
+            } else if let Some(Explanation { why, .. }) = explanation(&report, kernel) {
+                judged.explained.push(Explained { rule: report.id, count: report.count, why });
+            } else {
+                judged.unexplained.push(report.broken());
+            }
+        }
+        judged
+    }
+}
+
+impl Report {
+    fn broken(&self) -> Broken {
+        let place = self.places.first().map_or_else(String::new, |(hit, _)| hit.text());
+        Broken { rule: self.id.clone(), count: self.count, place }
+    }
+
+    /// Whether all places are known, and all of those `known` says yes to.
+    fn all(&self, known: impl Fn(&Hit) -> bool) -> bool {
+        let told: u64 = self.places.iter().map(|(_, count)| count).sum();
+        told == self.count && self.places.iter().all(|(hit, _)| known(hit))
+    }
+}
+
+impl Hit {
+    fn text(&self) -> String {
+        let name = self.register.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        format!("{:#x}{name} by {}", self.detail, self.by)
+    }
+}
+
+impl Broken {
+    fn fault(&self) -> String {
+        let Broken { rule, count, place } = self;
+        format!("the rule {rule} was broken {count} times, first: {place}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// One rule, broken at these details.
+    fn judged(rule: &str, culprit: &str, details: &[u64], kernel: &str) -> Judged {
+        let hit = |detail: &u64| json!([{"at_ns": 1, "by": "CPU", "detail": detail}, 1]);
+        let places: Vec<_> = details.iter().map(hit).collect();
+        let count = details.len();
+        let report = json!({"id": rule, "culprit": culprit, "count": count, "places": places});
+        let answer = json!({"rules": [report], "checks": 60});
+        serde_json::from_value::<Answer>(answer).unwrap().judge(kernel)
+    }
+
+    #[test]
+    fn what_is_not_explained_is_a_fault_and_what_a_client_did_is_none() {
+        let bad = Rules::Judged(judged("elsp-two-pending", "driver", &[5], "6.1.0-50-amd64"));
+        let fault = "the rule elsp-two-pending was broken 1 times, first: 0x5 by CPU";
+        assert_eq!(bad.faults(), [fault]);
+        assert!(bad.text()[0].contains("60 rules: 1 broken, 0 broken and explained"));
+        let client = Rules::Judged(judged("ggtt-in-user-batch", "client", &[5], "6.1.0"));
+        assert!(client.faults().is_empty());
+        assert!(client.text()[0].ends_with("1 broken by clients' batches"));
+    }
+
+    #[test]
+    fn an_explanation_holds_for_its_places_and_kernels_only() {
+        let priority = |details: &[u64], kernel: &str| {
+            let judged = judged("elsp-descriptor-reserved", "driver", details, kernel);
+            (judged.explained.len(), judged.unexplained.len())
+        };
+        assert_eq!(priority(&[0x20_fffe_853d], "6.1.0-50-amd64"), (1, 0));
+        assert_eq!(priority(&[0x20_fffe_853d, 0x20_fffe_893d], "6.1.0-50-amd64"), (0, 1));
+        assert_eq!(priority(&[0x20_fffe_853d], "5.10.0-32-amd64"), (0, 1));
+        let mut more = Report {
+            id: "elsp-descriptor-reserved".into(),
+            culprit: "driver".into(),
+            count: 1,
+            places: vec![(Hit { by: "CPU".into(), detail: 0x400, register: None }, 1)],
+        };
+        assert!(explanation(&more, "6.1.0").is_some());
+        more.count = 17;
+        assert!(explanation(&more, "6.1.0").is_none(), "not all places are known");
+    }
+
+    #[test]
+    fn a_server_that_does_not_tell_is_a_fault() {
+        let rules = Rules::ask(Path::new("/nowhere/at/all"), "6.1.0");
+        assert_eq!((rules.faults().len(), rules.text().len()), (1, 0));
+    }
+}
