@@ -116,7 +116,7 @@ guest_rules! {
     RingCtlReserved = "ring-ctl-reserved" in RULES,
     /// Both elements of a list are the same context, or have the same id. Detail: descriptor.
     ElspContextTwice = "elsp-context-twice" in RULES,
-    /// A descriptor has bits that mean nothing. Detail: descriptor.
+    /// A descriptor has bits that mean nothing. Detail: its bits below LRCA.
     ElspDescriptorReserved = "elsp-descriptor-reserved" in RULES,
     /// A context was submitted that another engine has. Detail: descriptor.
     ContextOnTwoEngines = "context-on-two-engines" in RULES,

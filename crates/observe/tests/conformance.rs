@@ -175,7 +175,7 @@ fn what_is_kept_is_bounded_and_what_is_counted_is_not() {
     }
     let reports = conformance.reports();
     let asleep = reports.iter().find(|report| report.id == "access-without-forcewake").unwrap();
-    assert_eq!((asleep.count, asleep.places.len()), (0x200, 16));
+    assert_eq!((asleep.count, asleep.places.len()), (0x200, 64));
 }
 
 #[test]

@@ -38,6 +38,10 @@ pub static RULES: &[Rule] = &[
     Rule::storage("WRPLL_CTL2", 0x4_6060),
     Rule::storage("PORT_CLK_SEL", 0x4_6100).array(5, 4),
     Rule::storage("TRANS_CLK_SEL", 0x4_6140).array(3, 4),
+    // What i915 wants to be off before the display's clocks stop (`display/intel_display_power.c`,
+    // `assert_can_disable_lcpll`).
+    Rule::storage("BLC_PWM_CPU_CTL2", 0x4_8250),
+    Rule::storage("UTIL_PIN_CTL", 0x4_8400),
     // Transcoders, pipes and planes; index 15 of the first is the EDP transcoder.
     Rule::storage("TRANS_DDI_FUNC_CTL", 0x6_0400).array(3, 0x1000),
     Rule::storage("TRANS_DDI_FUNC_CTL_EDP", 0x6_f400),
@@ -64,6 +68,8 @@ pub static RULES: &[Rule] = &[
     Rule::storage("SBI_CTL_STAT", SBI_CTL_STAT),
     Rule::storage("PCH_RAWCLK_FREQ", 0xc_6204),
     Rule::storage("PCH_PP_STATUS", 0xc_7200).array(5, 4),
+    Rule::storage("BLC_PWM_PCH_CTL1", 0xc_8250),
+    Rule::storage("PCH_GTC_CTL", 0xe_7000),
     Rule::storage("TRANS_CHICKEN1", 0xf_0060),
     // Memory controller: latencies, of which no watermark is made without a monitor.
     Rule::read_only("MCH_SSKPD", super::outputs::MCH_SSKPD, 0).array(2, 4),

@@ -138,6 +138,7 @@ pub static RULES: &[Rule] = &[
     Rule::storage("HSW_PWR_WELL_CTL6", 0x4_5414),
     Rule::storage("HSW_NDE_RSTWRN_OPT", 0x4_6408),
     Rule::storage("LCPLL_CTL", mmio::LCPLL_CTL).with_reset(LCPLL_LOCK),
+    Rule::storage("D_COMP_BDW", 0x13_8144),
     // Stolen memory: none is reserved.
     Rule::read_only("GEN6_STOLEN_RESERVED", 0x10_82c0, 0),
     // Mirror of the host bridge: memory controller and package.

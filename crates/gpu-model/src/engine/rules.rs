@@ -242,7 +242,7 @@ fn check_elements([first, second]: Elements, tell: Tell<'_>) {
     }
     for element in [first, second].into_iter().filter(|element| element.is_valid()) {
         if element.0 & ContextDescriptor::RESERVED != 0 {
-            tell(GuestRule::ElspDescriptorReserved, element.0);
+            tell(GuestRule::ElspDescriptorReserved, element.0 & PAGE_OFFSET);
         }
     }
 }

@@ -192,7 +192,7 @@ fn lists_must_not_name_a_context_twice_nor_one_that_another_engine_has() {
     }
     let reserved = ContextDescriptor(two.descriptor.0 | 1 << 9);
     bench.submit_raw(BCS, reserved, ContextDescriptor(0));
-    let detail = reserved.0;
+    let detail = reserved.0 & 0xfff;
     let expected = (GuestRule::ElspDescriptorReserved, Origin::Cpu, detail);
     assert!(told(&mut bench).contains(&expected));
 }

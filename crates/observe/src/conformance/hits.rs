@@ -11,7 +11,7 @@ use crate::names::register_name;
 use crate::{Finding, Severity};
 
 /// Different places that are kept of a rule; of more, only the number is.
-const PLACES: usize = 16;
+const PLACES: usize = 64;
 
 /// Whose work broke a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub struct RuleReport {
     pub first: Hit,
     /// The last time.
     pub last: Hit,
-    /// The first 16 different places, with how often each.
+    /// The first 64 different places, with how often each.
     pub places: Vec<(Hit, u64)>,
 }
 

@@ -1,6 +1,11 @@
 //! Breaches of rules that stock kernels are known for, each with its reason. docs/rules.md shows them.
 
+use std::ops::Range;
+
+use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::ContextDescriptor;
+use gen8_spec::mmio::ring;
+use gen8_spec::registers::{Rule, outputs};
 
 use super::{Hit, Report};
 
@@ -15,16 +20,57 @@ pub(super) struct Explanation {
 }
 
 /// All that is known.
-pub(super) const KNOWN: &[Explanation] = &[Explanation {
-    rule: "elsp-descriptor-reserved",
-    kernels: &["6.1.", "6.12.", "7."],
-    meant: |hit| {
-        const PRIORITY: u64 = 3 << 9;
-        hit.detail & ContextDescriptor::RESERVED & !PRIORITY == 0
+pub(super) const KNOWN: &[Explanation] = &[
+    Explanation {
+        rule: "elsp-descriptor-reserved",
+        kernels: &["6.1.", "6.12.", "7."],
+        meant: |hit| {
+            const PRIORITY: u64 = 3 << 9;
+            hit.detail & ContextDescriptor::RESERVED & !PRIORITY == 0
+        },
+        why: "i915 gives contexts of every render engine a priority, in bits that mean one from Gen12 on \
+              (gt/intel_engine_cs.c: I915_ENGINE_HAS_EU_PRIORITY); harmless",
     },
-    why: "i915 gives contexts of every render engine a priority, in bits that mean one from Gen12 on \
-          (gt/intel_engine_cs.c, I915_ENGINE_HAS_EU_PRIORITY); harmless",
-}];
+    Explanation {
+        rule: "access-without-forcewake",
+        kernels: &[],
+        meant: |hit| {
+            let offset = u32::try_from(hit.detail).unwrap_or(u32::MAX);
+            let of_engine =
+                EngineId::ALL.iter().filter_map(|id| offset.checked_sub(id.mmio_base()));
+            let mut submission = of_engine.filter(|at| [ring::ELSP, ring::CSB_PTR].contains(at));
+            submission.next().is_some() || POWER.contains(&offset)
+        },
+        why: "i915 writes the submit port and the registers of RPS and RC6 raw while it keeps the GT out of \
+              RC6 by other means than forcewake, and reads CSB_PTR to let time pass \
+              (gt/intel_execlists_submission.c: write_desc, process_csb; gt/intel_rps.c and \
+              gt/intel_rc6.c: set); no hardware loses these",
+    },
+    Explanation {
+        rule: "unknown-register",
+        kernels: &[],
+        meant: |hit| {
+            let offset = u32::try_from(hit.detail).unwrap_or(u32::MAX);
+            let mut of_outputs = outputs::RULES.iter().map(registers_of);
+            PLANES.contains(&offset) || of_outputs.any(|mut offsets| offsets.any(|at| at == offset))
+        },
+        why: "registers of pipes, planes and frame buffer compression that the model has only where the \
+              server was given outputs: 5.10 reads them for an error state (display/intel_display.c: \
+              intel_display_capture_error_state), 6.12 and later turn compression off at resets",
+    },
+];
+
+/// The registers of a rule.
+fn registers_of(rule: &Rule) -> impl Iterator<Item = u32> + use<> {
+    let Rule { offset, count, stride, .. } = *rule;
+    (0..count).map(move |n| offset + n * stride)
+}
+
+/// Registers of transcoders, pipes and planes (i915 `i915_reg.h`, HTOTAL to _PLANE_CTL_4).
+const PLANES: Range<u32> = 0x6_0000..0x8_0000;
+
+/// Registers of RPS and RC6 (i915 `gt/intel_gt_regs.h`, GEN6_RPNSWREQ to GEN6_RC6_THRESHOLD).
+const POWER: Range<u32> = 0xa000..0xa100;
 
 /// The explanation of all breaches of a rule.
 pub(super) fn explanation(report: &Report, kernel: &str) -> Option<&'static Explanation> {
