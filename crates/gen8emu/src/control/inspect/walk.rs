@@ -1,12 +1,10 @@
-//! `walk`: one address through the page tables, entry by entry. The walk is the device's own, over memory
-//! that notes what is read.
-
-use std::cell::RefCell;
+//! `walk`: one address through the page tables, entry by entry. The walk is the device's own, with the
+//! entries that it read.
 
 use gen8_spec::PAGE_SHIFT;
 use gen8_spec::pci::BAR0_GGTT_OFFSET;
 use gpu_model::Gpu;
-use ppgtt::{Access, Level, Levels, PageTableRoot, PhysicalMemory};
+use ppgtt::{Level, Levels, PageTableRoot, PhysicalMemory, Trace};
 use serde::{Deserialize, Serialize};
 
 use super::Subject;
@@ -104,13 +102,12 @@ pub(super) fn through_ppgtt<M: PhysicalMemory>(
     root: &PageTableRoot,
     memory: &M,
 ) -> Walk {
-    let notes = Notes { memory, read: RefCell::default() };
-    let result = ppgtt::walk(&notes, root, address, Access::Read);
+    let Trace { entries, result } = ppgtt::trace(memory, root, address);
     let first = match root.levels() {
         Levels::Three => FIRST_OF_THREE,
         Levels::Four => 0,
     };
-    let steps = LEVELS.iter().skip(first).zip(notes.read.into_inner());
+    let steps = LEVELS.iter().skip(first).zip(entries);
     let steps = steps.map(|(level, (entry_address, entry))| {
         let index = level.index(address) as u64;
         Step { table: level.name().to_owned(), index, entry_address, entry }
@@ -148,30 +145,4 @@ fn through_ggtt(address: u64, gpu: &Gpu) -> Walk {
 
 fn is_ram<M: PhysicalMemory>(memory: &M, physical: u64) -> bool {
     memory.read_u32(physical & !3).is_some()
-}
-
-/// Memory that notes which entries are read.
-struct Notes<'a, M> {
-    memory: &'a M,
-    read: RefCell<Vec<(u64, Option<u64>)>>,
-}
-
-impl<M: PhysicalMemory> PhysicalMemory for Notes<'_, M> {
-    fn read_u64(&self, address: u64) -> Option<u64> {
-        let entry = self.memory.read_u64(address);
-        self.read.borrow_mut().push((address, entry));
-        entry
-    }
-
-    fn write_u64(&self, _: u64, _: u64) -> bool {
-        false
-    }
-
-    fn read_u32(&self, address: u64) -> Option<u32> {
-        self.memory.read_u32(address)
-    }
-
-    fn write_u32(&self, _: u64, _: u32) -> bool {
-        false
-    }
 }
