@@ -31,6 +31,9 @@ pub struct BootOptions {
     pub log_level: log::LevelFilter,
     /// Whether stories are told ([`Line::story`]).
     pub stories: bool,
+    /// Who hears of the device's writes, with the CPU's instruction pointers. Stories need one: without it
+    /// they have one of their own.
+    pub provenance: Option<Provenance>,
     /// A guest that reports no case for so long is ended, whatever it logs.
     pub case_limit: Duration,
 }
@@ -44,6 +47,7 @@ impl BootOptions {
             ram_size: board::RAM_SIZE,
             log_level: log::LevelFilter::Warn,
             stories: false,
+            provenance: None,
             case_limit: Duration::from_secs(60),
         }
     }
@@ -92,11 +96,13 @@ pub fn boot(
     let ram = GuestRam::new(vm.memory().clone()).map_err(|error| ram_error(error.to_string()))?;
     let mut gpu = Gpu::new(options.gpu.clone(), ram.clone());
     let mut observers = Observers::new().with(Census::new(ram, census.clone()));
-    let teller = options.stories.then(|| {
-        let provenance = Provenance::new();
+    let wanted = options.stories.then(Provenance::new);
+    let provenance = options.provenance.clone().or(wanted);
+    if let Some(provenance) = &provenance {
         observers.push(provenance.clone());
-        tell_story(&mut observers, options.gpu.sku, &provenance)
-    });
+    }
+    let told = provenance.as_ref().filter(|_| options.stories);
+    let teller = told.map(|told| tell_story(&mut observers, options.gpu.sku, told));
     gpu.set_observer(Some(Box::new(observers)));
     let interrupts = KvmInterrupts::new(vm.interrupt_handle());
     let device = Arc::new(Device::new(gpu, Box::new(interrupts)));
@@ -106,7 +112,7 @@ pub fn boot(
     // One report a case: a guest that prints more of them makes no progress.
     let mut reports_due = command_line.lines().count();
     let make_bus = |progress: Progress<Line>| {
-        BoardBus::new(PciBus::new(device), move |text| {
+        BoardBus::new(PciBus::new(device), provenance, move |text| {
             let teller = teller.as_ref().filter(|_| is_report(&text));
             let story = teller.and_then(|teller| teller.take().pop());
             progress.send(Line { text, census: census.take(), story });

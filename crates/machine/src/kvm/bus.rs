@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use observe::provenance::Provenance;
+
 use super::pci_bus::PciBus;
 use super::serial::Com1;
 use super::vcpu::Bus;
@@ -10,12 +12,14 @@ use super::vcpu::Bus;
 pub(super) struct BoardBus<F: FnMut(String)> {
     pci: PciBus,
     com1: Com1<F>,
+    /// Who is told where the CPU is when it writes to a device.
+    provenance: Option<Provenance>,
 }
 
 impl<F: FnMut(String)> BoardBus<F> {
     /// A board; `on_line` gets each line that the guest sends on COM1.
-    pub(super) fn new(pci: PciBus, on_line: F) -> Self {
-        BoardBus { pci, com1: Com1::new(on_line) }
+    pub(super) fn new(pci: PciBus, provenance: Option<Provenance>, on_line: F) -> Self {
+        BoardBus { pci, com1: Com1::new(on_line), provenance }
     }
 }
 
@@ -44,7 +48,14 @@ impl<F: FnMut(String)> Bus for BoardBus<F> {
         self.pci.memory_read(address, data);
     }
 
-    fn mmio_write(&mut self, address: u64, data: &[u8]) {
+    fn mmio_write(&mut self, address: u64, data: &[u8], instruction: Option<u64>) {
+        if let Some(provenance) = &self.provenance {
+            provenance.set_instruction(instruction);
+        }
         self.pci.memory_write(address, data);
+    }
+
+    fn wants_instruction(&self) -> bool {
+        self.provenance.is_some()
     }
 }

@@ -88,7 +88,7 @@ impl Bus for ExitPort {
         data.fill(0xff);
     }
 
-    fn mmio_write(&mut self, _address: u64, _data: &[u8]) {}
+    fn mmio_write(&mut self, _address: u64, _data: &[u8], _instruction: Option<u64>) {}
 }
 
 /// Named as all tests that need KVM: see `cargo xtask test`.

@@ -18,6 +18,9 @@ const KICK_INTERVAL: Duration = Duration::from_millis(2);
 /// Messages that wait for the caller's thread; a guest that sends more has to wait for it.
 const MESSAGES_MAX: usize = 256;
 
+/// Most bytes that an exit for memory that is not RAM carries (`kvm_run::mmio::data`).
+const MMIO_BYTES: usize = 8;
+
 /// What lies behind the CPU's exits. Reads that nobody answers give all ones, as on a PC.
 pub(super) trait Bus {
     /// An `in`; `data` holds the bytes to fill, one access or a string of them.
@@ -26,8 +29,13 @@ pub(super) trait Bus {
     fn port_write(&mut self, port: u16, data: &[u8]) -> ControlFlow<u8>;
     /// A load from memory that is not RAM.
     fn mmio_read(&mut self, address: u64, data: &mut [u8]);
-    /// A store to memory that is not RAM.
-    fn mmio_write(&mut self, address: u64, data: &[u8]);
+    /// A store to memory that is not RAM, with the CPU's instruction pointer if
+    /// [`Bus::wants_instruction`]. It is behind the store: KVM has finished the instruction by then.
+    fn mmio_write(&mut self, address: u64, data: &[u8], instruction: Option<u64>);
+    /// Whether stores come with the instruction pointer, which costs a system call each.
+    fn wants_instruction(&self) -> bool {
+        false
+    }
 }
 
 /// How the guest ended.
@@ -154,7 +162,11 @@ fn run_once(vcpu: &mut VcpuFd, bus: &mut impl Bus) -> ControlFlow<Result<End, Kv
             return ControlFlow::Continue(());
         }
         Ok(VcpuExit::MmioWrite(address, data)) => {
-            bus.mmio_write(address, data);
+            // Asking for registers needs the CPU, and with it what the exit lent.
+            let (mut store, len) = ([0; MMIO_BYTES], data.len().min(MMIO_BYTES));
+            store[..len].copy_from_slice(&data[..len]);
+            let instruction = bus.wants_instruction().then(|| rip(vcpu));
+            bus.mmio_write(address, &store[..len], instruction);
             return ControlFlow::Continue(());
         }
         // With the in-kernel controllers KVM waits in the kernel on HLT; this is for completeness.

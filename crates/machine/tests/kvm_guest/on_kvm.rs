@@ -7,9 +7,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use driver::Policy;
+use gen8_spec::mmio;
 use gpu_model::GpuConfig;
 use machine::kvm::{BootOptions, KvmError, boot, probe};
 use machine::{MachineKind, RunOptions, run_cases};
+use observe::provenance::{Place, Provenance, Writer};
 use scenarios::{Case, CaseReport, Levels, ScenarioId, SubmissionMode};
 
 /// The image, if tests can run here.
@@ -24,6 +26,9 @@ fn firmware() -> Option<Vec<u8>> {
     };
     Some(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
+
+/// Of the largest GGTT.
+const GGTT_ENTRIES: u64 = 1 << 20;
 
 /// Not by `println!`, which the test harness keeps to itself when a test does not fail.
 fn say_skipped(reason: &str) {
@@ -186,6 +191,27 @@ fn requests_complete_by_interrupts_that_reach_the_guest() {
         let told = lines.iter().find_map(|line| line.strip_suffix(" interrupts")?.rsplit_once(' '));
         let count: u32 = told.unwrap_or_else(|| panic!("{lines:?}")).1.parse().unwrap();
         assert!(count > 0, "{submission}: no MSI came");
+    }
+}
+
+#[test]
+fn a_write_of_a_register_is_told_with_the_instruction_behind_it() {
+    let Some(firmware) = firmware() else { return };
+    let provenance = Provenance::new();
+    let options = BootOptions { provenance: Some(provenance.clone()), ..options(0x1616) };
+    let case = flink_and_exit(Policy::V4NoWait)[0];
+    let (end, _) = run(&firmware, &case.to_string(), &options);
+    end.unwrap();
+    let written = |place: &Place| !provenance.who_wrote(*place).is_empty();
+    let entry = (0..GGTT_ENTRIES).map(Place::Ggtt).find(written);
+    for place in [Place::Register(mmio::FORCEWAKE_MT), entry.expect("a GGTT entry")] {
+        let writes = provenance.who_wrote(place);
+        assert!(!writes.is_empty(), "{place:?}");
+        for write in writes {
+            let Writer::CpuAt(rip) = write.by else { panic!("{place:?}: {write}") };
+            let code = board::FIRMWARE_BASE..board::FIRMWARE_BASE + (4 << 20);
+            assert!(code.contains(&rip), "{write}");
+        }
     }
 }
 
