@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use observe::AddressSpaces;
-use observe::kernel::{KernelView, Stream};
+use observe::kernel::{KernelSnapshot, KernelView, Stream};
+use observe::story::StoryObserver;
 use observe::views::{Comparison, DeviceSnapshot, Views};
 use serde::Serialize;
 
@@ -40,6 +41,8 @@ pub(crate) struct Agent {
     spaces: AddressSpaces,
     kernel: KernelView,
     compared: Arc<Mutex<Compared>>,
+    /// Takes the kernel's word at settle points.
+    story: Option<StoryObserver>,
     /// How long the views may take to agree at a settle point.
     patience: Duration,
 }
@@ -79,7 +82,12 @@ impl Agent {
     /// Of `device`, and of the address spaces that it loaded.
     pub(crate) fn new(device: Held, spaces: AddressSpaces) -> Agent {
         let (kernel, compared) = (KernelView::new(), Arc::default());
-        Agent { device, spaces, kernel, compared, patience: PATIENCE }
+        Agent { device, spaces, kernel, compared, story: None, patience: PATIENCE }
+    }
+
+    /// The same, which gives a story of the device the kernel's word for its address spaces.
+    pub(crate) fn telling(self, story: Option<StoryObserver>) -> Agent {
+        Agent { story, ..self }
     }
 
     /// Listens at `path`, which only our user can connect to, in the background until the process ends.
@@ -97,7 +105,7 @@ impl Agent {
 
     /// What both views say, at the settle points and now.
     pub(crate) fn report(&self) -> Report {
-        let now = self.compare();
+        let (_, now) = self.compare();
         let compared = self.compared();
         let settled = compared.settled.iter().cloned().collect();
         let agent = self.kernel.snapshot().stream;
@@ -105,7 +113,7 @@ impl Agent {
     }
 
     /// The device is locked for copies only: tables are memory.
-    fn compare(&self) -> Comparison {
+    fn compare(&self) -> (KernelSnapshot, Comparison) {
         let kernel = self.kernel.snapshot();
         let memory = self.device.look(|gpu| gpu.memory().clone());
         let contents = self.spaces.contents(&memory);
@@ -113,7 +121,8 @@ impl Agent {
         each_entry(&self.device, |_, entry| ggtt.push(entry));
         let device = DeviceSnapshot { contents, ggtt };
         let at_ns = self.now_ns();
-        self.compared().views.compare(&kernel, &device, at_ns)
+        let comparison = self.compared().views.compare(&kernel, &device, at_ns);
+        (kernel, comparison)
     }
 
     fn now_ns(&self) -> u64 {
@@ -169,9 +178,12 @@ impl Agent {
         output: &mut impl Write,
         waiting: &mut VecDeque<(String, Instant)>,
     ) -> io::Result<()> {
-        let comparison = self.compare();
+        let (kernel, comparison) = self.compare();
         let is_over =
             |(_, since): &(String, Instant)| comparison.equal || since.elapsed() >= self.patience;
+        if let Some(story) = self.story.as_ref().filter(|_| waiting.front().is_some_and(is_over)) {
+            story.kernel_says(comparison.at_ns, &kernel, &comparison);
+        }
         while waiting.front().is_some_and(is_over) {
             let Some((name, since)) = waiting.pop_front() else { break };
             writeln!(output, "settled {name} {}", verdict(&comparison))?;
@@ -223,7 +235,8 @@ mod tests {
         let gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), GuestRam::empty());
         let device = Held::Still(Arc::new(Mutex::new(gpu)));
         let patience = Duration::from_millis(200);
-        let agent = Agent { patience, ..Agent::new(device, AddressSpaces::new()) };
+        let agent = Agent::new(device, AddressSpaces::new()).telling(Some(StoryObserver::new("")));
+        let agent = Agent { patience, ..agent };
         let name = format!("gen8emu-agent-{test}-{}", std::process::id());
         let path: PathBuf = std::env::temp_dir().join(name);
         let socket = agent.listen(&path).unwrap();
@@ -265,5 +278,7 @@ mod tests {
         assert_eq!(answer(&stream), "settled here 1 differences, 0 orphaned\n");
         let report = agent.report();
         assert_eq!((report.agent.errors, report.now.equal), (1, false));
+        let story = agent.story.expect("set").story(0);
+        assert_eq!(story.findings, report.settled[0].comparison.findings, "the story has them too");
     }
 }

@@ -39,8 +39,10 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     server.set_polling(arguments.poll);
     server.set_aperture_writes(aperture_writes(arguments));
     let device = || Held::Running(Arc::clone(server.device()));
-    let agent =
-        arguments.agent.as_ref().map(|path| (path, Agent::new(device(), watch.spaces.clone())));
+    let agent = arguments
+        .agent
+        .as_ref()
+        .map(|path| (path, Agent::new(device(), watch.spaces.clone()).telling(watch.story())));
     // The sockets are removed when we end.
     let _agent = agent.as_ref().map(|(path, agent)| agent.listen(path)).transpose()?;
     let agent = agent.map(|(_, agent)| agent);

@@ -91,6 +91,11 @@ impl Watch {
         self.close.as_ref().ok_or(NotWatched)
     }
 
+    /// The observer that tells what happened, if it watches.
+    pub(crate) fn story(&self) -> Option<StoryObserver> {
+        self.close.as_ref().map(|close| close.story.clone())
+    }
+
     /// What all of them found, oldest first.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let mut findings = self.rules.findings();
