@@ -9,6 +9,8 @@
 //! * a step keeps to its budget of commands and to a limit of processor time;
 //! * an instruction error that an engine's ESR tells of was an event of that engine;
 //! * at the end the device answers, and after a full reset the engine runs a batch.
+//!
+//! [`recording`] is another: its bytes are files, and what counts is that each is refused or replays.
 
 mod blits;
 mod commands;
@@ -16,5 +18,7 @@ pub mod guest;
 mod input;
 pub mod machine;
 pub mod ram;
+mod recording;
 
 pub use guest::{commands, traffic};
+pub use recording::recording;

@@ -29,11 +29,17 @@ fn every_seed_of_traffic_runs_to_its_end() {
 }
 
 #[test]
+fn every_seed_of_recording_runs_to_its_end() {
+    replay("recording", fuzz::recording);
+}
+
+#[test]
 fn every_input_of_one_byte_value_runs_to_its_end() {
     for byte in 0..=u8::MAX {
         for len in [0, 1, 7, 300] {
             fuzz::commands(&vec![byte; len]);
             fuzz::traffic(&vec![byte; len]);
+            fuzz::recording(&vec![byte; len]);
         }
     }
 }

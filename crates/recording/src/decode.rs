@@ -17,8 +17,8 @@ const LONGEST_EDID: usize = 256 * 128;
 /// Most bytes of a mark and of its kind.
 pub(crate) const LONGEST_MARK: usize = 64 << 10;
 pub(crate) const LONGEST_KIND: usize = 64;
-/// Most commands of one step: a device that was given more could not be stopped for seconds.
-const LARGEST_BUDGET: u32 = 1 << 24;
+/// Most commands of one step: machines give some hundreds.
+pub(crate) const LARGEST_BUDGET: u32 = 1 << 16;
 
 /// A record, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use gpu_model::memory::MemoryChange;
 use thiserror::Error;
 
 use crate::block::{Base, Block, Kind};
-use crate::decode::{LONGEST_KIND, LONGEST_MARK};
+use crate::decode::{LARGEST_BUDGET, LONGEST_KIND, LONGEST_MARK};
 use crate::encode::{Cursor, Encoder};
 use crate::header::Header;
 use crate::reader::MOST_CHANGES;
@@ -177,6 +177,10 @@ impl Journal for Recorder {
         }
         if self.marks.any.load(Ordering::Relaxed) {
             self.take_marks();
+        }
+        if matches!(input, &Input::Step { budget } if budget > LARGEST_BUDGET) {
+            self.lost("a step of more commands than a recording takes");
+            return;
         }
         self.inputs += 1;
         self.open = true;
