@@ -107,6 +107,7 @@ pub(crate) const ALL: &[Bench] = &[
     execlists::ELSP_TO_CSB,
     context::CONTEXT_CYCLE,
     recorded::RECORD_OVERHEAD,
+    recorded::RECORD_IN_PROCESS,
     scan_out::SCANOUT_XTILE,
     scan_out::SCANOUT_IDLE,
     server::MMIO_READ_RTT,

@@ -1,7 +1,10 @@
-//! `record_overhead`: what a recording costs the device's users.
+//! `record_overhead` and `record_in_process`: what a recording costs the device's users.
+
+mod served;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use driver::{ClientId, Config, Driver, ExecBuffer, ExecObject, Handle, Policy};
@@ -12,16 +15,28 @@ use gpu_model::{GpuConfig, Journal};
 use machine::InProcess;
 use recording::{Recorder, RecorderHandle};
 
+use self::served::Served;
 use super::measure::Pair;
 use super::{Bench, Target, Unit, measure};
 
+/// As a guest's batches go: through the server. What the guest's own driver does comes on top for both.
 pub(super) const RECORD_OVERHEAD: Bench = Bench {
     name: "record_overhead",
-    about: "a batch through the driver, from execbuffer to its end, recorded to a file",
+    about: "a batch through the server's socket, from the ELSP writes to the CSB entry, recorded to a file",
     limit: "the same without a recording",
     unit: Unit::Microseconds,
     target: Target::Ratio(1.10),
-    run: record_overhead,
+    run: through_server,
+};
+
+/// Nothing is in the way here: no guest, no socket, no other thread.
+pub(super) const RECORD_IN_PROCESS: Bench = Bench {
+    name: "record_in_process",
+    about: "a batch through our driver in process, recorded to a file",
+    limit: "the same without a recording",
+    unit: Unit::Microseconds,
+    target: Target::Ratio(2.0),
+    run: in_process,
 };
 
 /// A GT2 part.
@@ -41,8 +56,7 @@ struct Program {
 
 impl Program {
     fn new(journal: Option<Box<dyn Journal>>) -> Result<Program> {
-        let config = GpuConfig::by_device_id(DEVICE_ID).context("no such part")?;
-        let machine = InProcess::with_journal(config, RAM, journal, |_| None)?;
+        let machine = InProcess::with_journal(config()?, RAM, journal, |_| None)?;
         let mut driver = Driver::new(machine, Config::for_policy(Policy::V4NoWait))?;
         let client = driver.open()?;
         let batch = driver.gem_create(client, PAGE_SIZE)?;
@@ -65,12 +79,19 @@ impl Program {
     }
 }
 
-/// A file that is gone with this.
+fn config() -> Result<GpuConfig> {
+    GpuConfig::by_device_id(DEVICE_ID).context("no such part")
+}
+
+/// A path that nobody else uses; what is there is gone with this.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Scratch {
-        Scratch(std::env::temp_dir().join(format!("gen8emu-bench-{}.g8r", std::process::id())))
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("gen8emu-bench-record-{}-{number}", std::process::id());
+        Scratch(std::env::temp_dir().join(name))
     }
 }
 
@@ -82,12 +103,18 @@ impl Drop for Scratch {
 }
 
 fn record(file: &Scratch) -> Result<(Box<dyn Journal>, RecorderHandle)> {
-    let config = GpuConfig::by_device_id(DEVICE_ID).context("no such part")?;
-    let (recorder, handle) = Recorder::create(&file.0, &config)?;
+    let (recorder, handle) = Recorder::create(&file.0, &config()?)?;
     Ok((Box::new(recorder), handle))
 }
 
-fn record_overhead() -> Result<Pair> {
+/// Makes sure that the recording is one of many batches.
+fn check(handle: RecorderHandle) -> Result<()> {
+    let written = handle.finish()?;
+    ensure!(written.inputs > 1000, "only {} inputs were recorded", written.inputs);
+    Ok(())
+}
+
+fn in_process() -> Result<Pair> {
     let file = Scratch::new();
     let (journal, handle) = record(&file)?;
     let mut recorded = Program::new(Some(journal))?;
@@ -101,7 +128,27 @@ fn record_overhead() -> Result<Pair> {
         |rounds| (0..rounds).filter(|_| plain.run().is_ok()).count() as u64,
     );
     drop(recorded);
-    let written = handle.finish()?;
-    ensure!(written.inputs > 1000, "only {} inputs were recorded", written.inputs);
+    check(handle)?;
+    Ok(pair)
+}
+
+fn through_server() -> Result<Pair> {
+    let file = Scratch::new();
+    let (journal, handle) = record(&file)?;
+    let mut recorded = Served::start(Some(journal))?;
+    let mut plain = Served::start(None)?;
+    for _ in 0..WARM_UP {
+        recorded.run()?;
+        plain.run()?;
+    }
+    let pair = measure::pair(
+        |rounds| (0..rounds).filter(|_| recorded.run().is_ok()).count() as u64,
+        |rounds| (0..rounds).filter(|_| plain.run().is_ok()).count() as u64,
+    );
+    recorded.run().context("the recorded device's last batch")?;
+    plain.run().context("the other device's last batch")?;
+    recorded.end()?;
+    plain.end()?;
+    check(handle)?;
     Ok(pair)
 }

@@ -13,12 +13,14 @@ use gen8_spec::{PAGE_SIZE, hwsp, masked_enable, mmio, pci};
 use gpu_model::{Bar, EngineActivity, Gpu, GpuConfig, GuestRam};
 use ppgtt::{AddressSpace, Levels, PageAllocator, PhysicalMemory};
 
+/// The engine of a rig that has one.
+pub(super) const ENGINE: EngineId = EngineId::Rcs;
 /// A GT2 part.
 const DEVICE_ID: u16 = 0x1616;
 /// RAM below this is mapped in the GGTT, address for address.
 const GGTT_MAPPED: u64 = 4 << 20;
 /// What the first engine works with; the second one's lies [`NEXT`] behind it.
-const STATUS_PAGE: u64 = 0x1_0000;
+pub(super) const STATUS_PAGE: u64 = 0x1_0000;
 const IMAGE: u64 = 0x10_0000;
 const RING: u64 = 0x20_0000;
 const NEXT: u64 = 0x8_0000;
@@ -65,7 +67,7 @@ impl Rig {
     /// Brings up the render engine; nothing runs yet. Every piece of work starts the batch at
     /// [`DATA_VA`].
     pub(super) fn new() -> Result<Rig> {
-        Rig::with(EngineId::Rcs, DATA_SIZE, DATA_SIZE)
+        Rig::with(ENGINE, DATA_SIZE, DATA_SIZE)
     }
 
     /// Brings up two engines; work of the second one starts the batch at [`SECOND_BATCH`].
@@ -179,18 +181,49 @@ impl Rig {
 
     /// Puts one more start of the batch into every ring and writes the ELSPs.
     pub(super) fn submit(&mut self) {
-        self.tail = (self.tail + WORK_SIZE) % RING_SIZE;
+        let (place, tail) = self.next_tail();
         for (n, next) in (0..self.engines.len()).zip(PLACES) {
-            let tail = STATE + next + 4 * (image::RING_TAIL as u64 + 1);
-            self.memory.write_u32(tail, self.tail as u32);
-            let image = (IMAGE + next) as u32;
-            let descriptor = ContextDescriptor::new(image, CONTEXT_ID, Addressing::Legacy64);
+            self.memory.write_u32(place + next, tail);
             let port = self.engines[n].mmio_base() + ring::ELSP;
-            // Element 1 is empty; the last of the four writes submits.
-            for half in [0, 0, descriptor.upper(), descriptor.lower()] {
+            for half in elsp_writes(next) {
                 self.write(port, half);
             }
         }
+    }
+
+    /// The next RING_TAIL, and where it is in the first engine's image.
+    pub(super) fn next_tail(&mut self) -> (u64, u32) {
+        self.tail = (self.tail + WORK_SIZE) % RING_SIZE;
+        (STATE + 4 * (image::RING_TAIL as u64 + 1), self.tail as u32)
+    }
+
+    /// What RAM holds, for another device of which the registers are set up by [`Rig::setup`] and that gets
+    /// [`Rig::elsp_writes`].
+    pub(super) fn memory_content(&self) -> Vec<u8> {
+        let mut content = vec![0; self.memory.size() as usize];
+        self.memory.read_bytes(0, &mut content);
+        content
+    }
+
+    /// What the first engine's device has to be told, as offsets in BAR0 and dwords.
+    pub(super) fn setup() -> Vec<(u64, u32)> {
+        let base = u64::from(ENGINE.mmio_base());
+        let mut writes = vec![
+            (mmio::FORCEWAKE_MT.into(), masked_enable(1)),
+            (base + u64::from(ring::HWS_PGA), STATUS_PAGE as u32),
+            (base + u64::from(ring::GFX_MODE), masked_enable(ring::GFX_MODE_EXECLISTS)),
+        ];
+        for page in 0..GGTT_MAPPED / PAGE_SIZE {
+            let pte = encode_ggtt_pte(page * PAGE_SIZE);
+            let offset = pci::BAR0_GGTT_OFFSET + 8 * page;
+            writes.extend([(offset, pte as u32), (offset + 4, (pte >> 32) as u32)]);
+        }
+        writes
+    }
+
+    /// The dwords that submit the first engine's context.
+    pub(super) fn elsp_writes() -> [u32; 4] {
+        elsp_writes(0)
     }
 
     /// The newest CSB entry in the first engine's status page: its index and its status.
@@ -226,6 +259,13 @@ impl Rig {
         ensure!(executed > 1000, "the engine executed only {executed} commands of the batch");
         Ok(())
     }
+}
+
+/// The dwords that submit an engine's context. Element 1 is empty; the last of the four writes submits.
+fn elsp_writes(next: u64) -> [u32; 4] {
+    let image = (IMAGE + next) as u32;
+    let descriptor = ContextDescriptor::new(image, CONTEXT_ID, Addressing::Legacy64);
+    [0, 0, descriptor.upper(), descriptor.lower()]
 }
 
 /// What lies where, for the first and the second engine.

@@ -3,7 +3,10 @@
 //! Held against the server of the crate `vfio_user`, which gets the same device behind it. Client
 //! and servers share one CPU: across CPUs the time to wake one hides the servers' part.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -12,6 +15,7 @@ use anyhow::{Context, Error, Result, bail, ensure};
 use device_server::{Server, StopHandle};
 use gen8_spec::{interrupts, pci};
 use gpu_model::{Gpu, GpuConfig, GuestRam};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use vfio_bindings::bindings::vfio::{VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX};
 
@@ -140,9 +144,13 @@ impl Ours {
 /// Messages' commands, and the flag of those that want no reply (QEMU
 /// `docs/interop/vfio-user.rst`).
 const VERSION: u16 = 1;
+const DMA_MAP: u16 = 2;
 const REGION_READ: u16 = 9;
 const REGION_WRITE: u16 = 10;
 const NO_REPLY: u32 = 1 << 4;
+/// Bytes of the body of DMA_MAP, and its flags: the device may read and write.
+const DMA_MAP_SIZE: u32 = 32;
+const DMA_READ_WRITE: u64 = 3;
 /// Bytes of a header.
 const HEADER: usize = 16;
 /// Bytes of a region access before its data.
@@ -150,10 +158,10 @@ const ACCESS: usize = 16;
 
 /// A client that sends and receives as QEMU does: a message with one system call, a reply's header
 /// with one and its body with another.
-struct Client(UnixStream);
+pub(super) struct Client(UnixStream);
 
 impl Client {
-    fn connect(path: &Path) -> Result<Client> {
+    pub(super) fn connect(path: &Path) -> Result<Client> {
         let stream = UnixStream::connect(path).context("connecting to a server")?;
         let mut client = Client(stream);
         client.send(VERSION, 0, &[&[0; 4][..], b"{\"capabilities\":{}}\0"].concat())?;
@@ -163,14 +171,38 @@ impl Client {
 
     /// Lets the device decode its BARs.
     fn enable(&mut self) -> Result<()> {
-        let command = u64::from(pci::CFG_COMMAND);
-        let access = Self::access(command, VFIO_PCI_CONFIG_REGION_INDEX, 2);
-        self.send(REGION_WRITE, 0, &[&access[..], &pci::COMMAND_MEMORY.to_le_bytes()].concat())?;
+        self.write_config(pci::CFG_COMMAND, pci::COMMAND_MEMORY)
+    }
+
+    /// Writes two bytes of configuration space.
+    pub(super) fn write_config(&mut self, offset: u16, value: u16) -> Result<()> {
+        let access = Self::access(offset.into(), VFIO_PCI_CONFIG_REGION_INDEX, 2);
+        self.send(REGION_WRITE, 0, &[&access[..], &value.to_le_bytes()].concat())?;
         self.receive(&mut [0; ACCESS])?;
         Ok(())
     }
 
-    fn read32(&mut self, offset: u64) -> Result<u32> {
+    /// Gives the device a file as guest memory.
+    pub(super) fn map(&mut self, address: u64, size: u64, file: &File) -> Result<()> {
+        let fields = [u64::from(DMA_MAP_SIZE) | DMA_READ_WRITE << 32, 0, address, size];
+        let mut message = [0; HEADER + DMA_MAP_SIZE as usize];
+        let size = message.len() as u32;
+        for (place, word) in message.chunks_exact_mut(4).zip([u32::from(DMA_MAP) << 16, size]) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        for (place, field) in message[HEADER..].chunks_exact_mut(8).zip(fields) {
+            place.copy_from_slice(&field.to_ne_bytes());
+        }
+        let (files, mut room) = ([file.as_fd()], [MaybeUninit::uninit(); 64]);
+        let mut ancillary = SendAncillaryBuffer::new(&mut room);
+        ensure!(ancillary.push(SendAncillaryMessage::ScmRights(&files)), "no room for a file");
+        let pieces = [IoSlice::new(&message)];
+        sendmsg(&self.0, &pieces, &mut ancillary, SendFlags::empty()).context("sending a file")?;
+        self.receive(&mut [])?;
+        Ok(())
+    }
+
+    pub(super) fn read32(&mut self, offset: u64) -> Result<u32> {
         self.send(REGION_READ, 0, &Self::access(offset, VFIO_PCI_BAR0_REGION_INDEX, 4))?;
         let mut body = [0; ACCESS + 4];
         ensure!(self.receive(&mut body)? == body.len(), "a reply has the wrong size");
@@ -178,7 +210,7 @@ impl Client {
         Ok(u32::from_le_bytes([a, b, c, d]))
     }
 
-    fn post32(&mut self, offset: u64, value: u32) -> Result<()> {
+    pub(super) fn post32(&mut self, offset: u64, value: u32) -> Result<()> {
         let mut body = [0; ACCESS + 4];
         let (access, data) = body.split_at_mut(ACCESS);
         access.copy_from_slice(&Self::access(offset, VFIO_PCI_BAR0_REGION_INDEX, 4));
