@@ -18,6 +18,15 @@ pub(super) enum Rules {
     NotAsked { error: String },
 }
 
+/// What ran in the guest, on which explanations depend.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ran<'a> {
+    /// The kernel's release.
+    pub(super) kernel: &'a str,
+    /// The checks that answered.
+    pub(super) checks: Vec<&'a str>,
+}
+
 /// What the driver broke, explained or not, and how many rules clients' batches broke.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Judged {
@@ -70,10 +79,10 @@ struct Hit {
 }
 
 impl Rules {
-    /// Asks the server at the control socket; `kernel` is the release that ran.
-    pub(super) fn ask(control: &Path, kernel: &str) -> Rules {
+    /// Asks the server at the control socket.
+    pub(super) fn ask(control: &Path, ran: &Ran<'_>) -> Rules {
         match control::execute::<Answer>(control, "rules") {
-            Ok(answer) => Rules::Judged(answer.judge(kernel)),
+            Ok(answer) => Rules::Judged(answer.judge(ran)),
             Err(error) => Rules::NotAsked { error: format!("{error:#}") },
         }
     }
@@ -105,12 +114,12 @@ impl Rules {
 }
 
 impl Answer {
-    fn judge(self, kernel: &str) -> Judged {
+    fn judge(self, ran: &Ran<'_>) -> Judged {
         let mut judged = Judged { checks: self.checks, ..Judged::default() };
         for report in self.rules {
             if report.culprit == "client" {
                 judged.by_clients.push(report.broken());
-            } else if let Some(Explanation { why, .. }) = explanation(&report, kernel) {
+            } else if let Some(Explanation { why, .. }) = explanation(&report, ran) {
                 judged.explained.push(Explained { rule: report.id, count: report.count, why });
             } else {
                 judged.unexplained.push(report.broken());
@@ -153,6 +162,10 @@ mod tests {
 
     use super::*;
 
+    fn ran(kernel: &str) -> Ran<'_> {
+        Ran { kernel, checks: vec!["page-faults"] }
+    }
+
     /// One rule, broken at these details.
     fn judged(rule: &str, culprit: &str, details: &[u64], kernel: &str) -> Judged {
         let hit = |detail: &u64| json!([{"at_ns": 1, "by": "CPU", "detail": detail}, 1]);
@@ -160,7 +173,7 @@ mod tests {
         let count = details.len();
         let report = json!({"id": rule, "culprit": culprit, "count": count, "places": places});
         let answer = json!({"rules": [report], "checks": 60});
-        serde_json::from_value::<Answer>(answer).unwrap().judge(kernel)
+        serde_json::from_value::<Answer>(answer).unwrap().judge(&ran(kernel))
     }
 
     #[test]
@@ -189,14 +202,18 @@ mod tests {
             count: 1,
             places: vec![(Hit { by: "CPU".into(), detail: 0x400, register: None }, 1)],
         };
-        assert!(explanation(&more, "6.1.0").is_some());
+        assert!(explanation(&more, &ran("6.1.0")).is_some());
         more.count = 17;
-        assert!(explanation(&more, "6.1.0").is_none(), "not all places are known");
+        assert!(explanation(&more, &ran("6.1.0")).is_none(), "not all places are known");
+        (more.id, more.count) = ("ppgtt-fault".into(), 1);
+        assert!(explanation(&more, &ran("6.1.0")).is_some());
+        let other = Ran { kernel: "6.1.0", checks: vec!["engines"] };
+        assert!(explanation(&more, &other).is_none(), "no check faults on purpose");
     }
 
     #[test]
     fn a_server_that_does_not_tell_is_a_fault() {
-        let rules = Rules::ask(Path::new("/nowhere/at/all"), "6.1.0");
+        let rules = Rules::ask(Path::new("/nowhere/at/all"), &ran("6.1.0"));
         assert_eq!((rules.faults().len(), rules.text().len()), (1, 0));
     }
 }

@@ -7,13 +7,15 @@ use gen8_spec::execlists::ContextDescriptor;
 use gen8_spec::mmio::ring;
 use gen8_spec::registers::{Rule, outputs};
 
-use super::{Hit, Report};
+use super::{Hit, Ran, Report};
 
 /// Why some breaches of a rule are no reason to worry.
 pub(super) struct Explanation {
     rule: &'static str,
     /// Begins of the releases that do so; none: all.
     kernels: &'static [&'static str],
+    /// The check that breaks it on purpose, if one does.
+    check: Option<&'static str>,
     /// Whether this place is meant.
     meant: fn(&Hit) -> bool,
     pub(super) why: &'static str,
@@ -24,6 +26,7 @@ pub(super) const KNOWN: &[Explanation] = &[
     Explanation {
         rule: "elsp-descriptor-reserved",
         kernels: &["6.1.", "6.12.", "7."],
+        check: None,
         meant: |hit| {
             const PRIORITY: u64 = 3 << 9;
             hit.detail & ContextDescriptor::RESERVED & !PRIORITY == 0
@@ -34,6 +37,7 @@ pub(super) const KNOWN: &[Explanation] = &[
     Explanation {
         rule: "access-without-forcewake",
         kernels: &[],
+        check: None,
         meant: |hit| {
             let offset = u32::try_from(hit.detail).unwrap_or(u32::MAX);
             let of_engine =
@@ -49,6 +53,7 @@ pub(super) const KNOWN: &[Explanation] = &[
     Explanation {
         rule: "unknown-register",
         kernels: &[],
+        check: None,
         meant: |hit| {
             let offset = u32::try_from(hit.detail).unwrap_or(u32::MAX);
             let mut of_outputs = outputs::RULES.iter().map(registers_of);
@@ -57,6 +62,13 @@ pub(super) const KNOWN: &[Explanation] = &[
         why: "registers of pipes, planes and frame buffer compression that the model has only where the \
               server was given outputs: 5.10 reads them for an error state (display/intel_display.c: \
               intel_display_capture_error_state), 6.12 and later turn compression off at resets",
+    },
+    Explanation {
+        rule: "ppgtt-fault",
+        kernels: &[],
+        check: Some("page-faults"),
+        meant: |_| true,
+        why: "the check page-faults takes the page tables of a running batch away, past i915",
     },
 ];
 
@@ -73,11 +85,12 @@ const PLANES: Range<u32> = 0x6_0000..0x8_0000;
 const POWER: Range<u32> = 0xa000..0xa100;
 
 /// The explanation of all breaches of a rule.
-pub(super) fn explanation(report: &Report, kernel: &str) -> Option<&'static Explanation> {
+pub(super) fn explanation(report: &Report, ran: &Ran<'_>) -> Option<&'static Explanation> {
     KNOWN.iter().find(|known| {
         let kernels = known.kernels;
         known.rule == report.id
-            && (kernels.is_empty() || kernels.iter().any(|begin| kernel.starts_with(begin)))
+            && (kernels.is_empty() || kernels.iter().any(|begin| ran.kernel.starts_with(begin)))
+            && known.check.is_none_or(|check| ran.checks.contains(&check))
             && report.all(known.meant)
     })
 }

@@ -19,7 +19,7 @@ pub(super) use self::kernel_log::{is_broken, is_graphics_trouble, time_stamp};
 use super::census::Census;
 use super::control::Accesses;
 use super::restarts::Restarts;
-use super::rules::Rules;
+use super::rules::{Ran, Rules};
 use super::screen::Sought;
 use super::views::Views;
 
@@ -189,7 +189,9 @@ impl Verdict {
     fn finish(&mut self) {
         self.finished = true;
         let kernel = self.kernel.as_deref().unwrap_or_default();
-        self.rules = self.state.control.as_deref().map(|control| Rules::ask(control, kernel));
+        let checks = self.checks.iter().map(|result| result.check.as_str()).collect();
+        let ran = Ran { kernel, checks };
+        self.rules = self.state.control.as_deref().map(|control| Rules::ask(control, &ran));
     }
 
     fn check(&mut self, answer: &str) {
