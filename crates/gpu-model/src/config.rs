@@ -14,6 +14,15 @@ const GMCH_CTRL_4_GIB_GGTT: u16 = 3 << 6;
 pub struct Mutations {
     /// TLB entries stay whatever the guest does.
     pub tlb_never_invalidates: bool,
+    /// The PTE of this PPGTT address is cleared in memory as soon as an engine has used it.
+    pub pte_lost: Option<u64>,
+    /// The PTE of this PPGTT address is written back as it was used, after software changed it.
+    pub pte_restored: Option<u64>,
+    /// Writes of the PTE of this GGTT address are dropped.
+    pub ggtt_write_lost: Option<u64>,
+    /// An engine does not load the address space again that it loaded first (a driver's own): it keeps
+    /// the one that it has.
+    pub first_root_not_loaded_again: bool,
 }
 
 /// The fixed properties of a GPU: what a reset does not change.

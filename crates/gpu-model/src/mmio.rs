@@ -127,7 +127,9 @@ impl Gpu {
             let old = ggtt.read_pte(index);
             Event::GgttWritten { index, old, new, by }
         });
-        self.state.ggtt.write_pte(index, new);
+        if self.config.mutations.ggtt_write_lost != Some(index * PAGE_SIZE) {
+            self.state.ggtt.write_pte(index, new);
+        }
     }
 
     /// The half of a PTE at byte `at` of the window.

@@ -52,6 +52,52 @@ pub struct RecordedGpu {
 pub struct RecordedMutations {
     /// TLB entries stay whatever the guest does.
     pub tlb_never_invalidates: bool,
+    /// The PTE of this PPGTT address is cleared once an engine has used it.
+    pub pte_lost: Option<u64>,
+    /// The PTE of this PPGTT address comes back after software changed it.
+    pub pte_restored: Option<u64>,
+    /// Writes of the PTE of this GGTT address are dropped.
+    pub ggtt_write_lost: Option<u64>,
+    /// An engine does not load the address space again that it loaded first.
+    pub first_root_not_loaded_again: bool,
+}
+
+impl From<Mutations> for RecordedMutations {
+    fn from(mutations: Mutations) -> RecordedMutations {
+        let Mutations {
+            tlb_never_invalidates,
+            pte_lost,
+            pte_restored,
+            ggtt_write_lost,
+            first_root_not_loaded_again,
+        } = mutations;
+        RecordedMutations {
+            tlb_never_invalidates,
+            pte_lost,
+            pte_restored,
+            ggtt_write_lost,
+            first_root_not_loaded_again,
+        }
+    }
+}
+
+impl From<RecordedMutations> for Mutations {
+    fn from(recorded: RecordedMutations) -> Mutations {
+        let RecordedMutations {
+            tlb_never_invalidates,
+            pte_lost,
+            pte_restored,
+            ggtt_write_lost,
+            first_root_not_loaded_again,
+        } = recorded;
+        Mutations {
+            tlb_never_invalidates,
+            pte_lost,
+            pte_restored,
+            ggtt_write_lost,
+            first_root_not_loaded_again,
+        }
+    }
 }
 
 impl Header {
@@ -64,7 +110,7 @@ impl Header {
             stolen_base,
             display_fused_off,
             outputs,
-            mutations: Mutations { tlb_never_invalidates },
+            mutations,
         } = config;
         let edid = |output: &Output| output.monitor.as_ref().map(|monitor| hex(monitor.edid()));
         let gpu = RecordedGpu {
@@ -74,7 +120,7 @@ impl Header {
             stolen_base: *stolen_base,
             display_fused_off: *display_fused_off,
             outputs: outputs.iter().map(edid).collect(),
-            mutations: RecordedMutations { tlb_never_invalidates: *tlb_never_invalidates },
+            mutations: (*mutations).into(),
         };
         Header { program: concat!("gen8emu ", env!("CARGO_PKG_VERSION")).to_owned(), gpu }
     }
@@ -84,7 +130,6 @@ impl Header {
         let gpu = &self.gpu;
         let sku = sku::by_device_id(gpu.device_id)
             .ok_or_else(|| format!("there is no part with device id {:#06x}", gpu.device_id))?;
-        let RecordedMutations { tlb_never_invalidates } = gpu.mutations;
         let outputs = gpu.outputs.iter().map(|edid| output(edid.as_deref()));
         Ok(GpuConfig {
             sku,
@@ -93,7 +138,7 @@ impl Header {
             stolen_base: gpu.stolen_base,
             display_fused_off: gpu.display_fused_off,
             outputs: outputs.collect::<Result<_, _>>()?,
-            mutations: Mutations { tlb_never_invalidates },
+            mutations: gpu.mutations.into(),
         })
     }
 
@@ -193,6 +238,7 @@ mod tests {
         config.outputs = vec!["hdmi=1024x768".parse().unwrap(), "hdmi=none".parse().unwrap()];
         config.stolen_base = 0x4000_0000;
         config.mutations.tlb_never_invalidates = true;
+        config.mutations.pte_lost = Some(0x1000);
         config
     }
 

@@ -8,6 +8,7 @@ mod command_streamer;
 mod context_image;
 mod context_registers;
 mod context_switch;
+mod defects;
 mod execlists;
 mod inspect;
 mod parser;
@@ -32,6 +33,7 @@ use crate::guest_rule::{GuestRule, Origin};
 use crate::registers::RegisterFile;
 use crate::tlb::Tlb;
 use context_registers::ContextRegisters;
+use defects::Defects;
 use execlists::Execlists;
 use parser::Parser;
 use ring::Ring;
@@ -92,6 +94,8 @@ pub struct Engine {
     context_ticks: u32,
     /// Device time of that.
     context_since_ns: u64,
+    /// Of mutation checks.
+    defects: Defects,
 }
 
 impl Engine {
@@ -117,6 +121,7 @@ impl Engine {
             control_image: 0,
             context_ticks: 0,
             context_since_ns: 0,
+            defects: Defects::default(),
         }
     }
 

@@ -314,6 +314,7 @@ impl Engine {
                 self.tlb.insert(address, entry);
                 self.tell_fill(address, &found, access, bus);
                 self.look(bus, |_, tell| check_entry(found.pte, tell));
+                self.spoil_pte(address, &found, bus);
                 Ok(entry)
             }
             Err(fault) => {
@@ -392,6 +393,9 @@ impl Engine {
         context: u32,
         bus: &mut Bus<'_>,
     ) {
+        if !self.spoil_load(&space, bus) {
+            return;
+        }
         let changes = force || space != self.space;
         self.space = space;
         if changes {

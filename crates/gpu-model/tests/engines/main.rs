@@ -6,6 +6,7 @@ mod blitter;
 mod cases;
 mod commands;
 mod contexts;
+mod defects;
 mod events;
 mod every_packet;
 mod execlists;

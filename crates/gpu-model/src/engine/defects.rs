@@ -1,0 +1,57 @@
+//! Defects of an engine that can be switched on ([`crate::Mutations`]), so that those who look for
+//! mistakes of a driver can prove that they would see them.
+
+use gen8_spec::PAGE_SIZE;
+use gen8_spec::pte::PRESENT;
+use ppgtt::{PhysicalMemory, Translation};
+
+use super::Engine;
+use super::translate::AddressSpace;
+use crate::bus::Bus;
+
+/// What the defects remember.
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct Defects {
+    /// The address space that was loaded first.
+    first: Option<AddressSpace>,
+    /// A PTE that is going to be restored: where it lies, and what it was when it was used.
+    used: Option<(u64, u64)>,
+}
+
+impl Engine {
+    /// `address` was translated by a walk: the PTE may get lost, or be remembered.
+    pub(super) fn spoil_pte(&mut self, address: u64, found: &Translation, bus: &mut Bus<'_>) {
+        let mutations = &bus.config.mutations;
+        let is_it = |wanted: Option<u64>| wanted == Some(address & !(PAGE_SIZE - 1));
+        if is_it(mutations.pte_lost) {
+            bus.memory.write_u64(found.pte_address, 0);
+        }
+        if is_it(mutations.pte_restored) {
+            self.defects.used = Some((found.pte_address, found.pte));
+        }
+    }
+
+    /// Whether `space` is loaded at all. Before it is, a PTE that was changed since it was used may come
+    /// back; not one that is cleared, as its table may be freed.
+    pub(super) fn spoil_load(&mut self, space: &AddressSpace, bus: &mut Bus<'_>) -> bool {
+        if let Some((address, used)) = self.defects.used
+            && let Some(now) = bus.memory.read_u64(address)
+            && now != used
+        {
+            self.defects.used = None;
+            if now & PRESENT != 0 {
+                bus.memory.write_u64(address, used);
+            }
+        }
+        if !bus.config.mutations.first_root_not_loaded_again {
+            return true;
+        }
+        match &self.defects.first {
+            None => {
+                self.defects.first = Some(space.clone());
+                true
+            }
+            Some(first) => first != space,
+        }
+    }
+}
