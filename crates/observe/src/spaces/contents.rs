@@ -34,6 +34,8 @@ pub struct SpaceContent {
     pub mark: Option<u32>,
     /// Engines that have it loaded and are at work.
     pub live_on: Vec<&'static str>,
+    /// Engines that loaded it last, whether they are at work or not.
+    pub loaded_on: Vec<&'static str>,
     /// Device time of its last load, nanoseconds.
     pub last_ns: u64,
     /// Table pages by level.
@@ -58,6 +60,7 @@ impl AddressSpaces {
     /// short times only, and reads memory without it.
     pub fn contents<M: PhysicalMemory>(&self, memory: &M) -> SpaceContents {
         let (records, forgotten) = self.read();
+        let loaded = self.loaded();
         let mut contents = SpaceContents { spaces: Vec::new(), complete: forgotten == 0 };
         let (mut tables, mut room) = (WALK_BUDGET, PAGE_BUDGET);
         for (number, record, live_on) in records {
@@ -86,6 +89,7 @@ impl AddressSpaces {
                 root: record.root.tables().collect(),
                 mark: record.mark,
                 live_on: live_on.into_iter().map(EngineId::name).collect(),
+                loaded_on: loaded.iter().filter(|one| one.0 == number).map(|one| one.1).collect(),
                 last_ns: record.last_ns,
                 tables: census.counts().into(),
                 pages,
@@ -93,6 +97,16 @@ impl AddressSpaces {
             });
         }
         contents
+    }
+
+    /// The address space that each engine loaded last, with the engine's name.
+    fn loaded(&self) -> Vec<(u64, &'static str)> {
+        let seen = self.lock();
+        let loaded = seen
+            .engines
+            .loaded()
+            .filter_map(|(engine, _)| Some((seen.last[engine.index()]?.number, engine.name())));
+        loaded.collect()
     }
 }
 

@@ -56,8 +56,11 @@ pub(super) fn orphan(device: &SpaceContent, owner: Option<&KernelSpace>, at_ns: 
         Some((owner, _)) => format!("the kernel has released {}", name(owner)),
         None => "no address space of the kernel's lives there".to_owned(),
     };
-    let (kind, rest) = match device.live_on.first() {
-        Some(engine) => (Kind::ReleasedButLoaded, format!("engine {engine} still has it loaded")),
+    let (kind, rest) = match device.loaded_on.first() {
+        Some(engine) => {
+            let at_work = if device.live_on.contains(engine) { ", and is at work" } else { "" };
+            (Kind::ReleasedButLoaded, format!("engine {engine} still has it loaded{at_work}"))
+        }
         None => {
             let count = device.pages.len();
             (Kind::ReleasedButMapped, format!("its tables still map {count} pages"))

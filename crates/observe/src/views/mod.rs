@@ -202,9 +202,9 @@ impl Comparison {
 }
 
 /// Whether there is something that somebody must own. What leads nowhere is a root page that was
-/// freed and is something else by now.
+/// freed and is something else by now, unless an engine would walk it.
 fn is_alive(tables: &SpaceContent) -> bool {
-    tables.problems == 0 && (!tables.pages.is_empty() || !tables.live_on.is_empty())
+    !tables.loaded_on.is_empty() || tables.problems == 0 && !tables.pages.is_empty()
 }
 
 fn table_pages(contents: &[SpaceContent], pairs: &pairs::Pairs) -> usize {

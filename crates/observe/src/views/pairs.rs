@@ -23,6 +23,8 @@ pub enum Tie {
     Before,
     /// They have more in common than with any other.
     Likeness,
+    /// Both map nothing, and an engine has it loaded: the kernel's own.
+    Nothing,
 }
 
 /// The partners, by index in the lists that were compared.
@@ -73,6 +75,7 @@ pub(super) fn find(
         }
     }
     by_likeness(&mut pairs, &kernel_ranges, &device_ranges);
+    by_nothing(&mut pairs, kernel, device, before);
     pairs
 }
 
@@ -129,5 +132,28 @@ fn by_likeness(pairs: &mut Pairs, kernel: &[Ranges], device: &[Ranges]) {
     likeness.sort_unstable_by(|one, other| other.cmp(one));
     for (_, index, candidate) in likeness {
         pairs.tie(index, candidate, Tie::Likeness);
+    }
+}
+
+/// What is loaded and maps nothing is one of those in which nothing is bound, unless it is known as
+/// another's: by its mark, or from the last time.
+fn by_nothing(
+    pairs: &mut Pairs,
+    kernel: &[&KernelSpace],
+    device: &[SpaceContent],
+    before: &HashMap<u64, u64>,
+) {
+    let known: HashSet<u64> = before.values().copied().collect();
+    let is_fit = |space: &SpaceContent| {
+        let is_empty = space.pages.is_empty() && space.problems == 0;
+        is_empty && !space.loaded_on.is_empty() && !known.contains(&space.number)
+    };
+    for (candidate, tables) in device.iter().enumerate().filter(|(_, space)| is_fit(space)) {
+        let mut free = (0..).zip(kernel).filter(|&(index, space)| {
+            pairs.lacks(index) && space.vmas.is_empty() && space.mark == tables.mark
+        });
+        if let Some((index, _)) = free.next() {
+            pairs.tie(index, candidate, Tie::Nothing);
+        }
     }
 }

@@ -97,13 +97,27 @@ fn what_the_kernel_released_is_an_orphan_if_it_maps_memory_or_is_loaded() {
     let what = "address space 3 at 0x1000: the kernel has released vm a of x [9], \
                 but its tables still map 2 pages";
     assert_eq!(comparison.findings[0].what, what);
-    let loaded = SpaceContent { live_on: vec!["bcs0"], ..tables(3, &[]) };
+    let loaded = SpaceContent { loaded_on: vec!["bcs0"], ..tables(3, &[]) };
     let comparison = views.compare(&released, &device(vec![loaded]), AT);
     assert_eq!(names(&comparison), ["ReleasedButLoaded"]);
     assert!(comparison.findings[0].what.ends_with("engine bcs0 still has it loaded"));
     // Freed tables that are something else by now prove nothing.
     let reused = SpaceContent { problems: 1, ..mapped() };
     assert!(views.compare(&released, &device(vec![reused]), AT).equal);
+}
+
+#[test]
+fn the_kernels_own_address_space_may_be_loaded_while_nothing_is_bound_in_it() {
+    let loaded =
+        |number, mark| SpaceContent { mark, loaded_on: vec!["rcs0"], ..tables(number, &[]) };
+    assert!(compare(&[VM], vec![loaded(0, None)]).equal);
+    // A client's is not the kernel's own, nor is another one once it is known which that is.
+    assert_eq!(names(&compare(&[VM], vec![loaded(0, Some(5))])), ["ReleasedButLoaded"]);
+    let mut views = Views::new();
+    let told = kernel(&[VM]);
+    assert!(views.compare(&told, &device(vec![loaded(0, None)]), AT).equal);
+    let both = vec![loaded(0, None), loaded(1, None)];
+    assert_eq!(names(&views.compare(&told, &device(both), AT)), ["ReleasedButLoaded"]);
 }
 
 #[test]
