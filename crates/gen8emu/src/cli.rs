@@ -13,6 +13,7 @@ use gpu_model::display::{Output, Port};
 use machine::MachineKind;
 use scenarios::{Levels, ScenarioId, SubmissionMode};
 
+use crate::inject::Defect;
 use crate::inspect::arguments::InspectArgs;
 use crate::replay::arguments::ReplayArgs;
 use crate::report::arguments::{ExportArgs, ReportArgs};
@@ -199,6 +200,9 @@ pub(crate) struct ServeArgs {
     /// Watch every event, for what `inspect` tells of them; makes the device slower (docs/inspect.md)
     #[arg(long, requires = "control")]
     pub(crate) observe: bool,
+    /// A defect of the device, by which those who watch a driver prove that they see it (docs/agent.md)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) inject: Vec<Defect>,
     /// Show the screen to VNC viewers: a port of the loopback address, such as 5900, or IP:PORT. There is
     /// no password (docs/screen.md)
     #[arg(long, value_name = "ADDRESS")]

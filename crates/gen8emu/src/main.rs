@@ -7,6 +7,7 @@ mod cases;
 mod cli;
 mod client;
 mod control;
+mod inject;
 mod inspect;
 mod output;
 mod plug;

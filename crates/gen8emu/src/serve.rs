@@ -98,5 +98,9 @@ fn config(arguments: &ServeArgs) -> Result<GpuConfig> {
         .context("there is no such stolen memory")?;
     config.display_fused_off = arguments.display == Display::FusedOff;
     config.outputs.clone_from(&arguments.output);
+    for defect in &arguments.inject {
+        defect.apply(&mut config.mutations);
+        eprintln!("warning: this device is broken: {defect} (--inject)");
+    }
     Ok(config)
 }

@@ -186,7 +186,7 @@ impl WhoWroteArgs {
 }
 
 /// An address, as it is usually written.
-fn address(text: &str) -> Result<u64, String> {
+pub(crate) fn address(text: &str) -> Result<u64, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
