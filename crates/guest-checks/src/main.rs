@@ -4,6 +4,7 @@
 //! a batch did is judged by what it left in memory, never by an ioctl that succeeded.
 #![deny(unsafe_code)]
 
+mod agent;
 mod checks;
 mod driver;
 mod error;
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
         words.split_first().map(|(first, rest)| (first.as_str(), rest))
     {
         return lifetimes::importer(rest);
+    }
+    if let Some((lifetimes::STARTER, rest)) =
+        words.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        return lifetimes::starter(rest);
     }
     if words.iter().any(|word| word == "--list") {
         print!("{}", checks::list());

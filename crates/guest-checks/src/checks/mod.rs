@@ -1,5 +1,6 @@
 //! The checks. Each is a file; the table below lists them.
 
+mod client_starts;
 mod console_font;
 mod context_census;
 mod contexts;
@@ -137,6 +138,13 @@ pub(crate) const CHECKS: &[Check] = &[
         group: None,
         argument: Some(("CYCLES", 1000)),
         run: context_census::run,
+    },
+    Check {
+        name: "client-starts",
+        shows: "clients that share, work and exit: both views stay equal (needs --agent)",
+        group: None,
+        argument: Some(("CLIENTS", 50)),
+        run: client_starts::run,
     },
     Check {
         name: "console-font",

@@ -12,6 +12,7 @@ mod console_watch;
 mod exporter;
 mod importer;
 mod settled;
+mod starter;
 mod traced_driver;
 
 pub(crate) use bystander::Bystander;
@@ -20,10 +21,13 @@ pub(crate) use console_watch::ConsoleWatch;
 pub(crate) use exporter::Exporter;
 pub(crate) use importer::{Ends, Importer, Source, run as importer};
 pub(crate) use settled::Expected;
+pub(crate) use starter::{Shared, run as starter, start_client};
 pub(crate) use traced_driver::TracedDriver;
 
 /// The word on the command line that makes this program an importer.
 pub(crate) const IMPORTER: &str = "--importer";
+/// The word on the command line that makes this program a client that starts, works and exits.
+pub(crate) const STARTER: &str = "--client";
 /// Where importers have the shared object in their address spaces.
 pub(crate) const SHARED_AT: u64 = 0x10_0000;
 

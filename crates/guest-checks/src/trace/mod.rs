@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use self::event::Line;
 pub(crate) use self::ledger::{Balance, Balances, Ledger, Vm};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::{agent, files};
 
 /// tracefs, and our instance in it.
 const TRACEFS: &str = "/sys/kernel/tracing";
@@ -124,12 +124,18 @@ impl Drop for Trace {
 /// Says into the trace that the next context that this thread makes is going to mark its address
 /// space with `mark`.
 pub(crate) fn announce(mark: u32) -> Result<()> {
+    announce_to_agent(mark)?;
     let path = in_instance("trace_marker");
     let mut marker =
         OpenOptions::new().write(true).open(&path).map_err(|error| Error::file(&path, error))?;
     // The kernel takes one write as one event.
     let text = format!("{}{mark}\n", ledger::ANNOUNCEMENT);
     marker.write_all(text.as_bytes()).map_err(|error| Error::file(&path, error))
+}
+
+/// The same to the agent, where there is one.
+pub(crate) fn announce_to_agent(mark: u32) -> Result<()> {
+    agent::say(&format!("{}{mark}\n", ledger::ANNOUNCEMENT))
 }
 
 fn in_instance(name: &str) -> PathBuf {
