@@ -78,6 +78,12 @@ pub(super) struct Guest {
     /// Stream the kernel's tracepoints of i915 to the GPU's server, which compares both views (docs/agent.md)
     #[arg(long, conflicts_with_all = ["drive", "no_gpu"])]
     pub(super) agent: bool,
+    /// A defect of the device that must be found (docs/agent.md), such as pte-lost=0x80000000
+    #[arg(long, value_name = "NAME")]
+    pub(super) inject: Vec<String>,
+    /// Both views must differ, by a finding of this name; checks that settle may then fail
+    #[arg(long, value_name = "NAME", requires = "agent")]
+    pub(super) expect_difference: Option<String>,
     /// With the kernel's stack of every event
     #[arg(long, requires = "agent")]
     pub(super) stacks: bool,
@@ -162,6 +168,8 @@ impl Default for Guest {
             output: Vec::new(),
             aperture_writes: None,
             agent: false,
+            inject: Vec::new(),
+            expect_difference: None,
             stacks: false,
             vnc: None,
             screenshot: None,
@@ -397,6 +405,7 @@ impl Guest {
             stolen: self.stolen.is_some_and(|size| size > 0),
             oops: self.expect_oops.clone(),
             views: self.agent,
+            difference: self.expect_difference.clone(),
         }
     }
 

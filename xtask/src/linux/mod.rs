@@ -230,7 +230,7 @@ impl LinuxArgs {
             program: self.server.as_deref(),
             gpu,
             checks,
-            agent: self.guest.agent,
+            agent: self.all || self.guest.agent || self.scenario.wants_agent(),
         })
     }
 }

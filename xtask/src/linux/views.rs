@@ -89,6 +89,25 @@ impl Views {
         }
     }
 
+    /// How many settle points there are, if both views are equal at all of them.
+    pub(super) fn equal_at(&self) -> Option<usize> {
+        match self {
+            Views::Compared(compared) if self.faults().is_empty() => Some(compared.settled.len()),
+            _ => None,
+        }
+    }
+
+    /// Whether a difference of this name was found at a settle point.
+    pub(super) fn found(&self, name: &str) -> bool {
+        match self {
+            Views::Compared(compared) => {
+                let mut findings = compared.settled.iter().flat_map(|settled| &settled.findings);
+                findings.any(|finding| finding.name == name)
+            }
+            Views::NotAsked { .. } => false,
+        }
+    }
+
     /// What is not as it should be.
     pub(super) fn faults(&self) -> Vec<String> {
         let compared = match self {
@@ -208,6 +227,7 @@ mod tests {
     fn equal_views_are_a_row_and_no_fault() {
         let views = answer(&[SETTLED]);
         assert!(views.faults().is_empty());
+        assert_eq!(views.equal_at(), Some(1));
         let text = views.text().join("\n");
         assert!(text.contains("equal at 1 of 1 settle points; 0 orphaned"), "{text}");
         assert!(text.contains("3 / 2") && text.contains("2 + 16"), "{text}");
@@ -219,6 +239,8 @@ mod tests {
         let what =
             "the views differ at end: BoundButUnmapped: 0x1000 is bound, but there is no PTE";
         assert_eq!(views.faults(), [what]);
+        assert_eq!(views.equal_at(), None);
+        assert!(views.found("BoundButUnmapped") && !views.found("SharedPage"));
         let text = views.text().join("\n");
         assert!(text.contains("equal at 1 of 2") && text.contains("    object: 7"), "{text}");
     }

@@ -20,6 +20,9 @@ impl Guest {
         for output in &self.output {
             option("--output", output.clone());
         }
+        for defect in &self.inject {
+            option("--inject", defect.clone());
+        }
         if let Some(address) = &self.vnc {
             option("--vnc", address.clone());
         }
@@ -85,9 +88,10 @@ mod tests {
         let output = vec!["hdmi=640x480".to_owned(), "hdmi=1920x1080".to_owned()];
         let aperture_writes = Some("awaited".to_owned());
         let vnc = Some("5900".to_owned());
-        let guest = Guest { output, vnc, aperture_writes, ..Guest::default() };
+        let inject = vec!["pte-lost=0x1000".to_owned()];
+        let guest = Guest { output, vnc, aperture_writes, inject, ..Guest::default() };
         let outputs = ["--output", "hdmi=640x480", "--output", "hdmi=1920x1080"];
-        let rest = ["--vnc", "5900", "--aperture-writes", "awaited"];
+        let rest = ["--inject", "pte-lost=0x1000", "--vnc", "5900", "--aperture-writes", "awaited"];
         assert_eq!(guest.server_options(), [&outputs[..], &rest].concat());
     }
 }

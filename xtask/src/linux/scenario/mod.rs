@@ -1,6 +1,7 @@
 //! `cargo xtask linux --scenario`: a scenario of our driver's, done by stock software, beside our
 //! driver's own account of it (docs/xserver-restart.md).
 
+mod client_starts;
 mod ours;
 mod table;
 
@@ -32,7 +33,7 @@ pub(super) struct ScenarioArgs {
     /// Do what a scenario of our driver's does with stock software, and print both side by side
     #[arg(long, value_enum, value_name = "NAME", conflicts_with_all = ["check", "exec", "user_land", "overlay", "interactive", "drive", "no_gpu", "screenshot", "clients", "suite", "all"])]
     scenario: Option<Scenario>,
-    /// So many starts of the X server
+    /// So many starts: of the X server, or of clients
     #[arg(long, value_name = "N", default_value = "10", requires = "scenario", value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
 }
@@ -42,6 +43,8 @@ pub(super) struct ScenarioArgs {
 enum Scenario {
     /// X starts on the console's picture and ends, again and again
     XserverRestart,
+    /// Clients start, share, work and exit; the kernel's view and the device's must stay equal
+    ClientStarts,
 }
 
 /// What came out, in the shape of `--json`.
@@ -63,6 +66,11 @@ impl ScenarioArgs {
     /// Whether there is one to run.
     pub(super) fn is_wanted(&self) -> bool {
         self.scenario.is_some()
+    }
+
+    /// Whether it takes the agent.
+    pub(super) fn wants_agent(&self) -> bool {
+        self.scenario == Some(Scenario::ClientStarts)
     }
 
     /// What the guest is, for a guest with these options.
@@ -90,6 +98,9 @@ pub(super) fn run(
     tools: &Tools,
     json: bool,
 ) -> Result<ExitCode> {
+    if arguments.wants_agent() {
+        return client_starts::run(arguments.count, guest, kernel, tools, json);
+    }
     let program = tools.program.as_deref().context("there is no GPU to serve")?;
     let ours = ours::run(program, arguments.count)?;
     let guest = arguments.guest(guest);

@@ -11,6 +11,9 @@ use super::{Outcome, Verdict, outcome};
 /// TAINT_DIE: the kernel has oopsed (`Documentation/admin-guide/tainted-kernels.rst`, bit 7).
 const TAINT_OOPS: u64 = 1 << 7;
 
+/// The check that lets both views settle again and again.
+const SETTLING: &str = "client-starts";
+
 /// What was asked of the guest.
 #[derive(Clone, Debug, Default)]
 pub(in crate::linux) struct Asked {
@@ -26,6 +29,8 @@ pub(in crate::linux) struct Asked {
     pub(in crate::linux) stolen: bool,
     /// Both views of the address spaces must agree.
     pub(in crate::linux) views: bool,
+    /// They must not, and a difference of this name must be found.
+    pub(in crate::linux) difference: Option<String>,
     /// The kernel must die in this function, and nowhere else.
     pub(in crate::linux) oops: Option<String>,
 }
@@ -38,8 +43,13 @@ impl Verdict {
         if asked.i915 {
             faults.extend(self.faults_of_gpu(asked));
         }
-        faults.extend(asked.checks.iter().filter_map(|name| self.fault_of_check(name)));
-        faults.extend(self.fault_of_checks(asked));
+        // A check that lets both views settle fails where they must differ.
+        let differs = |name: &&String| asked.difference.is_some() && name == &SETTLING;
+        let judged = asked.checks.iter().filter(|name| !differs(name));
+        faults.extend(judged.filter_map(|name| self.fault_of_check(name)));
+        if !asked.checks.iter().any(|name| differs(&name)) {
+            faults.extend(self.fault_of_checks(asked));
+        }
         faults.extend(self.census.faults());
         faults.extend(self.restarts.faults());
         faults.extend(self.faults_of_views(asked));
@@ -106,7 +116,11 @@ impl Verdict {
         match &self.views {
             None if asked.views => vec!["the kernel's view was not asked for: no agent?".into()],
             None => Vec::new(),
-            Some(views) => views.faults(),
+            Some(views) => match &asked.difference {
+                None => views.faults(),
+                Some(name) if views.found(name) => Vec::new(),
+                Some(name) => vec![format!("no difference {name} was found between the views")],
+            },
         }
     }
 
