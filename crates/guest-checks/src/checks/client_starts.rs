@@ -37,7 +37,8 @@ pub(super) fn run(reporter: &mut Reporter, clients: u32) -> Result<()> {
     let pool = Pool::new()?;
     let mut keepers: Vec<Keeper> =
         (0..KEEPERS).map(|number| Keeper::new(number, &pool)).collect::<Result<_>>()?;
-    reporter.result(Some("before"), settled("starts-0", &bystander));
+    // Where views differ once, the rest proves nothing: the first difference ends the check.
+    reporter.passed(Some("before"), &settled("starts-before", &bystander)?);
     let first = first_mark(8);
     let mut started = 0;
     for stage in 1..=STAGES {
@@ -51,11 +52,11 @@ pub(super) fn run(reporter: &mut Reporter, clients: u32) -> Result<()> {
             keepers.iter_mut().for_each(Keeper::close_first);
         }
         let name = format!("starts-{started}");
-        reporter.result(Some(&format!("after {started}")), settled(&name, &bystander));
+        reporter.passed(Some(&format!("after {started}")), &settled(&name, &bystander)?);
     }
     drop(keepers);
     drop(pool);
-    reporter.result(Some("all gone"), settled("starts-gone", &bystander));
+    reporter.passed(Some("all gone"), &settled("starts-gone", &bystander)?);
     Ok(())
 }
 
