@@ -35,6 +35,9 @@ const CHEAP_KMS: [&str; 9] = [
     "plug=1",
     "screen-suspend",
 ];
+/// Both views of address spaces, at many moments and at few.
+const VIEWS: [&str; 2] = ["engines", "client-starts=50"];
+const FEW_VIEWS: [&str; 2] = ["engines", "client-starts=2"];
 /// The kernel on which the variants are tried.
 const BASELINE: &str = "6.1";
 /// Where i915 after 5.10 dies when a GPU without display goes to sleep; see docs/found.md.
@@ -78,7 +81,8 @@ pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
     let gems = [gem(BASELINE)].into_iter().chain(newest);
     let screens = kernels.iter().flat_map(|&kernel| [screen(kernel), kms(kernel, &KMS)]);
     let xs = kernels.iter().map(|&kernel| x(kernel));
-    let rest = fused.chain(screens).chain(xs).chain([driven(BASELINE)]);
+    let watched = kernels.iter().map(|&kernel| views(kernel)).chain([lost_pte(BASELINE)]);
+    let rest = fused.chain(screens).chain(xs).chain(watched).chain([driven(BASELINE)]);
     plain.chain(variants()).chain(gems).chain(rest).collect()
 }
 
@@ -87,6 +91,7 @@ pub(in crate::linux) fn cheap() -> Vec<Row> {
     let plain = row(BASELINE, "GT2", &CHEAP, |_| ());
     let screens = [screen(BASELINE), kms(BASELINE, &CHEAP_KMS)];
     let rest = [plain, gem(BASELINE), fused_off(BASELINE), driven(BASELINE)];
+    let screens = screens.into_iter().chain([views(BASELINE), lost_pte(BASELINE)]);
     rest.into_iter().chain(screens).collect()
 }
 
@@ -124,6 +129,20 @@ fn screen(kernel: &'static str) -> Row {
         guest.exec = Some(format!("echo '{WRITTEN}' >/dev/tty1"));
         guest.screenshot = Some(guest::logs(&super::logs(kernel, VARIANT)).join("screen.png"));
         guest.expect_text = vec![WRITTEN.into()];
+    })
+}
+
+/// Clients come and go, and the kernel's view of address spaces is the device's.
+fn views(kernel: &'static str) -> Row {
+    row(kernel, "both views", &VIEWS, |guest| guest.agent = true)
+}
+
+/// A PTE of a client's gets lost, and the comparison of both views says so.
+fn lost_pte(kernel: &'static str) -> Row {
+    row(kernel, "a PTE that gets lost", &FEW_VIEWS, |guest| {
+        guest.agent = true;
+        guest.inject = vec!["pte-lost=0x80400000".into()];
+        guest.expect_difference = Some("BoundButUnmapped".into());
     })
 }
 
