@@ -5,6 +5,7 @@ mod support;
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId;
 use gpu_model::{Event, Observer};
+use observe::provenance::Provenance;
 use observe::story::{OwnerEvent, SpaceState, Story, StoryObserver};
 use ppgtt::{AddressSpace, Levels};
 use support::Guest;
@@ -143,6 +144,27 @@ fn what_a_kernel_says_names_the_leak_and_its_end_takes_it_back() {
     assert_eq!(gone.leaks().count() + gone.leak_findings().count(), 0);
     assert_eq!(gone.spaces[0].state, SpaceState::Released);
     assert_eq!(gone.spaces[0].orphaned_ns, Some(30), "it was leaked until then");
+}
+
+#[test]
+fn the_window_in_which_a_pte_was_written_ends_when_the_binding_is_told() {
+    let mut guest = silent_guest();
+    let provenance = Provenance::new();
+    let mut observer = observer(&guest).with_provenance(provenance.clone());
+    let mut space = guest.vm(1, Levels::Four);
+    let (first, second) = (guest.page(PageKind::Object, 1), guest.page(PageKind::Object, 2));
+    guest.map(1, &mut space, 0x4000, first);
+    let root = space.root();
+    let bound = |object, va| OwnerEvent::Bound { space: VM, object, va, len: Some(PAGE) };
+    observer.owner_says(10, OwnerEvent::SpaceRoot { space: VM, root });
+    observer.owner_says(10, bound(OBJECT, 0x4000));
+    guest.map(1, &mut space, 0x5000, second);
+    observer.owner_says(20, bound(OBJECT + 1, 0x5000));
+    load(&mut observer, 30, &space);
+    let story = observer.story(40);
+    let written: Vec<_> =
+        story.spaces[0].mappings.iter().map(|m| m.written_by.as_deref().unwrap_or("")).collect();
+    assert_eq!(written, ["a CPU before 0.010 µs", "a CPU between 0.010 µs and 0.020 µs"]);
 }
 
 #[test]

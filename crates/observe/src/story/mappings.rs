@@ -270,6 +270,12 @@ impl Mappings {
         }
     }
 
+    /// Where the first PTE of what is mapped from `va` on lies, if a walk found it.
+    pub(super) fn pte_address(&self, va: u64) -> Option<u64> {
+        let mapping = self.open.get(&va).and_then(|serial| self.all.get(serial))?;
+        Some(mapping.story.pte_address).filter(|&address| address != 0)
+    }
+
     /// How many are kept.
     pub(super) fn len(&self) -> usize {
         self.all.len()

@@ -152,6 +152,15 @@ impl Shared {
                 self.teller.settled(&self.memory, &name);
                 self.settled = Some(self.tell());
             }
+            OwnerEvent::Bound { space, va, .. } => {
+                self.teller.owner(&self.memory, event);
+                // A look now narrows the time in which its PTEs were written.
+                if let Some(provenance) = &self.provenance
+                    && let Some(pte) = self.teller.pte_address(space, va)
+                {
+                    provenance.look(&self.memory, pte, self.teller.now_ns);
+                }
+            }
             _ => self.teller.owner(&self.memory, event),
         }
     }

@@ -147,6 +147,12 @@ impl Teller {
         self.spaces.get_mut(serial)
     }
 
+    /// Where the first PTE of what is bound at `va` lies.
+    pub(super) fn pte_address(&self, space: u64, va: u64) -> Option<u64> {
+        let serial = self.spaces.find(Key::Owned(space))?;
+        self.spaces.get(serial)?.mappings.pte_address(va)
+    }
+
     fn root(&mut self, space: u64, root: PageTableRoot) {
         let now = self.now_ns;
         let serial = self.spaces.of(Key::Owned(space), now);
