@@ -1,14 +1,19 @@
-//! A [`Story`](observe::story::Story) of the device, drawn: [`html()`] makes a page to look at, [`perfetto()`]
-//! a trace for Perfetto.
+//! What the device did, for those who look: a [`Story`](observe::story::Story) as a page ([`html()`]) or as a
+//! trace for Perfetto ([`perfetto()`]), the device itself as i915 tells of it
+//! ([`error_state()`]), and what was submitted to it ([`Aub`]).
 //!
-//! Nothing here knows where a story comes from.
+//! Nothing here knows where a story or a device comes from.
 #![forbid(unsafe_code)]
 
+mod aub;
+mod error_state;
 mod html;
 mod perfetto;
 
 use observe::TableTotals;
 
+pub use aub::{Aub, Run, Runs};
+pub use error_state::error_state;
 pub use html::html;
 pub use perfetto::perfetto;
 
