@@ -24,7 +24,7 @@ struct Thing {
     get: fn() -> Result<PathBuf>,
 }
 
-const THINGS: [Thing; 4] = [
+const THINGS: [Thing; 5] = [
     Thing {
         module: "with_genxml",
         variable: "GEN8EMU_GENXML",
@@ -48,6 +48,12 @@ const THINGS: [Thing; 4] = [
         variable: "GEN8EMU_ERROR_DECODER",
         what: "Debian's decoder of error states",
         get: linux::error_decoder,
+    },
+    Thing {
+        module: "with_aubinator",
+        variable: "GEN8EMU_AUBINATOR",
+        what: "Mesa's aubinator",
+        get: || bail!("no package of Debian has it (docs/report.md tells how to build it)"),
     },
 ];
 

@@ -1,0 +1,112 @@
+//! What recordings tell: the device is run from them with observers.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use observe::Observers;
+use observe::provenance::Provenance;
+use observe::story::{Story, StoryObserver};
+use recording::{Limits, Position, Replay};
+use report::{Aub, Runs};
+
+use super::arguments::Source;
+
+/// Letters with which a file of stories may begin. No recording does.
+const JSON: &[u8] = b"{[ \t\r\n";
+
+/// A recording, to be run once.
+pub(super) struct Recorded {
+    path: PathBuf,
+    replay: Replay<BufReader<File>>,
+    until: Position,
+}
+
+impl Recorded {
+    /// Opens the file; None if it is one of stories.
+    pub(super) fn open(source: &Source) -> Result<Option<Recorded>> {
+        let path = source.input.clone();
+        let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let mut first = Vec::new();
+        let told = || format!("reading {}", path.display());
+        file.take(1).read_to_end(&mut first).with_context(told)?;
+        if first.first().is_none_or(|letter| JSON.contains(letter)) {
+            return Ok(None);
+        }
+        let limits = Limits { partial: source.partial, ..Limits::default() };
+        let replay = Replay::open(&path, limits).with_context(|| path.display().to_string())?;
+        let until = match (source.to, source.to_ns) {
+            (Some(inputs), _) => Position::Input(inputs),
+            (None, Some(ns)) => Position::Time(ns),
+            (None, None) => Position::End,
+        };
+        Ok(Some(Recorded { path, replay, until }))
+    }
+
+    /// What the device and its drivers did.
+    pub(super) fn stories(mut self) -> Result<Vec<Story>> {
+        let provenance = Provenance::new();
+        let sku = self.replay.gpu().config().sku;
+        let teller = StoryObserver::new(&sku.to_string()).with_provenance(provenance.clone());
+        teller.set_title(&name(&self.path));
+        let mut observers = Observers::default();
+        observers.push(provenance);
+        observers.push(teller.clone());
+        self.replay.gpu_mut().set_observer(Some(Box::new(observers)));
+        self.run(self.until)?;
+        let mut stories = teller.take();
+        if stories.is_empty() {
+            stories.push(teller.story(self.replay.gpu().now_ns()));
+        }
+        Ok(stories)
+    }
+
+    /// The device as an error state.
+    pub(super) fn error_state(mut self) -> Result<String> {
+        self.run(self.until)?;
+        Ok(report::error_state(self.replay.gpu_mut()))
+    }
+
+    /// Writes what was submitted.
+    pub(super) fn aub(mut self, output: &Path) -> Result<()> {
+        let told = || format!("writing {}", output.display());
+        let to = BufWriter::new(File::create(output).with_context(told)?);
+        let runs = Runs::default();
+        let device_id = self.replay.gpu().config().sku.device_id;
+        let mut aub = Aub::new(to, device_id).with_context(told)?;
+        self.replay.gpu_mut().set_observer(Some(Box::new(runs.clone())));
+        // Step by step: a run is written while memory is as it left it.
+        let mut more = true;
+        while more {
+            let next = Position::Input(self.replay.inputs() + 1);
+            more = match self.until {
+                Position::Input(last) if self.replay.inputs() >= last => false,
+                Position::Time(limit) if self.replay.gpu().now_ns() >= limit => false,
+                _ => self.run(next)?,
+            };
+            let over = if more { runs.take() } else { runs.take_all() };
+            for run in over {
+                aub.run(self.replay.gpu(), &run).with_context(told)?;
+            }
+        }
+        let (written, left_out) = aub.runs();
+        aub.finish().with_context(told)?;
+        println!("{}: {written} runs of engines", output.display());
+        if left_out > 0 {
+            eprintln!(
+                "{left_out} runs are left out: without execlists there is no context to write"
+            );
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, position: Position) -> Result<bool> {
+        self.replay.run_to(position).with_context(|| self.path.display().to_string())
+    }
+}
+
+/// The file's name, as the title of its stories.
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
