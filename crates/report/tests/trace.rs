@@ -97,7 +97,9 @@ fn a_leak_is_a_slice_with_its_proof_from_the_moment_on() {
     assert_eq!(leak["args"]["PTE"], "0x200083");
     let errors: Vec<_> = of(&events, "i").into_iter().filter(|event| event["s"] == "g").collect();
     assert_eq!(errors.len(), 1);
-    assert_eq!(errors[0]["args"]["leaked object"], "object 1 at 0x40000, 4 KiB at 0x200000");
+    for fact in &Story::sample().findings[0].facts {
+        assert_eq!(errors[0]["args"][&fact.label], fact.text.as_str());
+    }
 }
 
 #[test]

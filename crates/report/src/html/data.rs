@@ -95,7 +95,8 @@ pub(super) struct SpaceArea {
     levels: u32,
     first: u64,
     released: Option<u64>,
-    orphaned: Option<u64>,
+    /// Since when it is leaked.
+    leaked: Option<u64>,
     pages: Vec<Sample>,
     mappings: Vec<MappingBox>,
 }
@@ -186,7 +187,7 @@ pub(super) fn drawn(story: &Story) -> Drawn {
         engines: story.engines.iter().map(|engine| kept.engine(engine)).collect(),
         contexts: contexts.iter().map(|&index| kept.context(&story.contexts[index])).collect(),
         requests: requests.iter().map(|&index| kept.request(&story.requests[index])).collect(),
-        spaces: spaces.iter().map(|&index| kept.space(&story.spaces[index])).collect(),
+        spaces: spaces.iter().map(|&i| kept.space(&story.spaces[i], story.end_ns)).collect(),
         ggtt: story.ggtt.iter().take(MOST_RANGES).map(ggtt).collect(),
         moments: story.moments.iter().take(MOST_MOMENTS).map(mark).collect(),
     };
@@ -203,7 +204,7 @@ fn weightiest(spaces: &[SpaceStory]) -> Vec<usize> {
     let weight = |index: &usize| {
         let space = &spaces[*index];
         let peak = space.pages.iter().map(|sample| pages(&sample.tables)).max();
-        (space.state == SpaceState::Orphaned, peak)
+        (space.leaked, peak)
     };
     let mut indices: Vec<usize> = (0..spaces.len()).collect();
     indices.sort_by_cached_key(|index| Reverse(weight(index)));
@@ -265,7 +266,7 @@ impl References {
         }
     }
 
-    fn space(&self, space: &SpaceStory) -> SpaceArea {
+    fn space(&self, space: &SpaceStory, end_ns: u64) -> SpaceArea {
         let mut mappings: Vec<&MappingStory> = space.mappings.iter().collect();
         mappings.sort_by_key(|mapping| !mapping.leaked);
         mappings.truncate(MOST_MAPPINGS);
@@ -276,7 +277,7 @@ impl References {
             levels: space.levels,
             first: space.first_ns,
             released: space.released_ns,
-            orphaned: space.orphaned_ns.filter(|_| space.state == SpaceState::Orphaned),
+            leaked: space.leaked.then(|| space.orphaned_ns.unwrap_or(end_ns)),
             pages: samples(&space.pages),
             mappings: mappings.into_iter().map(|mapping| self.mapping(mapping)).collect(),
         }

@@ -1,7 +1,7 @@
 //! What a story comes to, in one sentence.
 
 use observe::Severity;
-use observe::story::{SpaceState, Story};
+use observe::story::{SpaceState, SpaceStory, Story};
 
 use super::words;
 use crate::pages;
@@ -25,9 +25,9 @@ impl Verdict {
     pub(super) fn of(story: &Story) -> Verdict {
         let count = |severity| story.findings.iter().filter(|f| f.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-        let orphans = story.spaces.iter().filter(|space| space.state == SpaceState::Orphaned);
-        let (kind, sentence) = if orphans.clone().next().is_some() {
-            (Kind::Leak, leak(&orphans.collect::<Vec<_>>()))
+        let leaks: Vec<&SpaceStory> = story.leaks().collect();
+        let (kind, sentence) = if !leaks.is_empty() {
+            (Kind::Leak, leak(&leaks))
         } else if errors > 0 {
             let errors = words::count(errors, "thing is wrong", "things are wrong");
             (Kind::Wrong, format!("No address space leaked, but {errors}: see below."))
@@ -79,8 +79,8 @@ impl Verdict {
     }
 }
 
-fn leak(orphans: &[&observe::story::SpaceStory]) -> String {
-    let pages = orphans
+fn leak(leaks: &[&SpaceStory]) -> String {
+    let pages = leaks
         .iter()
         .filter_map(|space| space.pages.last())
         .map(|last| pages(&last.tables))
@@ -90,8 +90,8 @@ fn leak(orphans: &[&observe::story::SpaceStory]) -> String {
         "page-table page",
         "page-table pages",
     );
-    let Some((first, [])) = orphans.split_first() else {
-        let spaces = orphans.len();
+    let Some((first, [])) = leaks.split_first() else {
+        let spaces = leaks.len();
         return format!(
             "Leaked: {spaces} address spaces with {pages} are left that nobody can free."
         );
@@ -114,9 +114,7 @@ fn fine(story: &Story) -> String {
     let of = |state| story.spaces.iter().filter(|space| space.state == state).count();
     let (all, released) = (story.spaces.len(), of(SpaceState::Released));
     let spaces = words::count(all, "address space", "address spaces");
-    format!(
-        "Nothing leaked: of {spaces}, {released} released and 0 orphaned. No findings of weight."
-    )
+    format!("Nothing leaked: of {spaces}, {released} released, none leaked.")
 }
 
 #[cfg(test)]
@@ -137,7 +135,7 @@ mod tests {
     fn what_is_no_leak_is_told_by_the_worst_finding() {
         let mut story = Story::sample();
         for space in &mut story.spaces {
-            space.state = SpaceState::Released;
+            (space.state, space.leaked) = (SpaceState::Released, false);
         }
         let words = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {
             story.findings[0].severity = severity;

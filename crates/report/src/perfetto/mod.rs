@@ -8,7 +8,7 @@ mod event;
 mod rows;
 
 use observe::Severity;
-use observe::story::{RequestStory, SpaceState, SpaceStory, Story};
+use observe::story::{RequestStory, SpaceStory, Story};
 use serde::Serialize;
 use serde_json::json;
 
@@ -168,7 +168,8 @@ impl Told<'_> {
         let end = space.released_ns.unwrap_or(self.story.end_ns);
         let told = json!({ "state": space.state, "levels": space.levels, "why": space.why });
         self.events.push(Event::slice(lane, &space.name, space.first_ns, end).with(told));
-        if let (SpaceState::Orphaned, Some(since)) = (space.state, space.orphaned_ns) {
+        if space.leaked {
+            let since = space.orphaned_ns.unwrap_or(self.story.end_ns);
             let mapping = space.mappings.iter().find(|mapping| mapping.leaked);
             let told = json!({
                 "why": space.why,

@@ -80,7 +80,7 @@ fn the_page_shows_the_leak_and_makes_no_errors() {
 #[test]
 fn without_a_leak_nothing_is_striped() {
     let mut story = Story::sample();
-    story.spaces[1].state = SpaceState::Released;
+    (story.spaces[1].state, story.spaces[1].leaked) = (SpaceState::Released, false);
     (story.spaces[1].orphaned_ns, story.spaces[1].released_ns) = (None, Some(500_000));
     for mapping in &mut story.spaces[1].mappings {
         (mapping.leaked, mapping.unbound_ns) = (false, Some(500_000));

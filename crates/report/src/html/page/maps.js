@@ -75,7 +75,7 @@ function rangesOf(story, space, ns) {
     .filter((mapping) => last || mapping.bound <= ns)
     .map((mapping) => {
       const gone = mapping.unbound !== null && (last || mapping.unbound <= ns);
-      const leaked = mapping.leaked && (last || (space.orphaned !== null && space.orphaned <= ns));
+      const leaked = mapping.leaked && (last || (space.leaked !== null && space.leaked <= ns));
       const request = story.requests[mapping.by];
       return {
         start: mapping.va, len: mapping.len, hue: mapping.object === null ? null : mapping.object + 2, leaked, gone,

@@ -25,10 +25,10 @@ function drawPages(svgElement, story, axis) {
     const plain = area(edge(layer.low), edge(layer.high), axis.xAfter(axis.end, inner));
     const box = svg("path", { d: plain, fill: color(index), class: "area" });
     plot.append(tip.on(box, () => spaceText(layer.space)));
-    if (layer.space.orphaned === null) return;
+    if (layer.space.leaked === null) return;
     // What is leaked begins at a moment in the middle of the area.
     const hatch = `${svgElement.id}-hatch-${index}`, part = `${svgElement.id}-part-${index}`;
-    const from = axis.x(layer.space.orphaned, inner);
+    const from = axis.x(layer.space.leaked, inner);
     defs.append(stripes(hatch, "var(--bad-soft)"), svg("clipPath", { id: part },
       svg("rect", { x: from, y: 0, width: Math.max(0, axis.xAfter(axis.end, inner) - from), height: PAGES_HEIGHT })));
     const striped = svg("path", { d: plain, fill: `url(#${hatch})`, class: "area leaked", "clip-path": `url(#${part})` });
@@ -73,9 +73,9 @@ function levelsOf(most) {
 
 function pagesLegend(story) {
   return story.spaces.map((space, index) => {
-    const key = html("i", { style: space.orphaned === null ? `background:${color(index)}`
+    const key = html("i", { style: space.leaked === null ? `background:${color(index)}`
       : `background:repeating-linear-gradient(45deg,var(--bad) 0 3px,var(--bad-soft) 3px 6px)` });
     const last = space.pages.at(-1)?.total ?? 0, now = space.state === "released" ? 0 : last;
-    return html("span", {}, key, `${space.name}: ${space.state === "orphaned" ? `${now} leaked` : now}`);
+    return html("span", {}, key, `${space.name}: ${space.leaked !== null ? `${now} leaked` : now}`);
   });
 }

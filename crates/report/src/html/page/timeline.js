@@ -52,11 +52,11 @@ function lanesOf(story) {
       () => contextText(story, context)),
   }));
   story.spaces.forEach((space, index) => lanes.push({
-    name: space.name, height: THIN, soft: true, leaked: space.state === "orphaned",
+    name: space.name, height: THIN, soft: true, leaked: space.leaked !== null,
     draw: (place) => {
       const end = space.released ?? story.end;
-      drawLife(place, space.first, space.orphaned ?? end, color(index), () => spaceText(space));
-      if (space.orphaned !== null) drawLife(place, space.orphaned, end, place.hatch, () => spaceText(space), "leaked");
+      drawLife(place, space.first, space.leaked ?? end, color(index), () => spaceText(space));
+      if (space.leaked !== null) drawLife(place, space.leaked, end, place.hatch, () => spaceText(space), "leaked");
     },
   }));
   return lanes;
@@ -158,26 +158,40 @@ function drawAxis(story, axis, gutter, width, height) {
     free = x + wide;
   }
   free = -Infinity;
-  for (const moment of story.moments) {
-    const x = axis.x(moment.at, width);
+  for (const moments of together(story.moments, (moment) => Math.round(axis.x(moment.at, width) / 6))) {
+    const x = axis.x(moments[0].at, width);
     if (!inside(x)) continue;
+    // The last one is what it came to.
+    const name = moments.length > 1 ? `${moments.at(-1).name} (+${moments.length - 1})` : moments[0].name;
     const mark = svg("g", { class: "mark" },
       svg("line", { class: "moment", x1: x, x2: x, y1: 22, y2: height }),
       svg("circle", { cx: x, cy: 27, r: 4, fill: "var(--accent)" }));
-    const wide = moment.name.length * 6 + 14;
+    const wide = name.length * 6 + 14;
     if (x >= free && x + wide < width) {
-      mark.append(svg("text", { class: "soft", x: x + 7, y: 31 }, moment.name));
+      mark.append(svg("text", { class: "soft", x: x + 7, y: 31 }, name));
       free = x + wide;
     }
-    group.append(tip.on(mark, () => `${timeText(moment.at)}: ${moment.what || moment.name}`));
+    const lines = moments.slice(0, 12).map((moment) => `${timeText(moment.at)}: ${moment.what || moment.name}`);
+    if (moments.length > lines.length) lines.push(`and ${moments.length - lines.length} more`);
+    group.append(tip.on(mark, () => lines.join("\n")));
   }
-  for (const space of story.spaces) if (space.orphaned !== null) {
-    const x = axis.x(space.orphaned, width);
+  for (const space of story.spaces) if (space.leaked !== null) {
+    const x = axis.x(space.leaked, width);
     if (inside(x)) group.append(svg("line", { class: "edge", x1: x, x2: x, y1: 22, y2: height }));
   }
   const x = axis.cursor === null ? -1 : axis.x(axis.cursor, width);
   if (inside(x)) group.append(svg("line", { class: "cursor", x1: x, x2: x, y1: 18, y2: height }));
   return group;
+}
+
+// Neighbours that have the same place, as lists.
+function together(items, place) {
+  const lists = [];
+  for (const item of items) {
+    if (lists.length && place(lists.at(-1)[0]) === place(item)) lists.at(-1).push(item);
+    else lists.push([item]);
+  }
+  return lists;
 }
 
 function contextText(story, context) {
@@ -202,6 +216,6 @@ function spaceText(space) {
   const last = space.pages.at(-1);
   return [
     `${space.name}: ${space.state}`, space.why, last ? count(last.total, "page-table page") : "",
-    space.orphaned === null ? "" : `nobody could free it after ${timeText(space.orphaned)}`,
+    space.leaked === null ? "" : `nobody could free it after ${timeText(space.leaked)}`,
   ].filter(Boolean).join("\n");
 }
