@@ -15,7 +15,7 @@ fn the_leak_is_told_in_a_sentence_a_finding_and_a_marked_row() {
     let page = report::html(&[Story::sample()]);
     let verdict = between(&page, "<div class=\"verdict bad\">", "</div>");
     assert!(
-        verdict.contains("object 1 at 0x40000; nobody could free it after 500 µs"),
+        verdict.contains("object 1 at 0x40000; nobody could free it after 500.000 µs"),
         "{verdict}"
     );
     let finding = between(&page, "<li class=\"finding error\">", "</li>");

@@ -2,11 +2,10 @@
 
 use std::cmp::Reverse;
 
-use observe::story::Story;
+use observe::story::{Story, time};
 use observe::{Finding, Severity};
 
 use super::markup::Markup;
-use super::words;
 
 /// Findings that are written in full; the others are counted by name.
 const MOST: usize = 200;
@@ -33,7 +32,7 @@ fn item(page: &mut Markup, finding: &Finding) {
     let severity = severity(finding.severity);
     page.raw("<li class=\"finding ").raw(severity).raw("\"><header><span class=\"badge ");
     page.raw(severity).raw("\">").raw(severity).raw("</span><b>").text(&finding.name);
-    page.raw("</b><span class=\"soft\">at ").text(&words::time(finding.at_ns));
+    page.raw("</b><span class=\"soft\">at ").text(&time(finding.at_ns));
     page.raw("</span></header><p>").text(&finding.what).raw("</p>");
     if !finding.facts.is_empty() {
         page.raw("<dl class=\"facts\">");

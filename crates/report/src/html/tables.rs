@@ -1,6 +1,6 @@
 //! What the drawings show, as tables: for reading, searching and copying.
 
-use observe::story::{ContextStory, MappingStory, RequestStory, SpaceStory, Story};
+use observe::story::{ContextStory, MappingStory, RequestStory, SpaceStory, Story, size};
 
 use super::markup::Markup;
 use super::words;
@@ -21,7 +21,7 @@ pub(super) fn all(page: &mut Markup, story: &Story) {
     table(page, "Requests", head, requests);
     let ggtt = story.ggtt.iter().map(|range| {
         let what = if range.what.is_empty() { NONE } else { &range.what };
-        row([hex(range.start), words::size(range.len), hex(range.page), what.to_owned()])
+        row([hex(range.start), size(range.len), hex(range.page), what.to_owned()])
     });
     table(page, "GGTT", ["Address", "Size", "First page", "What"], ggtt);
 }
@@ -94,7 +94,7 @@ fn mapping_row(story: &Story, space: &SpaceStory, mapping: &MappingStory) -> Row
     let cells = [
         space.name.clone(),
         hex(mapping.va),
-        words::size(mapping.len),
+        size(mapping.len),
         object,
         reaches(mapping),
         pte(mapping).unwrap_or(NONE.to_owned()),

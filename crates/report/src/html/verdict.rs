@@ -1,7 +1,7 @@
 //! What a story comes to, in one sentence.
 
 use observe::Severity;
-use observe::story::{SpaceState, SpaceStory, Story};
+use observe::story::{SpaceState, SpaceStory, Story, size, time};
 
 use super::words;
 use crate::pages;
@@ -99,12 +99,12 @@ fn leak(leaks: &[&SpaceStory]) -> String {
     let still = match first.mappings.iter().find(|mapping| mapping.leaked) {
         Some(mapping) => match mapping.object {
             Some(object) => format!(" and still maps object {object} at {:#x}", mapping.va),
-            None => format!(" and still maps {} at {:#x}", words::size(mapping.len), mapping.va),
+            None => format!(" and still maps {} at {:#x}", size(mapping.len), mapping.va),
         },
         None => String::new(),
     };
     let since = match first.orphaned_ns {
-        Some(ns) => format!("nobody could free it after {}", words::time(ns)),
+        Some(ns) => format!("nobody could free it after {}", time(ns)),
         None => "nobody can free it".to_owned(),
     };
     format!("Leaked: {} has {pages}{still}; {since}.", first.name)
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(
             sentence,
             "Leaked: VM 2 has 8 page-table pages and still maps object 1 at 0x40000; nobody could \
-             free it after 500 µs."
+             free it after 500.000 µs."
         );
     }
 
