@@ -26,8 +26,8 @@ pub struct RunOptions {
     pub device_mutations: gpu_model::Mutations,
     /// The guest's image, for KVM.
     pub firmware: Vec<u8>,
-    /// Whether uses of what is gone, or out of date, are looked for ([`UseAfter`], [`Staleness`]);
-    /// without it only the census looks. In process only.
+    /// Whether uses of what is gone, or out of date, are looked for in process ([`UseAfter`],
+    /// [`Staleness`]); without it only the census looks. On KVM uses of what is gone always are.
     pub watch_uses: bool,
 }
 
@@ -104,12 +104,12 @@ fn run_on_kvm(
         cases,
         &boot,
         &mut |line| log::info!(target: "guest", "{line}"),
-        &mut |GuestResult { report, census, story }| {
+        &mut |GuestResult { report, census, observed, story }| {
             let observation = Observation {
                 report: report.clone(),
                 census: census.iter().map(DeviceMoment::from).collect(),
                 machine_findings: Vec::new(),
-                observed: Vec::new(),
+                observed: observed.clone(),
             };
             let result = judge(MachineKind::Kvm, &options.scenario, &observation);
             let result = result.with_story(story.clone());

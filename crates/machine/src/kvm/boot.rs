@@ -8,7 +8,7 @@ use gpu_model::{Gpu, GpuConfig, GuestRam};
 use gpu_thread::{Device, DeviceThread};
 use observe::provenance::Provenance;
 use observe::story::Story;
-use observe::{Census, CensusLog, CensusSnapshot, Observers};
+use observe::{Census, CensusLog, CensusSnapshot, Finding, Observers, UseAfter};
 use vm_memory::{Bytes, GuestAddress};
 
 use super::bus::BoardBus;
@@ -59,6 +59,8 @@ pub struct Line {
     pub text: String,
     /// The device's censuses since the line before.
     pub census: Vec<CensusSnapshot>,
+    /// Uses of what is gone since the line before.
+    pub observed: Vec<Finding>,
     /// What the last driver instance did, with a line that looks like a report.
     pub story: Option<Story>,
 }
@@ -95,7 +97,8 @@ pub fn boot(
     let census = CensusLog::new();
     let ram = GuestRam::new(vm.memory().clone()).map_err(|error| ram_error(error.to_string()))?;
     let mut gpu = Gpu::new(options.gpu.clone(), ram.clone());
-    let mut observers = Observers::new().with(Census::new(ram, census.clone()));
+    let uses = UseAfter::new(ram.clone());
+    let mut observers = Observers::new().with(Census::new(ram, census.clone())).with(uses.clone());
     let wanted = options.stories.then(Provenance::new);
     let provenance = options.provenance.clone().or(wanted);
     if let Some(provenance) = &provenance {
@@ -115,7 +118,7 @@ pub fn boot(
         BoardBus::new(PciBus::new(device), provenance, move |text| {
             let teller = teller.as_ref().filter(|_| is_report(&text));
             let story = teller.and_then(|teller| teller.take().pop());
-            progress.send(Line { text, census: census.take(), story });
+            progress.send(Line { text, census: census.take(), observed: uses.take(), story });
         })
     };
     let end = vcpu::run(vcpu, make_bus, options.case_limit, |line| {

@@ -1,8 +1,8 @@
 //! Runs cases in guests: the command line in, one JSON line a case out.
 
 use board::BootInfo;
-use observe::CensusSnapshot;
 use observe::story::Story;
+use observe::{CensusSnapshot, Finding};
 use scenarios::{Case, CaseReport};
 
 use super::boot::{BootOptions, Line, boot};
@@ -15,6 +15,8 @@ pub struct GuestResult {
     pub report: CaseReport,
     /// The device's census at each checkpoint.
     pub census: Vec<CensusSnapshot>,
+    /// Uses of what is gone.
+    pub observed: Vec<Finding>,
     /// What happened, if somebody asked for it ([`BootOptions::stories`]).
     pub story: Option<Story>,
 }
@@ -62,8 +64,8 @@ fn run_in_guests(
         };
         if let Some(&case) = asked.get(done) {
             let report = CaseReport { error: Some(lost), ..CaseReport::new(case) };
-            let census = std::mem::take(&mut collector.census);
-            let result = GuestResult { report, census, story: None };
+            let (census, observed) = collector.take();
+            let result = GuestResult { report, census, observed, story: None };
             on_case(&result);
             results.push(result);
         }
@@ -93,11 +95,18 @@ struct Collector<'a> {
     results: Vec<GuestResult>,
     /// Censuses of the case that runs now.
     census: Vec<CensusSnapshot>,
+    /// Uses of what is gone, in that case.
+    observed: Vec<Finding>,
 }
 
 impl<'a> Collector<'a> {
     fn new(asked: &'a [Case]) -> Self {
-        Collector { asked, results: Vec::new(), census: Vec::new() }
+        Collector { asked, results: Vec::new(), census: Vec::new(), observed: Vec::new() }
+    }
+
+    /// What the device's side saw of the case that runs now.
+    fn take(&mut self) -> (Vec<CensusSnapshot>, Vec<Finding>) {
+        (std::mem::take(&mut self.census), std::mem::take(&mut self.observed))
     }
 
     /// The report in a line, if it is the one that comes next.
@@ -113,13 +122,14 @@ impl<'a> Collector<'a> {
         on_case: &mut dyn FnMut(&GuestResult),
     ) {
         self.census.extend(line.census);
+        self.observed.extend(line.observed);
         // A line that only looks like a report is told as any other; its case is then missing.
         let Some(report) = self.report(&line.text) else {
             on_line(&line.text);
             return;
         };
-        let census = std::mem::take(&mut self.census);
-        let result = GuestResult { report, census, story: line.story };
+        let (census, observed) = self.take();
+        let result = GuestResult { report, census, observed, story: line.story };
         on_case(&result);
         self.results.push(result);
     }
@@ -150,7 +160,7 @@ mod tests {
     }
 
     fn line(text: String) -> Line {
-        Line { text, census: Vec::new(), story: None }
+        Line { text, census: Vec::new(), observed: Vec::new(), story: None }
     }
 
     #[test]
