@@ -45,10 +45,9 @@ pub(super) const KNOWN: &[Explanation] = &[
             let mut submission = of_engine.filter(|at| [ring::ELSP, ring::CSB_PTR].contains(at));
             submission.next().is_some() || POWER.contains(&offset)
         },
-        why: "i915 writes the submit port and the registers of RPS and RC6 raw while it keeps the GT out of \
-              RC6 by other means than forcewake, and reads CSB_PTR to let time pass \
-              (gt/intel_execlists_submission.c: write_desc, process_csb; gt/intel_rps.c and \
-              gt/intel_rc6.c: set); no hardware loses these",
+        why: "i915 writes the submit port and the registers of RPS and RC6 raw, without forcewake, and reads \
+              CSB_PTR to let time pass (gt/intel_execlists_submission.c: write_desc, process_csb; \
+              gt/intel_rps.c and gt/intel_rc6.c: set); Broadwells are driven so, so they take it",
     },
     Explanation {
         rule: "unknown-register",
