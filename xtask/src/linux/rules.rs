@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::control;
 use explained::{Explanation, explanation};
 
+/// Places of one rule that are told.
+const PLACES: usize = 8;
+
 /// What the server says, or why it says nothing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -38,7 +41,7 @@ pub(super) struct Judged {
     by_clients: Vec<Broken>,
 }
 
-/// A rule, how often it was broken, and where first.
+/// A rule, how often it was broken, and where.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Broken {
     rule: String,
@@ -118,27 +121,41 @@ impl Answer {
         let mut judged = Judged { checks: self.checks, ..Judged::default() };
         for report in self.rules {
             if report.culprit == "client" {
-                judged.by_clients.push(report.broken());
-            } else if let Some(Explanation { why, .. }) = explanation(&report, ran) {
-                judged.explained.push(Explained { rule: report.id, count: report.count, why });
-            } else {
-                judged.unexplained.push(report.broken());
+                judged.by_clients.push(report.broken(&report.places, report.count));
+                continue;
+            }
+            let (mut open, mut left) = (Vec::new(), report.count);
+            for (hit, count) in &report.places {
+                let Some(Explanation { why, .. }) = explanation(&report.id, hit, ran) else {
+                    open.push((hit.clone(), *count));
+                    continue;
+                };
+                left = left.saturating_sub(*count);
+                judged.explain(&report.id, *count, why);
+            }
+            if left > 0 {
+                judged.unexplained.push(report.broken(&open, left));
             }
         }
         judged
     }
 }
 
-impl Report {
-    fn broken(&self) -> Broken {
-        let place = self.places.first().map_or_else(String::new, |(hit, _)| hit.text());
-        Broken { rule: self.id.clone(), count: self.count, place }
+impl Judged {
+    fn explain(&mut self, rule: &str, count: u64, why: &'static str) {
+        match self.explained.iter_mut().find(|known| known.rule == rule && known.why == why) {
+            Some(known) => known.count += count,
+            None => self.explained.push(Explained { rule: rule.to_owned(), count, why }),
+        }
     }
+}
 
-    /// Whether all places are known, and all of those `known` says yes to.
-    fn all(&self, known: impl Fn(&Hit) -> bool) -> bool {
-        let told: u64 = self.places.iter().map(|(_, count)| count).sum();
-        told == self.count && self.places.iter().all(|(hit, _)| known(hit))
+impl Report {
+    /// The rule, broken so often at these places, and maybe at others that were not kept.
+    fn broken(&self, places: &[(Hit, u64)], count: u64) -> Broken {
+        let all: Vec<String> = places.iter().take(PLACES).map(|(hit, _)| hit.text()).collect();
+        let place = if all.is_empty() { "places not kept".to_owned() } else { all.join(", ") };
+        Broken { rule: self.id.clone(), count, place }
     }
 }
 
@@ -152,7 +169,7 @@ impl Hit {
 impl Broken {
     fn fault(&self) -> String {
         let Broken { rule, count, place } = self;
-        format!("the rule {rule} was broken {count} times, first: {place}")
+        format!("the rule {rule} was broken {count} times: {place}")
     }
 }
 
@@ -179,7 +196,7 @@ mod tests {
     #[test]
     fn what_is_not_explained_is_a_fault_and_what_a_client_did_is_none() {
         let bad = Rules::Judged(judged("elsp-two-pending", "driver", &[5], "6.1.0-50-amd64"));
-        let fault = "the rule elsp-two-pending was broken 1 times, first: 0x5 by CPU";
+        let fault = "the rule elsp-two-pending was broken 1 times: 0x5 by CPU";
         assert_eq!(bad.faults(), [fault]);
         assert!(bad.text()[0].contains("60 rules: 1 broken, 0 broken and explained"));
         let client = Rules::Judged(judged("ggtt-in-user-batch", "client", &[5], "6.1.0"));
@@ -194,21 +211,23 @@ mod tests {
             (judged.explained.len(), judged.unexplained.len())
         };
         assert_eq!(priority(&[0x53d], "6.1.0-50-amd64"), (1, 0));
-        assert_eq!(priority(&[0x53d, 0x93d], "6.1.0-50-amd64"), (0, 1));
+        assert_eq!(priority(&[0x53d, 0x93d], "6.1.0-50-amd64"), (1, 1));
         assert_eq!(priority(&[0x53d], "5.10.0-32-amd64"), (0, 1));
-        let mut more = Report {
-            id: "elsp-descriptor-reserved".into(),
-            culprit: "driver".into(),
-            count: 1,
-            places: vec![(Hit { by: "CPU".into(), detail: 0x400, register: None }, 1)],
-        };
-        assert!(explanation(&more, &ran("6.1.0")).is_some());
-        more.count = 17;
-        assert!(explanation(&more, &ran("6.1.0")).is_none(), "not all places are known");
-        (more.id, more.count) = ("ppgtt-fault".into(), 1);
-        assert!(explanation(&more, &ran("6.1.0")).is_some());
+        let known = Hit { by: "CPU".into(), detail: 0x400, register: None };
+        assert!(explanation("ppgtt-fault", &known, &ran("6.1.0")).is_some());
         let other = Ran { kernel: "6.1.0", checks: vec!["engines"] };
-        assert!(explanation(&more, &other).is_none(), "no check faults on purpose");
+        assert!(explanation("ppgtt-fault", &known, &other).is_none(), "no check faults on purpose");
+    }
+
+    #[test]
+    fn places_that_were_not_kept_are_not_explained() {
+        let hit = json!({"at_ns": 1, "by": "CPU", "detail": 0x53d});
+        let report = json!({
+            "id": "elsp-descriptor-reserved", "culprit": "driver", "count": 5, "places": [[hit, 3]],
+        });
+        let answer = json!({"rules": [report], "checks": 60});
+        let judged = serde_json::from_value::<Answer>(answer).unwrap().judge(&ran("6.1.0"));
+        assert_eq!((judged.explained[0].count, judged.unexplained[0].count), (3, 2));
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Engine {
     /// Memory was written.
     #[inline]
     pub(crate) fn tell_write(&self, kind: WriteKind, piece: Piece, bus: &mut Bus<'_>) {
-        bus.events.emit_for(Interests::MEMORY_WRITES, || {
+        bus.events.emit_for(kind.group(), || {
             let Piece { space, address, physical, len, value } = piece;
             let by = Actor::Engine(self.site());
             Event::MemoryWritten(MemoryWrite { by, kind, space, address, physical, len, value })

@@ -302,7 +302,7 @@ impl Event {
             Event::RegisterWritten { .. } => Interests::REGISTER_WRITES,
             Event::RegisterRead { .. } => Interests::REGISTER_READS,
             Event::GgttWritten { .. } => Interests::GGTT_WRITES,
-            Event::MemoryWritten(_) => Interests::MEMORY_WRITES,
+            Event::MemoryWritten(write) => write.kind.group(),
             Event::Accessed { .. } => Interests::ACCESSES,
             Event::TlbFilled { .. } | Event::TlbInvalidated { .. } => Interests::TLB,
             Event::Submitted { .. } => Interests::SUBMISSIONS,

@@ -3,6 +3,7 @@
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::ContextDescriptor;
 
+use super::Interests;
 use crate::engine::Space;
 
 /// What an engine was running when it did something.
@@ -60,6 +61,18 @@ pub enum WriteKind {
     Status,
     /// A CPU wrote through the aperture.
     Aperture,
+}
+
+impl WriteKind {
+    /// The groups of its event: whoever asked for one of them hears it.
+    pub const fn group(self) -> Interests {
+        match self {
+            WriteKind::Command => Interests::MEMORY_WRITES.and(Interests::STORES),
+            WriteKind::Blit | WriteKind::ContextSave | WriteKind::Status | WriteKind::Aperture => {
+                Interests::MEMORY_WRITES
+            }
+        }
+    }
 }
 
 /// What empties a TLB.

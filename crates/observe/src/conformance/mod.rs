@@ -72,7 +72,7 @@ impl Observer for Conformance {
             | Interests::RULES
             | Interests::REGISTER_READS
             | Interests::REGISTER_WRITES
-            | Interests::MEMORY_WRITES
+            | Interests::STORES
             | Interests::GGTT_WRITES
             | Interests::SUBMISSIONS
             | Interests::CONTEXTS

@@ -7,7 +7,7 @@ use gen8_spec::execlists::ContextDescriptor;
 use gen8_spec::mmio::ring;
 use gen8_spec::registers::{Rule, outputs};
 
-use super::{Hit, Ran, Report};
+use super::{Hit, Ran};
 
 /// Why some breaches of a rule are no reason to worry.
 pub(super) struct Explanation {
@@ -83,14 +83,14 @@ const PLANES: Range<u32> = 0x6_0000..0x8_0000;
 /// Registers of RPS and RC6 (i915 `gt/intel_gt_regs.h`, GEN6_RPNSWREQ to GEN6_RC6_THRESHOLD).
 const POWER: Range<u32> = 0xa000..0xa100;
 
-/// The explanation of all breaches of a rule.
-pub(super) fn explanation(report: &Report, ran: &Ran<'_>) -> Option<&'static Explanation> {
+/// The explanation of a breach of `rule` at this place.
+pub(super) fn explanation(rule: &str, hit: &Hit, ran: &Ran<'_>) -> Option<&'static Explanation> {
     KNOWN.iter().find(|known| {
         let kernels = known.kernels;
-        known.rule == report.id
+        known.rule == rule
             && (kernels.is_empty() || kernels.iter().any(|begin| ran.kernel.starts_with(begin)))
             && known.check.is_none_or(|check| ran.checks.contains(&check))
-            && report.all(known.meant)
+            && (known.meant)(hit)
     })
 }
 
