@@ -380,6 +380,7 @@ fn nobody_hears_of_a_group_that_was_not_asked_for() {
         heard.bench.batch(heard.vm, BATCH, &[&store(DATA, 1)[..], &[END]].concat());
         heard.bench.map_ggtt(page, page);
         heard.bench.write_register(mmio::GDRST, mmio::GDRST_FULL);
+        heard.bench.read_register(mmio::GDRST);
         heard.bench.execlists(Rcs);
         let commands = [&start(BATCH, mi::BATCH_PPGTT)[..], &store_ggtt(page, 1)].concat();
         let mut told = heard.run(&commands);

@@ -42,11 +42,12 @@ pub(super) const KNOWN: &[Explanation] = &[
             let offset = u32::try_from(hit.detail).unwrap_or(u32::MAX);
             let of_engine =
                 EngineId::ALL.iter().filter_map(|id| offset.checked_sub(id.mmio_base()));
-            let mut submission = of_engine.filter(|at| [ring::ELSP, ring::CSB_PTR].contains(at));
+            let mut submission = of_engine.filter(|at| SUBMISSION.contains(at));
             submission.next().is_some() || POWER.contains(&offset)
         },
-        why: "i915 writes the submit port and the registers of RPS and RC6 raw, without forcewake, and reads \
-              CSB_PTR to let time pass (gt/intel_execlists_submission.c: write_desc, process_csb; \
+        why: "i915 writes the submit port and the registers of RPS and RC6 raw, without forcewake, reads CSB_PTR \
+              to let time pass and EXECLIST_STATUS_HI in its interrupt handler \
+              (gt/intel_execlists_submission.c: write_desc, process_csb, execlists_irq_handler; \
               gt/intel_rps.c and gt/intel_rc6.c: set); Broadwells are driven so, so they take it",
     },
     Explanation {
@@ -61,6 +62,15 @@ pub(super) const KNOWN: &[Explanation] = &[
         why: "registers of pipes, planes and frame buffer compression that the model has only where the \
               server was given outputs: 5.10 reads them for an error state (display/intel_display.c: \
               intel_display_capture_error_state), 6.12 and later turn compression off at resets",
+    },
+    Explanation {
+        rule: "elsp-without-execlists",
+        kernels: &[],
+        check: Some("resets"),
+        meant: |_| true,
+        why: "the check resets gives the GPU up: i915 then resets the engines without starting them again \
+              (gt/intel_reset.c: __intel_gt_set_wedged, __intel_gt_unset_wedged), and one list was \
+              submitted meanwhile, which is lost",
     },
     Explanation {
         rule: "ppgtt-fault",
@@ -79,6 +89,9 @@ fn registers_of(rule: &Rule) -> impl Iterator<Item = u32> + use<> {
 
 /// Registers of transcoders, pipes and planes (i915 `i915_reg.h`, HTOTAL to _PLANE_CTL_4).
 const PLANES: Range<u32> = 0x6_0000..0x8_0000;
+
+/// Registers of each engine that i915 touches raw to submit.
+const SUBMISSION: [u32; 3] = [ring::ELSP, ring::CSB_PTR, ring::EXECLIST_STATUS_HI];
 
 /// Registers of RPS and RC6 (i915 `gt/intel_gt_regs.h`, GEN6_RPNSWREQ to GEN6_RC6_THRESHOLD).
 const POWER: Range<u32> = 0xa000..0xa100;
