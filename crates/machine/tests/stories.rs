@@ -114,6 +114,18 @@ fn each_request_ran_on_its_engine_between_its_submission_and_its_end() {
 }
 
 #[test]
+fn an_address_space_is_counted_from_its_creation_even_if_nothing_runs_in_it() {
+    for (levels, pages) in [(3, 3), (4, 5)] {
+        let story = story(&format!("flink-and-exit v4 {levels} execlists"));
+        // The exporter never uses the GPU.
+        let vm = space(&story, "VM 1");
+        let [sample] = &vm.pages[..] else { panic!("it never changes") };
+        let told = (vm.levels, sample.tables.total(), sample.at_ns);
+        assert_eq!(told, (levels, pages, vm.first_ns));
+    }
+}
+
+#[test]
 fn nobody_pays_for_a_story_who_does_not_ask() {
     let case: Case = "flink-and-exit none 4 execlists".parse().expect("a case");
     let options = RunOptions::default();

@@ -110,7 +110,7 @@ fn space(teller: &Teller, places: &Places, serial: u64, record: &Space) -> Space
     SpaceStory {
         number: record.number(),
         name: record.name(),
-        levels: record.root.map_or(0, |root| root.levels().number()),
+        levels: record.levels(),
         root,
         first_ns: record.first_ns,
         last_ns: record.last_ns,

@@ -36,7 +36,7 @@ pub(super) fn finding(teller: &Teller, serial: u64) -> Option<Finding> {
 }
 
 fn describe(space: &Space) -> String {
-    let levels = space.root.map_or(0, |root| root.levels().number());
+    let levels = space.levels();
     let root = space.root.and_then(|root| root.tables().next()).unwrap_or_default();
     let pages = space.samples.last().map_or(0, |sample| sample.tables.total());
     let plural = if pages == 1 { "" } else { "s" };

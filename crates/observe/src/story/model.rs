@@ -149,7 +149,7 @@ pub struct SpaceStory {
     pub number: u64,
     /// Its name for people, such as `VM 3`.
     pub name: String,
-    /// 3 or 4.
+    /// 3 or 4; 0 if nobody told yet.
     pub levels: u32,
     /// PML4, or the page directories as far as they are known (0 = unused).
     pub root: Vec<u64>,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ppgtt::{CensusLimits, Leaf, PageTableRoot, PhysicalMemory};
+use ppgtt::{CensusLimits, Leaf, Levels, PageTableRoot, PhysicalMemory};
 
 use super::kernel::Told;
 use super::mappings::{Mappings, Run, Tables};
@@ -37,6 +37,8 @@ pub(super) struct Space {
     /// What a guest's kernel says of it.
     pub(super) told: Option<Told>,
     pub(super) root: Option<PageTableRoot>,
+    /// As an owner told; 0 if none did.
+    told_levels: u32,
     pub(super) first_ns: u64,
     pub(super) last_ns: Option<u64>,
     pub(super) released_ns: Option<u64>,
@@ -64,6 +66,7 @@ impl Space {
             key,
             told: None,
             root: None,
+            told_levels: 0,
             first_ns: now_ns,
             last_ns: None,
             released_ns: None,
@@ -86,6 +89,16 @@ impl Space {
             Key::Owned(number) => format!("VM {number}"),
             Key::Loaded(number) => format!("address space {number}"),
         }
+    }
+
+    /// What an owner tells of its tables; no root is known of three levels without a directory.
+    pub(super) fn set_tables(&mut self, levels: Levels, root: Option<PageTableRoot>) {
+        (self.told_levels, self.root) = (levels.number(), root);
+    }
+
+    /// 3 or 4; 0 if nobody told and no engine loaded it.
+    pub(super) fn levels(&self) -> u32 {
+        self.root.map_or(self.told_levels, |root| root.levels().number())
     }
 
     /// Its number.

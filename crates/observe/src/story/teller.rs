@@ -110,8 +110,11 @@ impl Teller {
             OwnerEvent::ContextBegins { context, hardware, space } => {
                 let space = space.map(|space| self.spaces.of(Key::Owned(space), now));
                 self.contexts.begin(context, hardware, space, now);
-                if let Some(space) = space.and_then(|space| self.spaces.get_mut(space)) {
+                if let Some(serial) = space
+                    && let Some(space) = self.spaces.get_mut(serial)
+                {
                     space.orphaned_ns = None;
+                    self.look(memory, serial);
                 }
             }
             OwnerEvent::ContextOwned { context, client } => {
@@ -323,7 +326,7 @@ impl Teller {
         let Key::Owned(id) = space.key else { return };
         let Ok(id) = u32::try_from(id) else { return };
         if let Some(vm) = self.ownership.vms.get(&id) {
-            space.root = vm_root(&self.ownership, &[], id, vm);
+            space.set_tables(vm.levels, vm_root(&self.ownership, &[], id, vm));
         }
     }
 
