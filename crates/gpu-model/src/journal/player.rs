@@ -64,6 +64,8 @@ impl Player {
     pub fn play(&mut self, input: &Input, changes: &[MemoryChange]) -> Result<Output, PlayError> {
         self.changes.feed(changes);
         let output = self.call(input)?;
+        // What an observer read behind the call's last access.
+        self.gpu.observed_memory.catch_up();
         match self.changes.left() {
             0 => Ok(output),
             left => Err(PlayError::Accesses { accesses: self.changes.accesses(), left }),
@@ -91,7 +93,8 @@ impl Player {
             Input::Unplug { port } => return Ok(Output::Plugged(gpu.unplug(port).is_ok())),
             Input::PlaceStolenMemory { base } => gpu.place_stolen_memory(base),
             Input::SetMemory { ref ranges } => self.set_memory(ranges)?,
-            Input::Note => gpu.observed_memory.catch_up(),
+            // Its changes are all that there is.
+            Input::Note => {}
         }
         Ok(Output::None)
     }

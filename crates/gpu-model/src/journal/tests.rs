@@ -264,6 +264,21 @@ fn an_observer_of_a_replay_finds_the_memory_that_it_found_live() {
 }
 
 #[test]
+fn what_an_observer_reads_behind_the_last_access_of_a_call_is_no_difference() {
+    let (mut gpu, memory, log) = recorded();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let reader = Reader(gpu.observed_memory().clone(), Arc::clone(&seen));
+    gpu.set_observer(Some(Box::new(reader)));
+    write(&memory, RING, &[mi::header(mi::NOOP, mi::NOOP_WRITE_ID | 5), NOOP]);
+    write(&memory, TARGET, &[77]);
+    submit(&mut gpu, 8);
+    gpu.step(1);
+    assert_eq!(*seen.lock().unwrap(), [Some(77)]);
+    let player = replay(&log);
+    assert_eq!(player.gpu().memory().read_u32(TARGET.into()), Some(77));
+}
+
+#[test]
 fn memory_that_moves_is_replayed_where_it_lies() {
     let (mut gpu, memory, log) = recorded();
     write(&memory, RING, &[STORE, TARGET, 0, 1, STORE, TARGET, 0, 2]);
