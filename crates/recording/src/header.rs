@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use gen8_spec::sku;
 use gpu_model::display::{Monitor, Output};
-use gpu_model::{GpuConfig, Mutations};
+use gpu_model::{Gpu, GpuConfig, GuestRam, Mutations};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Offset, ReadError};
@@ -23,6 +23,8 @@ const FIXED: u64 = 20;
 pub struct Header {
     /// The program that wrote it, with its version.
     pub program: String,
+    /// State hash of the device after power-on. One that differs is another build's: there, all others do.
+    pub power_on: u64,
     /// The device after power-on.
     pub gpu: RecordedGpu,
 }
@@ -122,7 +124,13 @@ impl Header {
             outputs: outputs.iter().map(edid).collect(),
             mutations: (*mutations).into(),
         };
-        Header { program: concat!("gen8emu ", env!("CARGO_PKG_VERSION")).to_owned(), gpu }
+        let program = concat!("gen8emu ", env!("CARGO_PKG_VERSION")).to_owned();
+        Header { program, power_on: power_on(config), gpu }
+    }
+
+    /// Whether the state hashes of the recording are comparable with this program's.
+    pub fn is_of_this_build(&self) -> bool {
+        self.config().is_ok_and(|config| power_on(&config) == self.power_on)
     }
 
     /// The device that it describes; else what cannot be.
@@ -186,6 +194,11 @@ impl Header {
             .map_err(|error| damaged(format!("its description is none: {error}")))?;
         Ok((header, FIXED + u64::from(len)))
     }
+}
+
+/// The state hash of a device after power-on.
+fn power_on(config: &GpuConfig) -> u64 {
+    Gpu::new(config.clone(), GuestRam::empty()).state_hash()
 }
 
 /// Reads as much as there is; `offset` is where.

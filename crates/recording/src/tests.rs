@@ -245,6 +245,26 @@ fn a_state_that_differs_is_told() {
 }
 
 #[test]
+fn states_of_another_build_are_not_compared_and_results_are() {
+    let bytes = recording(1);
+    let other = with_records(&bytes, |record| {
+        if let Record::StateHash(hash) = record {
+            *hash ^= 1;
+        }
+    });
+    // As a build writes it whose device has another state: the header is changed, and its checksum.
+    let (mut header, len) = crate::Header::read(&mut &other[..]).unwrap();
+    header.power_on ^= 1;
+    let mut changed = Vec::new();
+    header.write(&mut changed).unwrap();
+    changed.extend(&other[len as usize..]);
+    let mut replay = replay(&changed).unwrap();
+    replay.run_to(Position::End).unwrap();
+    assert_eq!(replay.state_hashes(), 0);
+    assert!(replay.inputs() > 0 && !replay.header().is_of_this_build());
+}
+
+#[test]
 fn memory_that_was_not_read_in_the_recording_is_a_difference() {
     let bytes = recording(1);
     let changed = with_records(&bytes, |record| {

@@ -25,8 +25,9 @@ struct Outcome {
     of_inputs: u64,
     /// Device time, nanoseconds.
     now_ns: u64,
-    /// State hashes that were compared.
+    /// State hashes that were compared: none if the recording is another build's.
     state_hashes: u64,
+    same_build: bool,
     /// Changes of memory in the recording.
     memory_changes: u64,
     /// How the recording ends.
@@ -85,6 +86,7 @@ fn outcome<R: io::Read>(replay: &Replay<R>, difference: Option<String>, took: Du
         of_inputs: summary.inputs,
         now_ns,
         state_hashes: replay.state_hashes(),
+        same_build: replay.header().is_of_this_build(),
         memory_changes: summary.memory_changes,
         end: match &summary.end {
             End::Complete => "complete".to_owned(),
@@ -100,7 +102,12 @@ fn outcome<R: io::Read>(replay: &Replay<R>, difference: Option<String>, took: Du
 }
 
 fn show(outcome: &Outcome) -> String {
-    let same = if outcome.ok { "all as recorded" } else { "the last one differs" };
+    let same = match (outcome.same_build, outcome.ok) {
+        (false, _) => "not compared: recorded by another build",
+        (true, true) => "all as recorded",
+        // A difference of results comes with states that are the same up to there.
+        (true, false) => "compared",
+    };
     let mut table = table::table(&["replay", ""], 0);
     for (name, value) in [
         ("inputs", format!("{} of {}", outcome.inputs, outcome.of_inputs)),
