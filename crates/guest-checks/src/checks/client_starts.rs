@@ -19,10 +19,11 @@ const KEEPERS: u64 = 4;
 const SHARED: usize = 3;
 /// Marks of one check.
 const MOST: u32 = 65_000;
-/// Where keepers have their batch, and the shared objects: elsewhere in each of them.
+/// Where keepers have their batch, and the shared objects: elsewhere in each of them, and in one page table,
+/// so that it outlives the first of them.
 const BATCH_AT: u64 = 0x1_0000;
 const KEPT_AT: u64 = 0x8000_0000;
-const APART: u64 = 0x40_0000;
+const APART: u64 = 0x4_0000;
 
 /// With so many clients.
 pub(super) fn run(reporter: &mut Reporter, clients: u32) -> Result<()> {

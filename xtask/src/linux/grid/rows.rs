@@ -141,7 +141,7 @@ fn views(kernel: &'static str) -> Row {
 fn lost_pte(kernel: &'static str) -> Row {
     row(kernel, "a PTE that gets lost", &FEW_VIEWS, |guest| {
         guest.agent = true;
-        guest.inject = vec!["pte-lost=0x80400000".into()];
+        guest.inject = vec!["pte-lost=0x80040000".into()];
         guest.expect_difference = Some("BoundButUnmapped".into());
     })
 }
