@@ -1,6 +1,6 @@
 //! What recordings tell: the device is run from them with observers.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
@@ -68,8 +68,17 @@ impl Recorded {
         Ok(report::error_state(self.replay.gpu_mut()))
     }
 
-    /// Writes what was submitted.
-    pub(super) fn aub(mut self, output: &Path) -> Result<()> {
+    /// Writes what was submitted. Of a recording that cannot be run to its end no file is left.
+    pub(super) fn aub(self, output: &Path) -> Result<()> {
+        let written = self.write_aub(output);
+        if written.is_err() {
+            // It may be that it could not be made.
+            fs::remove_file(output).ok();
+        }
+        written
+    }
+
+    fn write_aub(mut self, output: &Path) -> Result<()> {
         let told = || format!("writing {}", output.display());
         let to = BufWriter::new(File::create(output).with_context(told)?);
         let runs = Runs::default();

@@ -111,10 +111,22 @@ fn leak(leaks: &[&SpaceStory]) -> String {
 }
 
 fn fine(story: &Story) -> String {
+    if !is_owned(story) {
+        return "Nothing is wrong as far as the device can tell. Nobody told it who owns what, so a leak would \
+                not show here."
+            .to_owned();
+    }
     let of = |state| story.spaces.iter().filter(|space| space.state == state).count();
     let (all, released) = (story.spaces.len(), of(SpaceState::Released));
     let spaces = words::count(all, "address space", "address spaces");
     format!("Nothing leaked: of {spaces}, {released} released, none leaked.")
+}
+
+/// Whether somebody told who owns what: without that, no story calls anything leaked.
+fn is_owned(story: &Story) -> bool {
+    let mut mappings = story.spaces.iter().flat_map(|space| &space.mappings);
+    story.contexts.iter().any(|context| context.created_ns.is_some())
+        || mappings.any(|mapping| mapping.object.is_some())
 }
 
 #[cfg(test)]
@@ -142,5 +154,20 @@ mod tests {
             Verdict::of(&story).word()
         });
         assert_eq!(words, ["wrong", "warnings", "clean"]);
+    }
+
+    #[test]
+    fn where_nobody_tells_who_owns_what_nothing_is_said_of_leaks() {
+        let mut story = Story::sample();
+        story.findings.clear();
+        for context in &mut story.contexts {
+            (context.created_ns, context.freed_ns) = (None, None);
+        }
+        for space in &mut story.spaces {
+            space.leaked = false;
+            space.mappings.clear();
+        }
+        let sentence = Verdict::of(&story).sentence;
+        assert!(sentence.ends_with("a leak would not show here."), "{sentence}");
     }
 }
