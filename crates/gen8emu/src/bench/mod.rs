@@ -18,6 +18,7 @@ mod scan_out;
 mod semaphores;
 mod server;
 mod tlb;
+mod watched;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -108,6 +109,8 @@ pub(crate) const ALL: &[Bench] = &[
     context::CONTEXT_CYCLE,
     recorded::RECORD_OVERHEAD,
     recorded::RECORD_IN_PROCESS,
+    watched::CONTROL_OVERHEAD,
+    watched::OBSERVE_OVERHEAD,
     scan_out::SCANOUT_XTILE,
     scan_out::SCANOUT_IDLE,
     server::MMIO_READ_RTT,

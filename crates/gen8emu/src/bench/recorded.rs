@@ -11,7 +11,7 @@ use driver::{ClientId, Config, Driver, ExecBuffer, ExecObject, Handle, Policy};
 use gen8_spec::PAGE_SIZE;
 use gen8_spec::commands::mi;
 use gen8_spec::engine::EngineId;
-use gpu_model::{GpuConfig, Journal};
+use gpu_model::{GpuConfig, Journal, Observer};
 use machine::InProcess;
 use recording::{Recorder, RecorderHandle};
 
@@ -44,10 +44,10 @@ const DEVICE_ID: u16 = 0x1616;
 /// RAM of the machine.
 const RAM: u64 = 16 << 20;
 /// Batches before the measurement.
-const WARM_UP: u32 = 64;
+pub(super) const WARM_UP: u32 = 64;
 
 /// A client with one context and one object, a batch that ends at once.
-struct Program {
+pub(super) struct Program {
     driver: Driver<InProcess>,
     client: ClientId,
     batch: Handle,
@@ -55,8 +55,11 @@ struct Program {
 }
 
 impl Program {
-    fn new(journal: Option<Box<dyn Journal>>) -> Result<Program> {
-        let machine = InProcess::with_journal(config()?, RAM, journal, |_| None)?;
+    pub(super) fn new(
+        journal: Option<Box<dyn Journal>>,
+        observer: Option<Box<dyn Observer>>,
+    ) -> Result<Program> {
+        let machine = InProcess::with_journal(config()?, RAM, journal, |_| observer)?;
         let mut driver = Driver::new(machine, Config::for_policy(Policy::V4NoWait))?;
         let client = driver.open()?;
         let batch = driver.gem_create(client, PAGE_SIZE)?;
@@ -72,7 +75,7 @@ impl Program {
     }
 
     /// Runs a batch to its end.
-    fn run(&mut self) -> Result<()> {
+    pub(super) fn run(&mut self) -> Result<()> {
         self.driver.execbuffer(self.client, &self.exec)?;
         self.driver.gem_wait(self.client, self.batch, None)?;
         Ok(())
@@ -117,8 +120,8 @@ fn check(handle: RecorderHandle) -> Result<()> {
 fn in_process() -> Result<Pair> {
     let file = Scratch::new();
     let (journal, handle) = record(&file)?;
-    let mut recorded = Program::new(Some(journal))?;
-    let mut plain = Program::new(None)?;
+    let mut recorded = Program::new(Some(journal), None)?;
+    let mut plain = Program::new(None, None)?;
     for _ in 0..WARM_UP {
         recorded.run()?;
         plain.run()?;
