@@ -19,6 +19,7 @@
 mod commands;
 pub(crate) mod entries;
 pub(crate) mod inspect;
+mod memory;
 pub(crate) mod monitors;
 pub(crate) mod picture;
 mod pieces;

@@ -7,8 +7,11 @@ use gpu_thread::Device;
 use observe::provenance::Provenance;
 use observe::staleness::Staleness;
 use observe::story::StoryObserver;
-use observe::{Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents};
+use observe::{
+    Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents, UseAfter,
+};
 
+use super::memory::DeviceMemory;
 use super::surface::Remembered;
 use crate::agent::Agent;
 
@@ -40,16 +43,21 @@ pub(crate) struct CloseWatch {
     pub(super) provenance: Provenance,
     pub(super) staleness: Staleness,
     pub(super) story: StoryObserver,
+    pub(super) use_after: UseAfter<DeviceMemory>,
+    memory: DeviceMemory,
 }
 
 impl CloseWatch {
     fn new(device: &str) -> CloseWatch {
         let provenance = Provenance::new();
+        let memory = DeviceMemory::default();
         CloseWatch {
             events: RecentEvents::new(),
             staleness: Staleness::new(provenance.clone()),
             story: StoryObserver::new(device).with_provenance(provenance.clone()),
             provenance,
+            use_after: UseAfter::new(memory.clone()),
+            memory,
         }
     }
 }
@@ -76,7 +84,10 @@ impl Watch {
         observers.push(self.spaces.clone());
         observers.push(self.activity.clone());
         observers.push(self.rules.clone());
-        if let Some(CloseWatch { events, provenance, staleness, story }) = &self.close {
+        if let Some(close) = &self.close {
+            let CloseWatch { events, provenance, staleness, story, use_after, memory } = close;
+            observers.push(memory.clone());
+            observers.push(use_after.clone());
             observers.push(events.clone());
             // The two behind it ask it who wrote.
             observers.push(provenance.clone());
@@ -99,8 +110,9 @@ impl Watch {
     /// What all of them found, oldest first.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let mut findings = self.rules.findings();
-        if let Some(CloseWatch { staleness, story, .. }) = &self.close {
+        if let Some(CloseWatch { staleness, story, use_after, .. }) = &self.close {
             findings.extend(staleness.findings());
+            findings.extend(use_after.findings());
             findings.extend(story.findings());
         }
         findings.sort_by_key(|finding| finding.at_ns);
