@@ -4,7 +4,6 @@ mod support;
 
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId;
-use gen8_spec::execlists::csb;
 use gpu_model::{Event, Observer};
 use observe::AddressSpaces;
 use observe::kernel::KernelView;
@@ -35,13 +34,13 @@ impl Watched {
         Watched { guest, story, spaces, kernel, views, said: 0 }
     }
 
-    /// An engine loads the address space, runs something and goes idle.
+    /// An engine loads the address space and is reset: nothing has it loaded any more.
     fn load(&mut self, now_ns: u64, space: &AddressSpace) {
         let (levels, pdps) = (space.levels().number(), space.root().pdps());
-        let (engine, context, status) = (EngineId::Rcs, 1, csb::ACTIVE_IDLE);
+        let (engine, context) = (EngineId::Rcs, 1);
         for event in [
             Event::PdpLoaded { engine, levels, pdps, context },
-            Event::ContextSwitch { engine, slot: 0, status, context },
+            Event::Reset { domains: engine.reset_domain() },
         ] {
             self.spaces.event(now_ns, &event);
             self.story.event(now_ns, &event);

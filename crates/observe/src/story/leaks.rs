@@ -95,7 +95,7 @@ pub(super) fn why_orphaned(teller: &Teller, space: &Space) -> String {
             Some(_) => "the kernel has released it",
             None => "no address space of the kernel's lives there",
         };
-        return format!("{told}, but its tables still map memory");
+        return format!("{told}, but its tables still map memory, or an engine has them loaded");
     };
     let mut pins = teller.holders.pins(id);
     let told: Vec<String> = pins
