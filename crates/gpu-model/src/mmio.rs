@@ -174,7 +174,7 @@ impl Gpu {
         self.check_forcewake(offset, true);
         self.check_register(offset, value);
         let by = Actor::Cpu;
-        let event = || Event::RegisterWritten { offset, value, by };
+        let event = move || Event::RegisterWritten { offset, value, by };
         self.events.emit_for(Interests::REGISTER_WRITES, event);
         if !self.poke(offset, value) {
             let (written, origin) = (Some(value), Origin::Cpu);

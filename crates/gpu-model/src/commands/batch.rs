@@ -32,7 +32,7 @@ pub(super) fn start(
     // A batch without privilege cannot start one that has it.
     let user = header & op::BATCH_PPGTT != 0 || !engine.parser.is_privileged();
     let target = Batch { address: address & ADDRESS_MASK, user, valid: true };
-    let site = engine.site();
+    let site = engine.batch_site(bus);
     let second = header & op::BATCH_SECOND_LEVEL != 0;
     match engine.parser.level {
         Level::Restore => return Err(Stop::Instruction),
@@ -58,13 +58,15 @@ pub(super) fn start(
     }
     engine.parser.note_jump(target.address);
     engine.leave_translations(bus);
-    engine.tell_batch_start(site, &target, bus);
+    if let Some(site) = site {
+        engine.tell_batch_start(site, &target, bus);
+    }
     Ok(Flow::Jumped)
 }
 
 /// MI_BATCH_BUFFER_END: back to the caller. In the ring it has no effect.
 pub(super) fn end(engine: &mut Engine, _: &Command, bus: &mut Bus<'_>) -> Result<Flow, Stop> {
-    let (site, level) = (engine.site(), engine.parser.level);
+    let (site, level) = (engine.batch_site(bus), engine.parser.level);
     match engine.parser.level {
         Level::Ring => {
             engine.tell(GuestRule::BatchEndInRing, engine.ring.head().into(), bus);
@@ -81,7 +83,9 @@ pub(super) fn end(engine: &mut Engine, _: &Command, bus: &mut Bus<'_>) -> Result
         }
     }
     engine.leave_translations(bus);
-    engine.tell_batch_end(site, level, bus);
+    if let Some(site) = site {
+        engine.tell_batch_end(site, level, bus);
+    }
     Ok(Flow::Jumped)
 }
 

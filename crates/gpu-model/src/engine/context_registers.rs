@@ -88,16 +88,23 @@ impl Engine {
 
     /// Saves the registers of the context, as far as they differ from reset, to the page of its image
     /// that is at `place` in the GGTT.
+    #[inline]
     pub(crate) fn store_extra(&self, place: u64, page: u64, offset: u64, bus: &mut Bus<'_>) {
         if bus.events.wants(Interests::MEMORY_WRITES) {
-            let notes = WriteNotes::new(bus.memory);
-            self.store_extra_to(&notes, page, offset, bus.registers);
-            self.tell_image_writes(place, notes, bus);
+            self.store_extra_telling(place, page, offset, bus);
         } else {
             self.store_extra_to(bus.memory, page, offset, bus.registers);
         }
     }
 
+    #[cold]
+    fn store_extra_telling(&self, place: u64, page: u64, offset: u64, bus: &mut Bus<'_>) {
+        let notes = WriteNotes::new(bus.memory);
+        self.store_extra_to(&notes, page, offset, bus.registers);
+        self.tell_image_writes(place, notes, bus);
+    }
+
+    #[inline]
     fn store_extra_to<M: PhysicalMemory>(
         &self,
         memory: &M,
@@ -107,8 +114,9 @@ impl Engine {
     ) {
         let first = self.id.mmio_base() + reg::GPR0;
         let gprs = (0..).zip(self.gprs).map(|(n, value)| (first + 4 * n, value));
-        let others = self.context_registers.0.iter().filter_map(|entry| {
-            let file = if entry.own { &self.registers } else { shared };
+        let own = &self.registers;
+        let others = self.context_registers.0.iter().filter_map(move |entry| {
+            let file = if entry.own { own } else { shared };
             let value = file.value_at(entry.slot);
             (value != entry.reset).then_some((entry.register, value))
         });

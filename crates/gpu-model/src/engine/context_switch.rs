@@ -232,9 +232,21 @@ impl Engine {
         image: &ContextState,
         bus: &mut Bus<'_>,
     ) -> bool {
-        if !bus.events.wants(Interests::MEMORY_WRITES) {
-            return StatePage::new(bus.memory, page, self.id).store(image);
+        if bus.events.wants(Interests::MEMORY_WRITES) {
+            self.store_image_telling(context, page, image, bus)
+        } else {
+            StatePage::new(bus.memory, page, self.id).store(image)
         }
+    }
+
+    #[cold]
+    fn store_image_telling(
+        &self,
+        context: ContextDescriptor,
+        page: u64,
+        image: &ContextState,
+        bus: &mut Bus<'_>,
+    ) -> bool {
         let notes = WriteNotes::new(bus.memory);
         let stored = StatePage::new(&notes, page, self.id).store(image);
         self.tell_image_writes(u64::from(context.lrca()) + STATE_PAGE * PAGE_SIZE, notes, bus);

@@ -266,11 +266,12 @@ impl Engine {
     }
 
     /// Raises interrupt bits, unless the ring's mask register holds them back.
+    #[inline]
     pub(crate) fn raise(&self, bits: u32, bus: &mut Bus<'_>) {
         let shift = self.id.interrupt_shift();
         let passed = (bits << shift & !self.registers.get(reg::IMR)) >> shift;
         let engine = self.id;
-        bus.events.emit_for(Interests::INTERRUPTS, || Event::InterruptRaised {
+        bus.events.emit_for(Interests::INTERRUPTS, move || Event::InterruptRaised {
             engine,
             bits,
             passed,

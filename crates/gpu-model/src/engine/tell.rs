@@ -71,6 +71,13 @@ impl Engine {
         }
     }
 
+    /// What the engine runs; only if somebody hears of batches.
+    #[inline]
+    pub(crate) fn batch_site(&self, bus: &Bus<'_>) -> Option<Site> {
+        let wanted = Interests::REQUESTS.and(Interests::STALE_TLB);
+        if bus.events.wants(wanted) { Some(self.site()) } else { None }
+    }
+
     /// What the engine runs.
     pub(crate) fn site(&self) -> Site {
         Site {
@@ -84,7 +91,7 @@ impl Engine {
     /// Memory was written.
     #[inline]
     pub(crate) fn tell_write(&self, kind: WriteKind, piece: Piece, bus: &mut Bus<'_>) {
-        bus.events.emit_for(kind.group(), || {
+        bus.events.emit_for(kind.group(), move || {
             let Piece { space, address, physical, len, value } = piece;
             let by = Actor::Engine(self.site());
             Event::MemoryWritten(MemoryWrite { by, kind, space, address, physical, len, value })
@@ -101,7 +108,7 @@ impl Engine {
         access: Access,
         bus: &mut Bus<'_>,
     ) {
-        bus.events.emit_for(Interests::ACCESSES, || Event::Accessed {
+        bus.events.emit_for(Interests::ACCESSES, move || Event::Accessed {
             site: self.site(),
             space,
             address,
@@ -114,7 +121,7 @@ impl Engine {
     /// Commands come from another page than before.
     #[inline]
     pub(crate) fn tell_fetch(&self, space: Space, address: u64, physical: u64, bus: &mut Bus<'_>) {
-        bus.events.emit_for(Interests::ACCESSES, || Event::Accessed {
+        bus.events.emit_for(Interests::ACCESSES, move || Event::Accessed {
             site: self.site(),
             space,
             address,
@@ -152,6 +159,7 @@ impl Engine {
 
     /// A batch begins, started by the command at `site`. From the ring, the page directories are
     /// compared with those of the context's image as well.
+    #[cold]
     pub(crate) fn tell_batch_start(&self, site: Site, batch: &Batch, bus: &mut Bus<'_>) {
         let level = depth(self.parser.level);
         let space = if batch.user && self.has_ppgtt() { Space::Ppgtt } else { Space::Ggtt };
@@ -169,6 +177,7 @@ impl Engine {
     }
 
     /// A batch ended by the command at `site`.
+    #[cold]
     pub(crate) fn tell_batch_end(&self, site: Site, level: Level, bus: &mut Bus<'_>) {
         let level = depth(level);
         bus.events.emit_for(Interests::REQUESTS, || Event::BatchEnded { site, level });

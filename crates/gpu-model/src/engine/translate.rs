@@ -75,15 +75,29 @@ impl Engine {
         let address = address & VA_MASK & DWORD;
         let key = (address & !OFFSET_MASK) | u64::from(space == Space::Ppgtt);
         if key != self.fetch_page.key {
-            let physical = self.translate_fetch(space, address, bus)?;
-            self.tell_fetch(space, address, physical | address & OFFSET_MASK, bus);
-            self.fetch_page = FetchPage { key, frame: physical & !OFFSET_MASK };
+            self.change_fetch_page(space, address, key, bus)?;
         }
         let physical = self.fetch_page.frame | (address & OFFSET_MASK);
         match bus.memory.read_u32(physical) {
             Some(value) => Ok(value),
             None => Err(self.outside_ram(space, address, physical, false, bus)),
         }
+    }
+
+    /// Commands come from another page than the last ones. Out of line, so that [`Engine::fetch`] stays
+    /// short enough to stand in its callers.
+    #[inline(never)]
+    fn change_fetch_page(
+        &mut self,
+        space: Space,
+        address: u64,
+        key: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Stop> {
+        let frame = self.translate_fetch(space, address, bus)? & !OFFSET_MASK;
+        self.tell_fetch(space, address, frame | address & OFFSET_MASK, bus);
+        self.fetch_page = FetchPage { key, frame };
+        Ok(())
     }
 
     fn translate_fetch(

@@ -66,12 +66,15 @@ impl EventSink {
     #[inline]
     pub fn emit_for(&mut self, group: Interests, event: impl FnOnce() -> Event) {
         if self.wants(group) {
-            self.tell(group, &event());
+            self.tell(group, event);
         }
     }
 
+    /// Out of line with the making of the event, so that the paths that tell stay short.
     #[cold]
-    fn tell(&mut self, group: Interests, event: &Event) {
+    #[inline(never)]
+    fn tell(&mut self, group: Interests, event: impl FnOnce() -> Event) {
+        let event = &event();
         debug_assert_eq!(event.group(), group, "{event:?}");
         if let Some(observer) = &mut self.observer {
             observer.event(self.now_ns, event);
