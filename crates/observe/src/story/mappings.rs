@@ -78,7 +78,13 @@ impl Mappings {
         run: Run,
     ) {
         if let Some(&before) = self.open.get(&run.va) {
-            self.close(before, now_ns);
+            // What only a look knows is the same, without a name.
+            if self.all.get(&before).is_some_and(|mapping| !mapping.owned) {
+                self.open.remove(&run.va);
+                self.all.remove(&before);
+            } else {
+                self.close(before, now_ns);
+            }
         }
         self.begin(tables, now_ns, run, true);
     }
