@@ -229,7 +229,7 @@ fn what_nobody_can_free_is_told_with_what_holds_it() {
 error: OrphanVm at 1.200 ms: VM 3 is orphaned: no context is left that could use it, and since 1.000 ms nobody could free it
     address space: VM 3, 4 levels, root 0x1000, 4 page-table pages
     leaked object: object 7 (8 KiB at 0x11000), mapped at 0x7000
-    PTE: 0x11083 at 0x4038
+    PTE: 0x11083 at 0x4038, written by a CPU before 0.060 µs
     bound by: no request that is known, at 0.060 µs
     nobody could free it after: 1.000 ms, when context 1 of the driver was freed
     why: the VMA of object 7 pins VM 3, and the object lives: nobody has a handle of it: a dma-buf, a frame buffer or the GPU holds it (or the driver lost count)";
