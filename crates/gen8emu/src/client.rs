@@ -38,7 +38,8 @@ impl Client {
         arguments: &impl Serialize,
     ) -> Result<T> {
         let request = json!({ "execute": command, "arguments": arguments });
-        self.0.get_mut().write_all(format!("{request}\n").as_bytes())?;
+        let sent = self.0.get_mut().write_all(format!("{request}\n").as_bytes());
+        sent.context("the server is gone")?;
         let mut answer = self.line()?;
         let returned = answer.get_mut("return").context("the server's answer has no result")?;
         Ok(serde_json::from_value(returned.take())?)
