@@ -17,6 +17,7 @@ use observe::AddressSpaces;
 use observe::kernel::{KernelSnapshot, KernelView, Stream};
 use observe::story::StoryObserver;
 use observe::views::{Comparison, DeviceSnapshot, Views};
+use recording::Notes;
 use serde::Serialize;
 
 use crate::control::Held;
@@ -28,6 +29,8 @@ use crate::control::socket::{ControlSocket, bind};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often to look meanwhile, and how long a read may wait.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Kind of the notes in a recording that hold what the agent said.
+pub(crate) const NOTE: &str = "agent";
 /// Settle points that are kept, and that may wait at a time.
 const MOST_SETTLED: usize = 1024;
 const MOST_WAITING: usize = 16;
@@ -43,6 +46,8 @@ pub(crate) struct Agent {
     compared: Arc<Mutex<Compared>>,
     /// Takes the kernel's word at settle points.
     story: Option<StoryObserver>,
+    /// Where what the agent says is noted, if the device is recorded.
+    notes: Option<Notes>,
     /// How long the views may take to agree at a settle point.
     patience: Duration,
 }
@@ -81,8 +86,18 @@ pub(crate) struct Report {
 impl Agent {
     /// Of `device`, and of the address spaces that it loaded.
     pub(crate) fn new(device: Held, spaces: AddressSpaces) -> Agent {
-        let (kernel, compared) = (KernelView::new(), Arc::default());
-        Agent { device, spaces, kernel, compared, story: None, patience: PATIENCE }
+        Agent::knowing(KernelView::new(), device, spaces)
+    }
+
+    /// The same, of a kernel of which something is known, as from a recording.
+    pub(crate) fn knowing(kernel: KernelView, device: Held, spaces: AddressSpaces) -> Agent {
+        let (compared, story, notes) = Default::default();
+        Agent { device, spaces, kernel, compared, story, notes, patience: PATIENCE }
+    }
+
+    /// The same, which notes what it hears in a recording, so that a replay has both views.
+    pub(crate) fn noting(self, notes: Option<Notes>) -> Agent {
+        Agent { notes, ..self }
     }
 
     /// The same, which gives a story of the device the kernel's word for its address spaces.
@@ -157,6 +172,11 @@ impl Agent {
             match stream.read(&mut chunk) {
                 Ok(0) => return Ok(()),
                 Ok(count) => {
+                    if let Some(notes) = &self.notes
+                        && !notes.note(NOTE, &chunk[..count])
+                    {
+                        log::warn!("the recording lacks {count} bytes of what the agent said");
+                    }
                     let asked = self.kernel.take(&chunk[..count], self.now_ns());
                     let room = MOST_WAITING.saturating_sub(waiting.len());
                     waiting.extend(asked.into_iter().take(room).map(|name| (name, Instant::now())));

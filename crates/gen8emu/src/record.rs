@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use gpu_model::Gpu;
-use recording::{Recorder, RecorderHandle};
+use recording::{Notes, Recorder, RecorderHandle};
 
 /// A recording of a device, on its way to a file.
 #[derive(Debug)]
@@ -19,6 +19,11 @@ impl Recording {
         let (recorder, handle) = Recorder::create(file, gpu.config())?;
         gpu.set_journal(Some(Box::new(recorder)));
         Ok(Recording { file: file.to_owned(), handle })
+    }
+
+    /// For those who note something in it.
+    pub(crate) fn notes(&self) -> Notes {
+        self.handle.notes()
     }
 
     /// Waits until the file is written, and says what it holds. The device must have no journal any more.

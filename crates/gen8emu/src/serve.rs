@@ -42,7 +42,8 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     let agent = arguments
         .agent
         .as_ref()
-        .map(|path| (path, Agent::new(device(), watch.spaces.clone()).telling(watch.story())));
+        .map(|path| (path, Agent::new(device(), watch.spaces.clone()).telling(watch.story())))
+        .map(|(path, agent)| (path, agent.noting(recording.as_ref().map(Recording::notes))));
     // The sockets are removed when we end.
     let _agent = agent.as_ref().map(|(path, agent)| agent.listen(path)).transpose()?;
     let agent = agent.map(|(_, agent)| agent);

@@ -1,7 +1,8 @@
 //! `gen8emu replay`, on recordings that are made here.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -26,6 +27,10 @@ impl Drop for Scratch {
     }
 }
 
+/// What an agent says of a kernel that makes an address space.
+const KERNEL_TRACE: &str =
+    "x-9       [000] .....     1.000000: i915_ppgtt_create: dev=0, vm=00000000deadbeef\n";
+
 /// A recording of a device that is brought up and then lives for half a second.
 fn record(file: &Path) {
     let config = GpuConfig::by_device_id(0x1616).unwrap();
@@ -36,6 +41,7 @@ fn record(file: &Path) {
     gpu.config_write(pci::CFG_COMMAND, 2, command.into());
     gpu.bar_write(Bar::Bar0, mmio::FORCEWAKE_MT.into(), 4, masked_enable(1).into());
     handle.note("case", b"a name");
+    handle.note("agent", KERNEL_TRACE.as_bytes());
     for n in 1..=5 {
         gpu.advance_to(100_000_000 * n);
         gpu.bar_write(Bar::Bar0, 0x2000 + u64::from(ring::START), 4, 0x1000 * n);
@@ -64,7 +70,7 @@ fn a_recording_replays_and_its_numbers_are_shown() {
     for row in ["18 of 18", "0.500 s", "5, all as recorded", "complete"] {
         assert!(shown.contains(row), "{row}: {shown}");
     }
-    assert_eq!(text(&output.stderr), "case: a name\n");
+    assert_eq!(text(&output.stderr), format!("case: a name\nagent: {KERNEL_TRACE}"));
 }
 
 #[test]
@@ -82,6 +88,15 @@ fn a_replay_stops_where_it_is_told_and_says_so_in_json() {
         assert_eq!(json["now_ns"], now_ns);
         assert_eq!(json["ok"], true);
     }
+}
+
+/// The reply to a request at the control socket.
+fn ask(socket: &Path, request: &str) -> String {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    writeln!(stream, "{request}").unwrap();
+    lines.next().unwrap().unwrap()
 }
 
 #[test]
@@ -107,6 +122,8 @@ fn a_replay_answers_the_questions_of_a_running_server_at_any_moment() {
         assert!(writes.ends_with(&format!(" at {last} ns by a CPU\n")), "{writes}");
         let events = inspect(&["events", "--kind", "register-written", "--last", "1"]);
         assert!(events.contains("rcs0 START = "), "{events}");
+        let views = ask(&socket.0, r#"{"execute":"views"}"#);
+        assert!(views.contains("\"events\":1") && views.contains("deadbeef"), "{views}");
         Command::new("kill").arg(child.id().to_string()).status().unwrap();
         assert!(child.wait().unwrap().success());
     }

@@ -27,7 +27,7 @@ pub use decode::{Entry, Record};
 pub use error::{Offset, ReadError};
 pub use header::{Header, RecordedGpu, RecordedMutations};
 pub use reader::{End, Limits, Reader, Summary};
-pub use recorder::{RecordError, Recorder, RecorderHandle, Written};
+pub use recorder::{Notes, RecordError, Recorder, RecorderHandle, Written};
 pub use replay::{Difference, Differs, Marks, Position, Replay, ReplayError};
 pub use tables::TableNotes;
 

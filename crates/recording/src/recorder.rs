@@ -65,6 +65,25 @@ pub struct RecorderHandle {
     ending: Arc<Mutex<Option<Ending>>>,
 }
 
+/// Takes notes for a recording that is being made. Clones note for the same one.
+#[derive(Clone, Debug)]
+pub struct Notes(Arc<Marks>);
+
+impl Notes {
+    /// Notes something at the device's next input: the name of a case, a line of the guest's trace. False if it
+    /// is too long, or too much waits already.
+    pub fn note(&self, kind: &str, content: &[u8]) -> bool {
+        let mut list = self.0.list();
+        let fits = kind.len() <= LONGEST_KIND && content.len() <= LONGEST_MARK;
+        let taken = fits && list.len() < MOST_MARKS;
+        if taken {
+            list.push((kind.to_owned(), content.to_owned()));
+            self.0.any.store(true, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
 /// Notes on their way into the recording.
 #[derive(Debug, Default)]
 struct Marks {
@@ -258,17 +277,14 @@ impl Marks {
 }
 
 impl RecorderHandle {
-    /// Notes something at the device's next input: the name of a case, a line of the guest's trace. False if it
-    /// is too long, or too much waits already.
+    /// As [`Notes::note`].
     pub fn note(&self, kind: &str, content: &[u8]) -> bool {
-        let mut list = self.marks.list();
-        let fits = kind.len() <= LONGEST_KIND && content.len() <= LONGEST_MARK;
-        let taken = fits && list.len() < MOST_MARKS;
-        if taken {
-            list.push((kind.to_owned(), content.to_owned()));
-            self.marks.any.store(true, Ordering::Relaxed);
-        }
-        taken
+        self.notes().note(kind, content)
+    }
+
+    /// For those who note while the device runs.
+    pub fn notes(&self) -> Notes {
+        Notes(Arc::clone(&self.marks))
     }
 
     /// Waits until everything is written. The recorder must be gone (with its device, or by

@@ -125,8 +125,8 @@ struct Call {
     unfinished: bool,
 }
 
-/// Hears of the notes in a recording ([`Replay::run`]).
-pub type Marks<'a> = &'a mut dyn FnMut(&str, &[u8]);
+/// Hears of the notes in a recording ([`Replay::run`]): device time in nanoseconds, kind and content.
+pub type Marks<'a> = &'a mut dyn FnMut(u64, &str, &[u8]);
 
 impl Replay<BufReader<File>> {
     /// Opens a recording, which is read to its end first: nothing is executed of one that is not whole.
@@ -211,7 +211,7 @@ impl<R: Read> Replay<R> {
     ///
     /// The device differs from the recorded one, or the file changed since it was opened.
     pub fn run_to(&mut self, position: Position) -> Result<bool, ReplayError> {
-        self.run(position, &mut |_, _| {})
+        self.run(position, &mut |_, _, _| {})
     }
 
     /// As [`Replay::run_to`], and tells `marks` what was noted on the way.
@@ -247,7 +247,7 @@ impl<R: Read> Replay<R> {
             match entry.record {
                 Record::Input(input) => return self.rest_of_call(entry.offset, input),
                 Record::StateHash(recorded) => self.compare_state(entry.offset, recorded)?,
-                Record::Mark { kind, content } => marks(&kind, &content),
+                Record::Mark { kind, content } => marks(self.gpu().now_ns(), &kind, &content),
                 // The reader gives these behind a call only.
                 Record::Memory(_) | Record::Output(_) | Record::Unfinished => {}
             }

@@ -109,13 +109,19 @@ impl Watch {
 
     /// What all of them found, oldest first.
     pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.beside_story();
+        findings.extend(self.story().iter().flat_map(Findings::findings));
+        findings.sort_by_key(|finding| finding.at_ns);
+        findings
+    }
+
+    /// What all but the story found, which has its own.
+    pub(crate) fn beside_story(&self) -> Vec<Finding> {
         let mut findings = self.rules.findings();
-        if let Some(CloseWatch { staleness, story, use_after, .. }) = &self.close {
+        if let Some(CloseWatch { staleness, use_after, .. }) = &self.close {
             findings.extend(staleness.findings());
             findings.extend(use_after.findings());
-            findings.extend(story.findings());
         }
-        findings.sort_by_key(|finding| finding.at_ns);
         findings
     }
 }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use device_server::TerminationSignals;
-use gpu_model::Gpu;
+use observe::kernel::KernelView;
 use recording::{End, Limits, Position, Replay, Summary};
 use serde::Serialize;
 
 use self::arguments::ReplayArgs;
+use crate::agent::{self, Agent};
 use crate::control::{self, Held, Subject, Watch};
 use crate::table;
 
@@ -54,9 +55,14 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
         replay.gpu_mut().set_observer(Some(Box::new(watch.observers())));
     }
     let start = Instant::now();
-    let mut note = |kind: &str, content: &[u8]| {
+    let (kernel, mut heard) = (KernelView::new(), false);
+    let mut note = |now_ns: u64, kind: &str, content: &[u8]| {
+        if kind == agent::NOTE {
+            kernel.take(content, now_ns);
+            heard = true;
+        }
         if arguments.notes {
-            eprintln!("{kind}: {}", String::from_utf8_lossy(content));
+            eprintln!("{kind}: {}", String::from_utf8_lossy(content).trim_end());
         }
     };
     let result = replay.run(position(arguments), &mut note);
@@ -68,7 +74,9 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
         eprintln!("error: {file}: {difference}");
     }
     if let (Some(path), Some(signals)) = (&arguments.control, signals) {
-        answer(path, replay.into_gpu(), watch, &signals)?;
+        let gpu = Held::Still(Arc::new(Mutex::new(replay.into_gpu())));
+        let agent = heard.then(|| Agent::knowing(kernel, gpu.clone(), watch.spaces.clone()));
+        answer(path, Subject::new(gpu, watch).with_agent(agent), &signals)?;
     }
     Ok(outcome.ok)
 }
@@ -123,8 +131,7 @@ fn show(outcome: &Outcome) -> String {
 }
 
 /// Answers questions about the device that stands where the replay stopped.
-fn answer(path: &Path, gpu: Gpu, watch: Watch, signals: &TerminationSignals) -> Result<()> {
-    let subject = Subject::new(Held::Still(Arc::new(Mutex::new(gpu))), watch);
+fn answer(path: &Path, subject: Subject, signals: &TerminationSignals) -> Result<()> {
     // The socket is removed when we end.
     let _control = control::listen(path, subject)?;
     eprintln!("the device stands still; questions are answered at {}", path.display());

@@ -1,17 +1,17 @@
 //! What recordings tell: the device is run from them with observers.
 
+use std::cmp::Reverse;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use observe::Observers;
-use observe::provenance::Provenance;
-use observe::story::{Story, StoryObserver};
+use observe::story::Story;
 use recording::{Limits, Position, Replay};
 use report::{Aub, Runs};
 
 use super::arguments::Source;
+use crate::control::Watch;
 
 /// Letters with which a file of stories may begin. No recording does.
 const JSON: &[u8] = b"{[ \t\r\n";
@@ -46,18 +46,18 @@ impl Recorded {
 
     /// What the device and its drivers did.
     pub(super) fn stories(mut self) -> Result<Vec<Story>> {
-        let provenance = Provenance::new();
-        let sku = self.replay.gpu().config().sku;
-        let teller = StoryObserver::new(&sku.to_string()).with_provenance(provenance.clone());
+        let watch = Watch::closely(&self.replay.gpu().config().sku.to_string());
+        let Some(teller) = watch.story() else { return Ok(Vec::new()) };
         teller.set_title(&name(&self.path));
-        let mut observers = Observers::default();
-        observers.push(provenance);
-        observers.push(teller.clone());
-        self.replay.gpu_mut().set_observer(Some(Box::new(observers)));
+        self.replay.gpu_mut().set_observer(Some(Box::new(watch.observers())));
         self.run(self.until)?;
         let mut stories = teller.take();
         if stories.is_empty() {
             stories.push(teller.story(self.replay.gpu().now_ns()));
+        }
+        if let Some(last) = stories.last_mut() {
+            last.findings.extend(watch.beside_story());
+            last.findings.sort_by_key(|finding| (Reverse(finding.severity), finding.at_ns));
         }
         Ok(stories)
     }
