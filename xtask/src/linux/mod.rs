@@ -208,7 +208,7 @@ fn own_tools() -> Result<Tools> {
         program: None,
         gpu: true,
         checks: true,
-        agent: false,
+        agent: true,
     })
 }
 

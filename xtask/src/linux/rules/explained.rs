@@ -51,6 +51,16 @@ pub(super) const KNOWN: &[Explanation] = &[
               gt/intel_rps.c and gt/intel_rc6.c: set); Broadwells are driven so, so they take it",
     },
     Explanation {
+        rule: "access-without-forcewake",
+        kernels: &[],
+        check: Some("busyness"),
+        meant: |hit| {
+            EngineId::ALL.iter().any(|id| hit.detail == u64::from(id.mmio_base() + ring::CTL))
+        },
+        why: "the check busyness samples the engines by i915's PMU, whose timer reads RING_CTL raw and takes 0 for \
+              a well that sleeps (i915_pmu.c: engine_sample)",
+    },
+    Explanation {
         rule: "unknown-register",
         kernels: &[],
         check: None,
