@@ -10,7 +10,7 @@
 //! * an instruction error that an engine's ESR tells of was an event of that engine;
 //! * at the end the device answers, and after a full reset the engine runs a batch.
 //!
-//! [`recording`] is another: its bytes are files, and what counts is that each is refused or replays.
+//! [`recording()`] is another: its bytes are files, and what counts is that each is refused or replays.
 
 mod blits;
 mod commands;

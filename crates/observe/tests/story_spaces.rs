@@ -181,3 +181,15 @@ fn mappings_of_many_address_spaces_are_bounded_together() {
     assert_eq!(kept as u64 + story.left_out.mappings, 100_000);
     assert_eq!(story.spaces.last().unwrap().mappings.len(), 1000, "the newest are kept");
 }
+
+#[test]
+fn what_came_before_a_reset_of_the_function_is_a_story_of_its_own() {
+    let mut guest = silent_guest();
+    let mut observer = observer(&guest);
+    let space = guest.vm(1, Levels::Four);
+    observer.event(5, &Event::FunctionReset);
+    load(&mut observer, 10, &space);
+    observer.event(20, &Event::FunctionReset);
+    let spaces: Vec<usize> = observer.take().iter().map(|story| story.spaces.len()).collect();
+    assert_eq!(spaces, [1]);
+}

@@ -196,6 +196,10 @@ impl Observer for StoryObserver {
 
     fn event(&mut self, now_ns: u64, event: &Event) {
         let mut shared = self.lock();
+        // What a machine did before it started anew, or went off, is a story of its own.
+        if *event == Event::FunctionReset && shared.teller.is_told() {
+            shared.next();
+        }
         let Shared { teller, memory, .. } = &mut *shared;
         teller.event(memory, now_ns, event);
         if let Event::Hint(hint) = event {
