@@ -9,6 +9,7 @@ use driver::{
 };
 use gen8_spec::engine::EngineId;
 
+use super::contexts;
 use crate::batch::Batch;
 use crate::case::{Case, Levels, SubmissionMode};
 use crate::id::ScenarioId;
@@ -74,7 +75,8 @@ pub(crate) fn program<P: Platform>(bug: Bug, world: &mut World<'_, P>) -> Outcom
         Bug::LazyClosePinsVm => programs_beside_a_busy_engine(world),
         Bug::ShrinkerFreesTablesInAllocation => low_memory_in_a_bind(world),
         Bug::PdpChangeNotMarkedDirty => another_directory(world),
-        Bug::ContextUnpinnedAtBreadcrumb => context_ends_before_its_save(world),
+        // A context ends when its batch is done; the engine saves it when the next one comes.
+        Bug::ContextUnpinnedAtBreadcrumb => contexts::destroy_own_object(world),
     }
 }
 
@@ -263,21 +265,6 @@ fn another_directory<P: Platform>(world: &mut World<'_, P>) -> Outcome {
     let landed = world.first_dword(client, far)? == 0x13;
     world.fact("write_lands", landed);
     world.driver.close(client)?;
-    world.settled_checkpoint(label::AFTER);
-    Ok(())
-}
-
-/// Row 15. A context ends when its batch is done; the engine saves it when the next one comes.
-fn context_ends_before_its_save<P: Platform>(world: &mut World<'_, P>) -> Outcome {
-    let client = world.driver.open()?;
-    let object = world.end_batch_object(client)?;
-    let bystander = world.bystander()?;
-    world.settled_checkpoint(label::BEFORE);
-    let context = world.driver.context_create(client)?;
-    world.exec_self_and_wait(client, context, EngineId::Rcs, object)?;
-    world.checkpoint(label::DURING);
-    world.driver.context_destroy(client, context)?;
-    world.bystander_runs(&bystander, EngineId::Rcs)?;
     world.settled_checkpoint(label::AFTER);
     Ok(())
 }
