@@ -124,7 +124,7 @@ impl Gpu {
         Gpu { config, memory, open_memory, observed_memory, events, state, accesses, recording }
     }
 
-    /// Sets or removes the observer of the device's events.
+    /// Sets or removes the observer of the device's events, which there are if [`crate::TELLS`].
     pub fn set_observer(&mut self, observer: Option<Box<dyn Observer>>) {
         self.events.set_observer(observer, &self.observed_memory);
     }

@@ -41,6 +41,9 @@ mod rps;
 mod rules;
 pub mod tlb;
 
+/// Whether this build tells observers and journals: the feature `events`.
+pub const TELLS: bool = cfg!(feature = "events");
+
 pub use bus::{Bus, EngineActivity, SemaphoreSignal, StepReport};
 pub use config::{GpuConfig, Mutations};
 pub use engine::Engine;

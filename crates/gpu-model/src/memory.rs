@@ -123,6 +123,12 @@ impl GuestRam {
         self.regions.iter().map(|region| region.len).sum()
     }
 
+    /// Who notes the accesses; nobody in a build that does not tell.
+    #[inline]
+    fn tap(&self) -> Option<&Tap> {
+        if crate::TELLS { self.tap.as_ref() } else { None }
+    }
+
     #[inline]
     fn pointer(&self, address: u64, len: u64) -> Option<*mut u8> {
         match self.main.pointer(address, len) {
@@ -135,7 +141,7 @@ impl GuestRam {
     fn pointer_elsewhere(&self, address: u64, len: u64) -> Option<*mut u8> {
         let region = self.region_of(address)?;
         let pointer = region.pointer(address, len)?;
-        if let Some(tap) = &self.tap {
+        if let Some(tap) = self.tap() {
             tap.reads(self, region, address, len);
         }
         Some(pointer)
@@ -163,7 +169,7 @@ impl GuestRam {
         let Some(pointer) = region.pointer(address, len) else {
             return false;
         };
-        if let Some(tap) = &self.tap {
+        if let Some(tap) = self.tap() {
             tap.begin(self);
             // Before the copy that the recording knows, of which a copy may read.
             if let Some(real) = region.real(address, len) {
@@ -171,7 +177,7 @@ impl GuestRam {
             }
         }
         write(pointer);
-        if let Some(tap) = &self.tap {
+        if let Some(tap) = self.tap() {
             tap.wrote(address, pointer, len);
         }
         true
@@ -179,7 +185,7 @@ impl GuestRam {
 
     /// The region with the highest start that is not above `address`.
     fn region_of(&self, address: u64) -> Option<&Region> {
-        if let Some(tap) = &self.tap
+        if let Some(tap) = self.tap()
             && tap.main.holds(address)
         {
             return Some(&tap.main);
@@ -204,7 +210,7 @@ impl GuestRam {
     fn aligned_elsewhere<T>(&self, address: u64) -> Option<*mut T> {
         let region = self.region_of(address)?;
         let pointer = region.word(address)?;
-        if let Some(tap) = &self.tap {
+        if let Some(tap) = self.tap() {
             tap.reads_word(self, region, address);
         }
         Some(pointer)
@@ -265,14 +271,14 @@ impl GuestRam {
     fn update_elsewhere<T: Copy>(&self, address: u64, update: impl Fn(*mut T) -> T) -> Option<T> {
         let region = self.writable_region_of(address)?;
         let pointer = region.word(address)?;
-        if let Some(tap) = &self.tap {
+        if let Some(tap) = self.tap() {
             tap.begin(self);
             if let Some(real) = region.real(address, size_of::<T>() as u64) {
                 tap.learn_word(address, pointer, update(real.cast()));
             }
         }
         let old = update(pointer);
-        if let Some(tap) = &self.tap {
+        if let Some(tap) = self.tap() {
             tap.wrote(address, pointer.cast(), size_of::<T>() as u64);
         }
         Some(old)

@@ -54,8 +54,13 @@ impl CpuRam {
         self.listener.now_ns.store(now_ns, Ordering::Relaxed);
     }
 
+    /// Who is told; nobody where the device does not tell either.
+    fn told(&self) -> Option<&CpuWrites> {
+        if gpu_model::TELLS { self.listener.told.get() } else { None }
+    }
+
     fn wrote(&self, address: u64, len: u8, value: u64) {
-        if let Some(told) = self.listener.told.get() {
+        if let Some(told) = self.told() {
             let now_ns = self.listener.now_ns.load(Ordering::Relaxed);
             told(CpuWrite { now_ns, address, len, value });
         }
@@ -100,7 +105,7 @@ impl PhysicalMemory for CpuRam {
 
     fn write_u64s(&self, address: u64, values: &[u64]) -> bool {
         let written = self.ram.write_u64s(address, values);
-        if written && self.listener.told.get().is_some() {
+        if written && self.told().is_some() {
             let places = (address..).step_by(8);
             places.zip(values).for_each(|(address, &value)| self.wrote(address, 8, value));
         }
@@ -109,7 +114,7 @@ impl PhysicalMemory for CpuRam {
 
     fn fill_u64(&self, address: u64, value: u64, count: usize) -> bool {
         let written = self.ram.fill_u64(address, value, count);
-        if written && self.listener.told.get().is_some() {
+        if written && self.told().is_some() {
             let places = (address..).step_by(8).take(count);
             places.for_each(|address| self.wrote(address, 8, value));
         }

@@ -42,15 +42,17 @@ fn format() -> Result<Outcome> {
     one(process::run(process::cargo().args(["fmt", "--all", "--check"])))
 }
 
+/// The workspace, and the device as it tells nobody.
 fn lints() -> Result<Outcome> {
-    one(process::run(process::cargo().args([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])))
+    let mut counts = Counts::default();
+    for what in
+        [&["--workspace", "--all-targets"][..], &["-p", "gpu-model", "--no-default-features"]]
+    {
+        let mut clippy = process::cargo();
+        process::run(clippy.arg("clippy").args(what).args(["--", "-D", "warnings"]))?;
+        counts.passed += 1;
+    }
+    Ok(Outcome::Passed(counts))
 }
 
 fn guest_image() -> Result<Outcome> {

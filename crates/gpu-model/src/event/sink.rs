@@ -30,7 +30,8 @@ pub struct EventSink {
 }
 
 impl EventSink {
-    /// Replaces the observer of a device that reaches `memory`.
+    /// Replaces the observer of a device that reaches `memory`. It hears nothing in a build without the
+    /// feature `events` ([`crate::TELLS`]).
     pub fn set_observer(&mut self, observer: Option<Box<dyn Observer>>, memory: &GuestRam) {
         self.interests = observer.as_ref().map_or(Interests::NONE, |observer| observer.interests());
         self.observer = observer;
@@ -52,7 +53,7 @@ impl EventSink {
     /// Whether anybody wants events of `group`: blocks may skip work that only serves such events.
     #[inline]
     pub fn wants(&self, group: Interests) -> bool {
-        self.interests.intersects(group)
+        crate::TELLS && self.interests.intersects(group)
     }
 
     /// Tells the observer an event of [`Interests::BASICS`]; `event` is not evaluated when nobody
