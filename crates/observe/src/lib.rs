@@ -31,6 +31,7 @@ mod spaces;
 pub mod staleness;
 pub mod story;
 mod survey;
+mod tlbs;
 mod use_after;
 pub mod views;
 

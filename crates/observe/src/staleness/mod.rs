@@ -7,21 +7,19 @@
 //! the page tables that made it stale, and the invalidation that was missing.
 
 mod found;
-mod tlb;
 mod words;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gen8_spec::context_image::{pdp_ldw, pdp_udw};
 use gen8_spec::engine::{ENGINE_COUNT, EngineId};
-use gen8_spec::mmio::GDRST_FULL;
 use gpu_model::{Event, GuestRam, Interests, Observer, Site};
-use ppgtt::{PageTableRoot, PhysicalMemory, trace};
+use ppgtt::PhysicalMemory;
 
 use crate::finding::{Finding, Findings, Severity};
 use crate::provenance::{Place, Provenance, Write};
+use crate::tlbs::{Fill, KnownTlbs};
 use found::{Found, Key};
-use tlb::{Emptied, Fill, KnownTlb};
 
 /// Finds uses of stale translations: an [`Observer`] of the device. Clones share what was found. It asks
 /// a [`Provenance`] for who wrote; that one must hear the device as well, and before this one.
@@ -35,7 +33,7 @@ pub struct Staleness {
 
 #[derive(Debug)]
 struct Seen {
-    tlbs: [KnownTlb; ENGINE_COUNT],
+    tlbs: KnownTlbs,
     /// State page of the context that each engine loaded last.
     state_pages: [Option<u64>; ENGINE_COUNT],
     found: Found,
@@ -104,24 +102,8 @@ impl Observer for Staleness {
 
 impl Seen {
     fn event(&mut self, provenance: &Provenance, now_ns: u64, event: &Event) {
+        self.tlbs.event(&self.ram, now_ns, event);
         match *event {
-            Event::TlbFilled { site, address, page, writable, write, root, .. } => {
-                let path = self.path(&root, address);
-                let fill = Fill { address, page, writable, write, at_ns: now_ns, site, path };
-                self.tlbs[site.engine.index()].fill(fill);
-            }
-            Event::TlbInvalidated { site, by } => {
-                self.tlbs[site.engine.index()].empty(now_ns, Emptied::By(by));
-            }
-            Event::Reset { domains } => {
-                let reset = |engine: &EngineId| domains & (GDRST_FULL | engine.reset_domain()) != 0;
-                for engine in EngineId::ALL.into_iter().filter(reset) {
-                    self.tlbs[engine.index()].empty(now_ns, Emptied::Reset);
-                }
-            }
-            Event::FunctionReset => {
-                self.tlbs.iter_mut().for_each(|tlb| tlb.empty(now_ns, Emptied::Reset));
-            }
             Event::ContextLoaded { engine, page, .. } => {
                 self.state_pages[engine.index()] = Some(page);
             }
@@ -136,14 +118,8 @@ impl Seen {
         }
     }
 
-    /// The entries that lead to a virtual page.
-    fn path(&self, root: &PageTableRoot, address: u64) -> Vec<(u64, u64)> {
-        let entries = trace(&self.ram, root, address).entries;
-        entries.into_iter().filter_map(|(at, entry)| Some((at, entry?))).collect()
-    }
-
     fn stale_entry(&mut self, provenance: &Provenance, now_ns: u64, stale: Use) {
-        let tlb = &self.tlbs[stale.engine.index()];
+        let tlb = self.tlbs.of(stale.engine);
         let entry = tlb.entry(stale.address);
         let emptied = tlb.emptied_entry(stale.address).filter(|_| entry.is_none());
         let fill = entry.or(emptied);
@@ -173,7 +149,7 @@ impl Seen {
     /// Adds the engines other than this one that were invalidated since a moment.
     fn invalidated_since(&self, engine: EngineId, since_ns: u64, finding: Finding) -> Finding {
         let others = EngineId::ALL.into_iter().filter(|&other| other != engine);
-        others.fold(finding, |finding, other| match self.tlbs[other.index()].last {
+        others.fold(finding, |finding, other| match self.tlbs.of(other).last {
             Some((at_ns, by)) if at_ns >= since_ns => {
                 finding.fact("invalidated meanwhile", words::emptied(other, at_ns, by))
             }

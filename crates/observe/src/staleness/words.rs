@@ -3,9 +3,9 @@
 use gen8_spec::engine::EngineId;
 use gpu_model::{Invalidation, Site};
 
-use super::tlb::{Emptied, Fill};
 use super::{Change, Use};
 use crate::provenance::Write;
+use crate::tlbs::{Emptied, Fill};
 
 /// What makes an engine take page directories over from an image that changed.
 pub(super) const MISSING_PDP_LOAD: &str = "a load of the page directories after the image was changed: \

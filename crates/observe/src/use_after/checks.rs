@@ -4,12 +4,11 @@ use gen8_spec::PAGE_SIZE;
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId;
 use gpu_model::Site;
-use ppgtt::{Access, PageTableRoot, PhysicalMemory, walk};
+use ppgtt::{Access, PhysicalMemory, walk};
 
 use super::State;
 use super::found::{place, time};
 use super::history::Binding;
-use super::used_tables::used_tables;
 use crate::finding::{Finding, Severity};
 use crate::roots::{image_pdps, vm_root};
 
@@ -35,7 +34,7 @@ impl<M: PhysicalMemory> State<M> {
         }
         let object = use_.owner;
         for engine in EngineId::ALL {
-            let Some(filled) = self.engines[engine.index()].tlb.leading_to(page) else { continue };
+            let Some(filled) = self.tlbs.of(engine).leading_to(page) else { continue };
             if !self.found.is_new("StaleTlbAtFree", (page, engine.index() as u64)) {
                 continue;
             }
@@ -110,14 +109,8 @@ impl<M: PhysicalMemory> State<M> {
     }
 
     /// An engine walks page tables: none of them may be free.
-    pub(super) fn check_tables(
-        &mut self,
-        now_ns: u64,
-        site: Site,
-        address: u64,
-        root: &PageTableRoot,
-    ) {
-        for table in used_tables(&self.memory, root, address) {
+    pub(super) fn check_tables(&mut self, now_ns: u64, site: Site, address: u64, tables: Vec<u64>) {
+        for table in tables {
             let Some(freed) = self.history.freed_page(table) else { continue };
             if !self.found.is_new("TableUsedAfterFree", (table, 0)) {
                 continue;

@@ -8,11 +8,10 @@ mod checks;
 mod found;
 mod history;
 mod scratch;
-mod tlb_mirror;
-mod used_tables;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gen8_spec::PAGE_SIZE;
 use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::{ENGINE_COUNT, EngineId};
 use gen8_spec::mmio::GDRST_FULL;
@@ -22,9 +21,9 @@ use ppgtt::{PageTableRoot, PhysicalMemory};
 use crate::engines;
 use crate::finding::{Finding, Findings};
 use crate::ownership::Ownership;
+use crate::tlbs::KnownTlbs;
 use found::Found;
 use history::History;
-use tlb_mirror::TlbMirror;
 
 /// An observer of uses of freed pages and tables, of mappings that are gone, of scratch, and of
 /// contexts that were freed. Clones are the same observer, so that one can be asked while the device
@@ -47,7 +46,6 @@ struct Engine {
     root: Option<PageTableRoot>,
     /// The context that it runs, with execlists.
     running: Option<u32>,
-    tlb: TlbMirror,
 }
 
 #[derive(Debug)]
@@ -56,6 +54,7 @@ struct State<M> {
     ownership: Ownership,
     history: History,
     engines: [Engine; ENGINE_COUNT],
+    tlbs: KnownTlbs,
     found: Found,
 }
 
@@ -67,6 +66,7 @@ impl<M: PhysicalMemory> UseAfter<M> {
             ownership: Ownership::default(),
             history: History::default(),
             engines: Default::default(),
+            tlbs: KnownTlbs::default(),
             found: Found::default(),
         })))
     }
@@ -102,6 +102,11 @@ impl<M: PhysicalMemory + Send> Observer for UseAfter<M> {
 
 impl<M: PhysicalMemory> State<M> {
     fn event(&mut self, now_ns: u64, event: &Event) {
+        if let Some(fill) = self.tlbs.event(&self.memory, now_ns, event) {
+            let tables = fill.path.iter().map(|(at, _)| at & !(PAGE_SIZE - 1)).collect();
+            let (site, address) = (fill.site, fill.address);
+            self.check_tables(now_ns, site, address, tables);
+        }
         match *event {
             Event::Hint(hint) => self.hint(now_ns, hint),
             Event::PdpLoaded { engine, levels, pdps, context } => {
@@ -115,11 +120,6 @@ impl<M: PhysicalMemory> State<M> {
             Event::ContextSwitch { engine, status, .. } if engines::goes_idle(status) => {
                 self.engines[engine.index()].running = None;
             }
-            Event::TlbFilled { site, address, page, ref root, .. } => {
-                self.check_tables(now_ns, site, address, root);
-                self.engines[site.engine.index()].tlb.fill(now_ns, site, address, page);
-            }
-            Event::TlbInvalidated { site, .. } => self.engines[site.engine.index()].tlb.clear(),
             Event::Accessed { site, space, address, physical, write, .. } => {
                 self.accessed(now_ns, site, space, address, physical, write);
             }
@@ -166,7 +166,7 @@ impl<M: PhysicalMemory> State<M> {
         physical: u64,
         write: bool,
     ) {
-        let page = physical & !(gen8_spec::PAGE_SIZE - 1);
+        let page = physical & !(PAGE_SIZE - 1);
         let Some(use_) = self.ownership.pages.get(page) else { return };
         if use_.freed {
             self.found_freed_page_used(now_ns, site, address, page, write);
