@@ -8,19 +8,15 @@ use std::{io, mem, ptr};
 pub struct TerminationSignals(libc::sigset_t);
 
 impl TerminationSignals {
-    /// Blocks SIGTERM and SIGINT. To be called before other threads exist.
+    /// Blocks SIGTERM and SIGINT, and SIGXFSZ: a file that may not grow any more (`ulimit -f`) is an error of who
+    /// writes it, and no reason to end. To be called before other threads exist.
     pub fn block() -> io::Result<Self> {
-        // SAFETY: a set of signals is plain bits, for which zero is a value.
-        let mut set: libc::sigset_t = unsafe { mem::zeroed() };
-        // SAFETY: `set` is valid.
-        unsafe { libc::sigemptyset(&raw mut set) };
-        for signal in [libc::SIGTERM, libc::SIGINT] {
-            // SAFETY: `set` is valid and so is the signal's number.
-            unsafe { libc::sigaddset(&raw mut set, signal) };
-        }
-        // SAFETY: `set` is valid; the old mask is not asked for.
-        match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) } {
-            0 => Ok(TerminationSignals(set)),
+        let asking = [libc::SIGTERM, libc::SIGINT];
+        let blocked = set_of(asking.into_iter().chain([libc::SIGXFSZ]));
+        // SAFETY: `blocked` is valid; the old mask is not asked for.
+        match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const blocked, ptr::null_mut()) }
+        {
+            0 => Ok(TerminationSignals(set_of(asking))),
             error => Err(io::Error::from_raw_os_error(error)),
         }
     }
@@ -33,5 +29,33 @@ impl TerminationSignals {
             0 => Ok(signal),
             error => Err(io::Error::from_raw_os_error(error)),
         }
+    }
+}
+
+fn set_of(signals: impl IntoIterator<Item = i32>) -> libc::sigset_t {
+    // SAFETY: a set of signals is plain bits, for which zero is a value.
+    let mut set: libc::sigset_t = unsafe { mem::zeroed() };
+    // SAFETY: `set` is valid.
+    unsafe { libc::sigemptyset(&raw mut set) };
+    for signal in signals {
+        // SAFETY: `set` is valid and so is the signal's number.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_grow_does_not_end_the_program() {
+        TerminationSignals::block().unwrap();
+        let mut mask = set_of([]);
+        // SAFETY: no mask is set; `mask` takes the one that there is.
+        let asked = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &raw mut mask) };
+        assert_eq!(asked, 0);
+        // SAFETY: `mask` is valid.
+        assert_eq!(unsafe { libc::sigismember(&raw const mask, libc::SIGXFSZ) }, 1);
     }
 }

@@ -32,7 +32,7 @@ impl fmt::Display for Offset {
 #[non_exhaustive]
 pub enum ReadError {
     /// The operating system says no.
-    #[error("at {offset}: cannot read: {source}")]
+    #[error("at {offset}: cannot read")]
     Io {
         /// Where.
         offset: Offset,

@@ -15,6 +15,7 @@ mod bytes;
 mod decode;
 mod encode;
 mod error;
+mod file;
 mod header;
 mod reader;
 mod recorder;

@@ -12,6 +12,7 @@ use crate::bytes::Bytes;
 use crate::decode::{Entry, Record, record};
 use crate::encode::Cursor;
 use crate::error::{Offset, ReadError, Wrong};
+use crate::file;
 use crate::header::{Header, fill};
 use crate::writer::Ending;
 
@@ -94,7 +95,7 @@ impl Reader<BufReader<File>> {
     /// It cannot be read, or does not begin as a recording does.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, ReadError> {
         let error = |source| ReadError::Io { offset: Offset::default(), source };
-        Reader::new(BufReader::new(File::open(path).map_err(error)?), limits)
+        Reader::new(BufReader::new(file::open(path).map_err(error)?), limits)
     }
 }
 
@@ -147,9 +148,9 @@ impl<R: Read> Reader<R> {
         self.end.as_ref()
     }
 
-    /// Whether the recording is cut off in the midst of what belongs to its last input.
+    /// Whether the recording ends in the midst of what belongs to its last input.
     pub(crate) fn lacks_the_rest(&self) -> bool {
-        matches!(self.end, Some(End::Cut(_))) && self.block.continues
+        matches!(self.end, Some(End::Cut(_) | End::Lost(_))) && self.block.continues
     }
 
     /// The next record; `None` at the end.

@@ -1,7 +1,6 @@
 //! The journal that becomes a file.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -15,6 +14,7 @@ use thiserror::Error;
 use crate::block::{Base, Block, Kind};
 use crate::decode::{LARGEST_BUDGET, LONGEST_KIND, LONGEST_MARK};
 use crate::encode::{Cursor, Encoder};
+use crate::file;
 use crate::header::Header;
 use crate::reader::MOST_CHANGES;
 use crate::writer::{Done, Ending, Writer};
@@ -32,7 +32,7 @@ const MOST_MARKS: usize = 4096;
 #[derive(Debug, Error)]
 pub enum RecordError {
     /// The file cannot be made.
-    #[error("cannot record to {path}: {source}")]
+    #[error("cannot record to {path}")]
     Create {
         /// Where.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum RecordError {
         source: io::Error,
     },
     /// It cannot be written any more.
-    #[error("the recording is not complete: {0}")]
+    #[error("the recording is not complete")]
     Write(#[source] io::Error),
     /// It ended before the device did.
     #[error("the recording ends early: {0}")]
@@ -102,6 +102,8 @@ pub struct Recorder {
     /// A call did not end yet.
     open: bool,
     lost: Option<String>,
+    /// A block was not taken: the file ends with the one before it.
+    refused: bool,
     marks: Arc<Marks>,
     ending: Arc<Mutex<Option<Ending>>>,
 }
@@ -111,14 +113,15 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// The file cannot be made, or there is no thread to be had.
+    /// The file cannot be made, another recording is being written there, or there is no thread to be had.
     pub fn create(
         path: &Path,
         config: &GpuConfig,
     ) -> Result<(Recorder, RecorderHandle), RecordError> {
         let error = |source| RecordError::Create { path: path.to_owned(), source };
-        let file = File::create(path).map_err(error)?;
-        Recorder::to(BufWriter::new(file), config).map_err(error)
+        // Not buffered: a block is in the file when it is written, and a server may be killed.
+        let file = file::create(path).map_err(error)?;
+        Recorder::to(file, config).map_err(error)
     }
 
     /// As [`Recorder::create`], to anything that takes bytes.
@@ -142,6 +145,7 @@ impl Recorder {
             inputs: 0,
             open: false,
             lost: None,
+            refused: false,
             marks: Arc::clone(&marks),
             ending: Arc::clone(&ending),
         };
@@ -149,13 +153,19 @@ impl Recorder {
         Ok((recorder, RecorderHandle { marks, results, header_bytes, ending }))
     }
 
+    /// What the next block would count from.
+    fn here(&self) -> Base {
+        let Cursor { now_ns, accesses, .. } = self.encoder.cursor;
+        Base { inputs: self.inputs, now_ns, accesses }
+    }
+
     /// Hands the block over and begins the next.
     fn send_block(&mut self) {
-        let next = Base {
-            inputs: self.inputs,
-            now_ns: self.encoder.cursor.now_ns,
-            accesses: self.encoder.cursor.accesses,
-        };
+        if self.refused {
+            self.encoder.bytes.clear();
+            return;
+        }
+        let next = self.here();
         let contents =
             std::mem::replace(&mut self.encoder.bytes, Vec::with_capacity(BLOCK + BLOCK / 4));
         let base = std::mem::replace(&mut self.base, next);
@@ -165,8 +175,8 @@ impl Recorder {
         }
         let block = Block { kind: Kind::Records, base, continues: self.open, contents };
         if let Err(why) = self.writer.send(block) {
-            log::warn!("the recording ends here: {why}");
-            self.lost = Some(why);
+            (self.base, self.refused) = (base, true);
+            self.lost(&why);
         }
     }
 
@@ -242,7 +252,7 @@ impl Journal for Recorder {
 
     fn lost(&mut self, why: &str) {
         if self.lost.is_none() {
-            log::warn!("the recording ends here: {why}");
+            log::error!("the recording ends here, and the device goes on: {why}");
             self.lost = Some(why.to_owned());
         }
     }
@@ -250,21 +260,14 @@ impl Journal for Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let mut ending = Ending {
-            inputs: self.inputs,
-            now_ns: self.encoder.cursor.now_ns,
-            lost: self.lost.clone(),
-        };
-        if self.lost.is_none() {
-            if !self.open {
-                self.take_marks();
-            }
-            if self.open {
-                self.encoder.unfinished();
-            }
-            self.send_block();
-            ending.lost = self.lost.clone();
+        match (self.lost.is_some(), self.open) {
+            (true, _) => {}
+            (false, true) => self.encoder.unfinished(),
+            (false, false) => self.take_marks(),
         }
+        self.send_block();
+        let Base { inputs, now_ns, .. } = self.base;
+        let ending = Ending { inputs, now_ns, lost: self.lost.take() };
         self.writer.end(self.base, &ending);
         *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
     }

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::decode::{Entry, Record};
 use crate::error::{Offset, ReadError};
+use crate::file;
 use crate::reader::{Limits, Reader, Summary};
 
 /// How far a replay goes.
@@ -136,7 +137,7 @@ impl Replay<BufReader<File>> {
     /// It cannot be read, or not all of it.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, ReadError> {
         let error = |source| ReadError::Io { offset: Offset::default(), source };
-        Replay::new(BufReader::new(File::open(path).map_err(error)?), limits)
+        Replay::new(BufReader::new(file::open(path).map_err(error)?), limits)
     }
 }
 

@@ -16,6 +16,8 @@ use crate::{
     RecorderHandle, Replay, ReplayError, assemble,
 };
 
+mod endings;
+
 const ENGINE: EngineId = EngineId::Rcs;
 /// GGTT page `n` maps physical page `n`, so the addresses below are both.
 const RING: u32 = 0x1_0000;

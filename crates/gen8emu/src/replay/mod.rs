@@ -66,7 +66,7 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
         }
     };
     let result = replay.run(position(arguments), &mut note);
-    let difference = result.err().map(|error| error.to_string());
+    let difference = result.err().map(|error| format!("{:#}", anyhow::Error::from(error)));
     let outcome = outcome(&replay, difference, start.elapsed());
     let text = if arguments.json { serde_json::to_string(&outcome)? } else { show(&outcome) };
     writeln!(io::stdout(), "{text}").context("writing the result")?;
