@@ -60,6 +60,7 @@ impl Guest {
         space.insert(&guest.ram, VA, [guest.page], CacheLevel::Llc, false).expect("covered");
         guest.hint(Hint::VmaBound { address: VA, vm: VM, object: OBJECT });
         let (levels, pdps) = (levels.number(), root.pdps());
+        guest.load_context(CONTEXT);
         guest.event(Event::PdpLoaded { engine: RCS, levels, pdps, context: CONTEXT });
         guest.space = Some(space);
         guest
@@ -78,6 +79,12 @@ impl Guest {
     fn event(&mut self, event: Event) {
         self.now_ns += 1_000;
         self.observer.event(self.now_ns, &event);
+    }
+
+    /// The engine takes a context over, whose image nobody owns.
+    fn load_context(&mut self, context: u32) {
+        let (engine, image, page, head, tail, lite) = (RCS, 0, 0, 0, 0, false);
+        self.event(Event::ContextLoaded { engine, context, image, page, head, tail, lite });
     }
 
     fn space(&mut self) -> &mut AddressSpace {
@@ -262,6 +269,15 @@ fn an_access_to_scratch_is_told_by_what_was_meant() {
         assert!(what.ends_with(words), "{what}");
     }
 
+    // Where something is.
+    let mut guest = Guest::new(Levels::Four);
+    let scratch = guest.scratch();
+    guest.write(VA + 8, scratch);
+    let (what, facts) = guest.only("BoundButScratch", Severity::Error);
+    let expected = "rcs0 wrote to 0x40008 in VM 3, where object 7 is bound and the page tables lead to scratch";
+    assert_eq!(what, expected);
+    assert!(facts[0].starts_with("bound: "), "{facts:?}");
+
     // Nowhere.
     let mut guest = Guest::new(Levels::Four);
     let scratch = guest.scratch();
@@ -274,11 +290,73 @@ fn an_access_to_scratch_is_told_by_what_was_meant() {
 fn a_directory_that_the_engine_did_not_load_is_told_where_it_is_missed() {
     let mut guest = Guest::new(Levels::Three);
     let directory = guest.own(PageKind::Pd, VM);
+    guest.hint(Hint::VmaBound { address: 1 << 30, vm: VM, object: 9 });
     assert_eq!(guest.names(), [] as [&str; 0], "the driver may be about to load it");
     let scratch = guest.scratch();
     guest.write(1 << 30, scratch);
     let (what, _) = guest.only("StalePageDirectory", Severity::Error);
     assert!(what.contains(&format!("without page directory {directory:#x}")), "{what}");
+}
+
+#[test]
+fn a_directory_that_is_about_to_be_loaded_is_not_missed_elsewhere() {
+    // In what a loaded directory serves, and where nothing is bound.
+    for (address, name) in [(VA + (1 << 24), "ScratchAccess"), (2 << 30, "ScratchAccess")] {
+        let mut guest = Guest::new(Levels::Three);
+        guest.own(PageKind::Pd, VM);
+        guest.hint(Hint::VmaBound { address: 1 << 30, vm: VM, object: 9 });
+        let scratch = guest.scratch();
+        guest.write(address, scratch);
+        guest.only(name, Severity::Warning);
+    }
+    // The directory for it is there, and the PTE is not.
+    let mut guest = Guest::new(Levels::Three);
+    guest.own(PageKind::Pd, VM);
+    let scratch = guest.scratch();
+    guest.write(VA, scratch);
+    guest.only("BoundButScratch", Severity::Error);
+}
+
+#[test]
+fn what_was_told_of_one_use_of_a_page_or_an_address_is_told_of_the_next_again() {
+    let mut guest = Guest::new(Levels::Four);
+    let (page, scratch) = (guest.page, guest.scratch());
+    guest.unbind();
+    guest.hint(Hint::PageFreed { page });
+    guest.write(VA, page);
+    guest.hint(Hint::PageOwned { page, kind: PageKind::Object, owner: 9 });
+    guest.hint(Hint::PageFreed { page });
+    guest.write(VA, page);
+    assert_eq!(guest.names(), ["PageUsedAfterFree"; 2]);
+
+    // Nothing is there; then something was; then that is gone as well.
+    let far = 1 << 30;
+    guest.write(far, scratch);
+    guest.hint(Hint::VmaBound { address: far, vm: VM, object: 9 });
+    guest.hint(Hint::VmaUnbound { vm: VM, object: 9 });
+    guest.write(far, scratch);
+    guest.write(far, scratch);
+    assert_eq!(guest.names()[2..], ["ScratchAccess", "UseAfterUnmap"]);
+}
+
+#[test]
+fn findings_of_one_kind_leave_room_for_others() {
+    let mut guest = Guest::new(Levels::Four);
+    let (page, scratch) = (guest.page, guest.scratch());
+    (0..2000).for_each(|n| guest.write((1 << 30) + n * PAGE, scratch));
+    let told = guest.names().len();
+    guest.unbind();
+    guest.hint(Hint::PageFreed { page });
+    guest.write(VA, page);
+    assert_eq!(guest.names().len(), told + 1);
+}
+
+#[test]
+fn a_context_without_page_tables_takes_the_place_of_the_one_before() {
+    let mut guest = Guest::new(Levels::Four);
+    guest.load_context(CONTEXT + 1);
+    guest.hint(Hint::ContextFreed { context: CONTEXT });
+    assert_eq!(guest.names(), [] as [&str; 0]);
 }
 
 #[test]
@@ -375,8 +453,7 @@ proptest! {
         for (now_ns, event) in (0..).zip(&events) {
             observer.event(now_ns, event);
         }
-        let mut told: Vec<String> =
-            observer.findings().into_iter().map(|f| format!("{} {}", f.name, f.what)).collect();
+        let mut told: Vec<String> = observer.findings().iter().map(|f| format!("{f:?}")).collect();
         let all = told.len();
         prop_assert!(all <= 1024);
         told.sort();

@@ -93,8 +93,18 @@ impl History {
         }
     }
 
+    /// Bytes of an object.
+    pub(super) fn size(&self, object: u32) -> u64 {
+        self.sizes.get(&object).copied().unwrap_or(PAGE_SIZE)
+    }
+
+    /// Where an object is bound in an address space.
+    pub(super) fn binding(&self, vm: u32, object: u32) -> Option<&Binding> {
+        self.bound.get(&(vm, object))
+    }
+
     fn bind(&mut self, now_ns: u64, vm: u32, object: u32, start: u64) {
-        let len = self.sizes.get(&object).copied().unwrap_or(PAGE_SIZE);
+        let len = self.size(object);
         if self.bound.len() < KEPT && start.checked_add(len).is_some() {
             let binding = Binding { vm, object, start, len, bound_ns: now_ns, unbound_ns: None };
             self.bound.insert((vm, object), binding);

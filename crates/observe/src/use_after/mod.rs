@@ -109,10 +109,9 @@ impl<M: PhysicalMemory> State<M> {
         }
         match *event {
             Event::Hint(hint) => self.hint(now_ns, hint),
-            Event::PdpLoaded { engine, levels, pdps, context } => {
+            Event::PdpLoaded { engine, levels, pdps, .. } => {
                 let state = &mut self.engines[engine.index()];
                 state.root = engines::root(levels, pdps);
-                state.running = Some(context);
                 if let Some(root) = state.root {
                     self.ownership.note_loaded(&root);
                 }
@@ -123,7 +122,10 @@ impl<M: PhysicalMemory> State<M> {
             Event::Accessed { site, space, address, physical, write, .. } => {
                 self.accessed(now_ns, site, space, address, physical, write);
             }
-            Event::ContextLoaded { image, page, .. } => self.history.image(image, page),
+            Event::ContextLoaded { engine, context, image, page, .. } => {
+                self.engines[engine.index()].running = Some(context);
+                self.history.image(image, page);
+            }
             Event::ContextSaved { engine, context, image, page, .. } => {
                 self.check_save(now_ns, engine, context, image, page);
             }
@@ -147,14 +149,33 @@ impl<M: PhysicalMemory> State<M> {
                     self.history.freed(now_ns, page, use_);
                 }
             }
-            // Another driver's pages and contexts have the same numbers.
-            Hint::DriverStart => self.found.forget_subjects(),
             Hint::ContextFreed { context } => self.check_freed_context(now_ns, context),
             _ => {}
         }
+        self.forget_subjects(hint);
         self.history.hint(now_ns, hint);
         // What the hints contradict is the census's affair.
         let _ = self.ownership.apply(hint);
+    }
+
+    /// What a number or a place means another thing than before by this hint: what was told of the one may be
+    /// true of the other as well.
+    fn forget_subjects(&mut self, hint: Hint) {
+        match hint {
+            Hint::DriverStart => self.found.forget_subjects(),
+            Hint::PageOwned { page, .. } => self.found.forget_page(page),
+            Hint::VmCreated { vm, .. } => self.found.forget_range(vm, 0, u64::MAX),
+            Hint::VmaBound { vm, object, address } => {
+                let len = self.history.size(object);
+                self.found.forget_range(vm, address, len);
+            }
+            Hint::VmaUnbound { vm, object } => {
+                if let Some(binding) = self.history.binding(vm, object) {
+                    self.found.forget_range(vm, binding.start, binding.len);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn accessed(
