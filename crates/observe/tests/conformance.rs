@@ -107,7 +107,9 @@ fn an_image_is_freed_when_the_engine_has_written_it_back() {
     let other = Event::Hint(Hint::PageFreed { page: STATE + PAGE_SIZE });
     assert!(broken(&[loaded(), other, saved(), free.clone()]).is_empty());
     assert_eq!(broken(&[loaded(), free.clone(), saved()]), ["context-freed-while-loaded"]);
-    assert!(broken(&[loaded(), Event::Reset { domains: 1 }, free]).is_empty());
+    assert!(broken(&[loaded(), Event::Reset { domains: 1 }, free.clone()]).is_empty());
+    let other_engine = Event::Reset { domains: EngineId::Rcs.reset_domain() };
+    assert_eq!(broken(&[loaded(), other_engine, free]), ["context-freed-while-loaded"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::{ENGINE_COUNT, EngineId};
 use gen8_spec::execlists::{ContextDescriptor, csb};
 use gen8_spec::interrupts as irq;
+use gen8_spec::mmio::GDRST_FULL;
 use gen8_spec::{PAGE_SIZE, mmio};
 use gpu_model::event::{Actor, MemoryWrite, Submission, WriteKind};
 use gpu_model::{Event, Origin, Space};
@@ -97,7 +98,12 @@ impl History {
             Event::InterruptRaised { engine, bits, .. } if bits & irq::USER_INTERRUPT != 0 => {
                 self.interrupted(engine, tell);
             }
-            Event::Reset { .. } => self.engines = Default::default(),
+            Event::Reset { domains } => {
+                let reset = |id: &EngineId| domains & (GDRST_FULL | id.reset_domain()) != 0;
+                for id in EngineId::ALL.into_iter().filter(reset) {
+                    *self.engine(id) = Engine::default();
+                }
+            }
             Event::FunctionReset => *self = History::default(),
             _ => {}
         }
