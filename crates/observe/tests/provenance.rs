@@ -256,6 +256,23 @@ fn tables_that_lead_nowhere_or_to_themselves_end_the_look() {
 }
 
 #[test]
+fn what_a_page_holds_in_its_next_use_was_not_written_in_its_last() {
+    let mut played = Played::new();
+    let owned = |owner| Event::Hint(Hint::PageOwned { page: PT, kind: PageKind::Pt, owner });
+    played.event(1, owned(1));
+    played.poke(PT, 0x5003);
+    played.provenance.note_cpu_write(10, PT, 8, 0x5003);
+    played.event(20, Event::Hint(Hint::PageFreed { page: PT }));
+    played.poke(PT, 0x7003);
+    played.event(30, owned(2));
+    let expected = [
+        write(When::At(10), Writer::Cpu, Some(0), 0x5003),
+        write(When::Between(10, 30), Writer::Cpu, None, 0x7003),
+    ];
+    assert_eq!(played.of(PT), expected);
+}
+
+#[test]
 fn a_write_reads_as_a_sentence() {
     let mut written = write(When::Between(10, 20), Writer::Cpu, Some(0), 0x5003);
     assert_eq!(written.to_string(), "0x0 -> 0x5003 between 10 and 20 ns by a CPU");

@@ -161,17 +161,22 @@ impl Known {
             let write = written.write.clone();
             Write { old: write.old.map(cut), new: cut(write.new), ..write }
         };
-        let writes: Vec<Write> = self.memory.of(qword).filter(overlaps).map(cut_write).collect();
-        match self.pages.of(address) {
-            Some(page) if writes.is_empty() => vec![Write {
-                when: When::Between(0, page.first_ns),
+        let mut writes: Vec<Write> =
+            self.memory.of(qword).filter(overlaps).map(cut_write).collect();
+        let Some(page) = self.pages.of(address) else { return writes };
+        let now = cut(page.word(address));
+        // The page was looked at as another one since, or for the first time.
+        if writes.last().is_none_or(|last| last.new != now) {
+            let since_ns = writes.last().map_or(0, |last| last.when.latest_ns());
+            writes.push(Write {
+                when: When::Between(since_ns.min(page.first_ns), page.first_ns),
                 by: Writer::Cpu,
                 old: None,
-                new: cut(page.word(address)),
+                new: now,
                 running: Vec::new(),
-            }],
-            _ => writes,
+            });
         }
+        writes
     }
 
     fn look<M: PhysicalMemory>(&mut self, memory: &M, page: u64, now_ns: u64) {
