@@ -38,6 +38,12 @@ impl Teller {
                 self.adopt(memory, serial, space);
             }
         }
+        // What was orphaned the last time may have been let go since.
+        for space in self.spaces.iter_mut() {
+            if matches!(space.key, Key::Loaded(number) if !compared.orphans.contains(&number)) {
+                space.end_orphaned();
+            }
+        }
         for &number in &compared.orphans {
             let Some(serial) = self.spaces.find(Key::Loaded(number)) else { continue };
             self.look(memory, serial);
@@ -63,7 +69,6 @@ impl Teller {
             if let Some(created) = kernel.created {
                 space.first_ns = space.first_ns.min(created.at_ns);
             }
-            (space.orphaned_ns, space.leaked_ns) = (None, None);
             let tables = space.tables(memory);
             space.mappings.adopt(&tables, now, &bound);
         });

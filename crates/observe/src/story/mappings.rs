@@ -321,6 +321,13 @@ impl Mappings {
         }
     }
 
+    /// Somebody can free what is mapped again.
+    pub(super) fn end_leak(&mut self) {
+        for mapping in self.all.values_mut() {
+            mapping.story.leaked = false;
+        }
+    }
+
     /// Notes who wrote the first PTE, as `who` tells by its address and value.
     pub(super) fn attribute(&mut self, who: impl Fn(u64, u64) -> Option<String>) {
         for story in self.all.values_mut().map(|mapping| &mut mapping.story) {

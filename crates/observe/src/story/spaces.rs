@@ -125,6 +125,14 @@ impl Space {
         self.mappings.leak();
     }
 
+    /// Somebody can use it again, or nothing is left of it: it is no leak, or no more.
+    pub(super) fn end_orphaned(&mut self) {
+        if self.released_ns.is_none() {
+            (self.orphaned_ns, self.leaked_ns) = (None, None);
+            self.mappings.end_leak();
+        }
+    }
+
     /// Takes in what a look found.
     pub(super) fn look<M: PhysicalMemory>(&mut self, memory: &M, now_ns: u64, found: &Found) {
         self.paid = 0;

@@ -113,7 +113,7 @@ impl Teller {
                 if let Some(serial) = space
                     && let Some(space) = self.spaces.get_mut(serial)
                 {
-                    space.orphaned_ns = None;
+                    space.end_orphaned();
                     self.look(memory, serial);
                 }
             }
