@@ -11,21 +11,34 @@ pub struct Moment {
     pub at_ns: u64,
 }
 
-/// How far the clocks are apart. A line arrives after what it tells, some a long time after; the one
-/// that took the shortest time is the best witness.
+/// For how long a line is a witness, nanoseconds of device time: a guest's monotonic clock stands still while
+/// it is suspended, and goes a little faster or slower than the host's.
+const WITNESS_NS: u64 = 10_000_000_000;
+
+/// How far the clocks are apart. A line arrives after what it tells, some a long time after; of the last ones, the
+/// one that took the shortest time is the best witness.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
-    /// Device time when the guest's clock was 0, as far as is known.
+    /// When the witnesses of now began to come.
+    since_ns: u64,
+    /// Device time when the guest's clock was 0, by the best witness of now.
     ahead_ns: Option<i128>,
+    /// The same by those before.
+    before_ns: Option<i128>,
 }
 
 impl Clock {
     /// An event of guest time `guest_us` arrived at device time `arrived_ns`.
     pub(super) fn moment(&mut self, guest_us: u64, arrived_ns: u64) -> Moment {
+        if arrived_ns >= self.since_ns.saturating_add(WITNESS_NS) {
+            let last = arrived_ns < self.since_ns.saturating_add(2 * WITNESS_NS);
+            self.before_ns = self.ahead_ns.take().filter(|_| last);
+            self.since_ns = arrived_ns;
+        }
         let guest_ns = i128::from(guest_us) * 1000;
         let ahead = i128::from(arrived_ns) - guest_ns;
-        let least = self.ahead_ns.map_or(ahead, |known| known.min(ahead));
-        self.ahead_ns = Some(least);
+        self.ahead_ns = Some(self.ahead_ns.map_or(ahead, |known| known.min(ahead)));
+        let least = [self.before_ns, self.ahead_ns].into_iter().flatten().fold(ahead, i128::min);
         Moment { guest_us, at_ns: u64::try_from(guest_ns + least).unwrap_or(0) }
     }
 }
@@ -42,5 +55,23 @@ mod tests {
         // This one waited: it happened 1 ms after the one before, not when it came.
         assert_eq!(clock.moment(3_000, 90_000_000).at_ns, 6_500_000);
         assert_eq!(clock.moment(u64::MAX, 0).at_ns, 0, "clocks of a hostile guest");
+    }
+
+    #[test]
+    fn a_guest_that_slept_is_believed_anew() {
+        const S: u64 = 1_000_000_000;
+        let mut clock = Clock::default();
+        let slept_ns = 3600 * S;
+        assert_eq!(clock.moment(1_000_000, S + 5).at_ns, S + 5);
+        assert_eq!(clock.moment(2_000_000, 2 * S + 7).at_ns, 2 * S + 5, "of the same time");
+        assert_eq!(clock.moment(3_000_000, slept_ns + 3 * S + 9).at_ns, slept_ns + 3 * S + 9);
+        // One that slept for less than a witness counts is, a little later.
+        let mut clock = Clock::default();
+        clock.moment(1_000_000, S);
+        for second in 2..40 {
+            let arrived_ns = (second + 5) * S;
+            let at_ns = clock.moment(second * 1_000_000, arrived_ns).at_ns;
+            assert!(at_ns == arrived_ns || second < 20, "{second}: {at_ns}");
+        }
     }
 }
