@@ -132,6 +132,10 @@ pub(crate) struct RunArgs {
     /// ends with .json gets it for programs
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Record what goes into the GPU to a file, for `replay` (docs/recording.md). Each further machine of the
+    /// run gets a file with a number: in process each case has one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 impl CaseArgs {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use gpu_model::Gpu;
-use recording::{Notes, Recorder, RecorderHandle};
+use machine::Recorded;
+use recording::{Notes, RecordError, Recorder, RecorderHandle, Written};
 
 /// A recording of a device, on its way to a file.
 #[derive(Debug)]
@@ -28,9 +29,25 @@ impl Recording {
 
     /// Waits until the file is written, and says what it holds. The device must have no journal any more.
     pub(crate) fn finish(self) -> Result<()> {
-        let file = self.file.display();
-        let written = self.handle.finish().with_context(|| format!("recording to {file}"))?;
-        eprintln!("recorded {} inputs in {} bytes to {file}", written.inputs, written.bytes);
+        eprintln!("{}", told(&self.file, self.handle.finish())?);
         Ok(())
     }
+}
+
+/// Says what the recordings of a run's machines hold; an error if one is not whole.
+pub(crate) fn tell(all: Vec<Recorded>) -> Result<()> {
+    for Recorded { file, cases, written } in all {
+        let told = told(&file, written)?;
+        match cases.lines().count() {
+            1 => eprintln!("{told} ({})", cases.trim_end()),
+            count => eprintln!("{told} ({count} cases)"),
+        }
+    }
+    Ok(())
+}
+
+fn told(file: &Path, written: Result<Written, RecordError>) -> Result<String> {
+    let file = file.display();
+    let Written { inputs, bytes } = written.with_context(|| format!("recording to {file}"))?;
+    Ok(format!("recorded {inputs} inputs in {bytes} bytes to {file}"))
 }

@@ -8,6 +8,7 @@ pub mod judge;
 mod kind;
 pub mod kvm;
 mod planted;
+mod record;
 mod run;
 
 pub use cpu_ram::{CpuRam, CpuWrite, CpuWrites};
@@ -16,4 +17,5 @@ pub use in_process::InProcess;
 pub use judge::{CaseResult, DeviceCounts, DeviceMoment, Moment, Observation};
 pub use kind::MachineKind;
 pub use planted::{PlantedResult, caught_as, run_planted};
+pub use record::{CASES_NOTE, Recorded, Recordings};
 pub use run::{MachineError, RunOptions, run_cases, run_in_process};

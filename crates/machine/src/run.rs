@@ -5,6 +5,7 @@ use gpu_model::GpuConfig;
 use observe::provenance::Provenance;
 use observe::story::{Story, StoryObserver};
 use observe::{Census, CensusLog, Findings, Observers, Staleness, UseAfter};
+use recording::{RecordError, TableNotes};
 use scenarios::Case;
 
 use crate::cpu_ram::CpuWrite;
@@ -12,6 +13,7 @@ use crate::in_process::{self, InProcess};
 use crate::judge::{CaseResult, DeviceMoment, Observation, judge, label_name};
 use crate::kind::MachineKind;
 use crate::kvm::{self, BootOptions, GuestResult, KvmError};
+use crate::record::Recordings;
 
 /// What a run may vary beside the cases.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct RunOptions {
     /// Whether uses of what is gone, or out of date, are looked for in process ([`UseAfter`],
     /// [`Staleness`]); without it only the census looks. On KVM uses of what is gone always are.
     pub watch_uses: bool,
+    /// What goes into the GPUs is recorded there.
+    pub recordings: Option<Recordings>,
 }
 
 impl Default for RunOptions {
@@ -40,6 +44,7 @@ impl Default for RunOptions {
             device_mutations: gpu_model::Mutations::default(),
             firmware: Vec::new(),
             watch_uses: true,
+            recordings: None,
         }
     }
 }
@@ -56,6 +61,9 @@ pub enum MachineError {
     /// The KVM machine could not be built, or did not end as it should.
     #[error(transparent)]
     Kvm(#[from] KvmError),
+    /// There is no recording to be had.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The guest cannot be given defects, seeds or counts.
     #[error("defects, seeds and counts are for the in-process machine only")]
     OptionsOnKvm,
@@ -96,6 +104,7 @@ fn run_on_kvm(
     let boot = BootOptions {
         log_level: log::max_level().max(log::LevelFilter::Warn),
         stories: options.stories,
+        recordings: options.recordings.clone(),
         ..BootOptions::new(gpu_config(options))
     };
     let mut results = Vec::with_capacity(cases.len());
@@ -141,7 +150,11 @@ pub(crate) fn run_telling(
     let provenance = Provenance::new();
     let staleness = Staleness::new(provenance.clone());
     let (mut watching, mut teller) = (None, None);
-    let mut machine = InProcess::new(gpu_config(options), in_process::RAM_SIZE, |memory| {
+    let config = gpu_config(options);
+    let begin = |recordings: &Recordings| recordings.begin(&config, &case.to_string());
+    let journal = options.recordings.as_ref().map(begin).transpose()?;
+    let is_recorded = journal.is_some();
+    let mut machine = InProcess::with_journal(config, in_process::RAM_SIZE, journal, |memory| {
         let mut observers = Observers::new();
         if options.watch_uses || options.stories {
             observers.push(provenance.clone());
@@ -153,6 +166,9 @@ pub(crate) fn run_telling(
         observers.push(Census::new(memory.clone(), log.clone()));
         if options.stories {
             teller = Some(tell_story(&mut observers, options.sku, &provenance));
+        }
+        if is_recorded {
+            observers.push(TableNotes::new());
         }
         Some(Box::new(observers))
     })?;

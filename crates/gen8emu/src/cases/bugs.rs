@@ -35,10 +35,14 @@ struct Report<'a> {
 pub(super) type Text = fn(&[Bug], &[Pair]) -> String;
 
 /// Runs the bugs that the command line names; says whether each was caught and nothing else.
-/// `report` is a file for the stories of the runs with the bugs.
-pub(super) fn command(arguments: &CaseArgs, text: Text, report: Option<&Path>) -> Result<bool> {
+/// `options` tell stories if `report` is a file for the stories of the runs with the bugs.
+pub(super) fn command(
+    arguments: &CaseArgs,
+    text: Text,
+    options: RunOptions,
+    report: Option<&Path>,
+) -> Result<bool> {
     let bugs = arguments.planted();
-    let options = RunOptions { stories: report.is_some(), ..RunOptions::default() };
     let run = |bug| -> Result<Pair> {
         Ok(Pair {
             with: run_planted(bug, true, &options)?,

@@ -13,15 +13,16 @@ mod tests_support;
 use std::env;
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use machine::{CaseResult, MachineKind, RunOptions, run_cases};
+use machine::{CaseResult, MachineKind, Recordings, RunOptions, run_cases};
 use scenarios::Case;
 use serde::Serialize;
 
 use crate::cli::{CaseArgs, RunArgs};
+use crate::record;
 pub(crate) use drive::drive;
 use progress::Progress;
 
@@ -37,15 +38,29 @@ struct Report<'a> {
 
 /// `run`: few cases, told in detail. Says whether all is as expected.
 pub(crate) fn run(arguments: &RunArgs) -> Result<bool> {
-    let RunArgs { cases: arguments, report } = arguments;
+    let RunArgs { cases: arguments, report, record } = arguments;
+    let recordings = record.as_deref().map(Recordings::to);
+    let ok = run_recorded(arguments, report.as_deref(), recordings.clone());
+    // Whatever ended the run: the recordings show it.
+    let recorded = recordings.map_or(Ok(()), |recordings| record::tell(recordings.finish()));
+    let ok = ok?;
+    recorded.map(|()| ok)
+}
+
+fn run_recorded(
+    arguments: &CaseArgs,
+    report: Option<&Path>,
+    recordings: Option<Recordings>,
+) -> Result<bool> {
+    let options = RunOptions { stories: report.is_some(), recordings, ..RunOptions::default() };
     if !arguments.planted().is_empty() {
-        return bugs::command(arguments, bugs::stories, report.as_deref());
+        return bugs::command(arguments, bugs::stories, options, report);
     }
     // A guest cannot be told how often.
     let preset = arguments.count.map_or(MachineKind::Kvm, |_| MachineKind::InProcess);
     let machine = usable_machine(arguments.machine.unwrap_or(preset));
     let cases = choose::for_run(&arguments.lists);
-    let options = RunOptions { stories: true, ..RunOptions::default() };
+    let options = RunOptions { stories: true, ..options };
     let results = run_all(arguments, &cases, machine, options, report::text)?;
     if let Some(file) = report {
         let told = results.results.into_iter().filter_map(|result| result.story);
@@ -58,7 +73,7 @@ pub(crate) fn run(arguments: &RunArgs) -> Result<bool> {
 /// `matrix`: many cases, one cell each. Says whether all is as expected.
 pub(crate) fn matrix(arguments: &CaseArgs) -> Result<bool> {
     if !arguments.planted().is_empty() {
-        return bugs::command(arguments, bugs::grid, None);
+        return bugs::command(arguments, bugs::grid, RunOptions::default(), None);
     }
     let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::InProcess));
     let cases = choose::for_matrix(&arguments.lists, machine);

@@ -9,6 +9,7 @@ use gpu_thread::{Device, DeviceThread};
 use observe::provenance::Provenance;
 use observe::story::Story;
 use observe::{Census, CensusLog, CensusSnapshot, Finding, Observers, UseAfter};
+use recording::TableNotes;
 use vm_memory::{Bytes, GuestAddress};
 
 use super::bus::BoardBus;
@@ -18,6 +19,7 @@ use super::loader;
 use super::pci_bus::PciBus;
 use super::vcpu::{self, End, Progress};
 use super::vm::Vm;
+use crate::record::Recordings;
 use crate::run::tell_story;
 
 /// How a guest is booted.
@@ -34,6 +36,8 @@ pub struct BootOptions {
     /// Who hears of the device's writes, with the CPU's instruction pointers. Stories need one: without it
     /// they have one of their own.
     pub provenance: Option<Provenance>,
+    /// What goes into the GPU is recorded there.
+    pub recordings: Option<Recordings>,
     /// A guest that reports no case for so long is ended, whatever it logs.
     pub case_limit: Duration,
 }
@@ -48,6 +52,7 @@ impl BootOptions {
             log_level: log::LevelFilter::Warn,
             stories: false,
             provenance: None,
+            recordings: None,
             case_limit: Duration::from_secs(60),
         }
     }
@@ -96,7 +101,13 @@ pub fn boot(
 
     let census = CensusLog::new();
     let ram = GuestRam::new(vm.memory().clone()).map_err(|error| ram_error(error.to_string()))?;
-    let mut gpu = Gpu::new(options.gpu.clone(), ram.clone());
+    let mut gpu = Gpu::new(options.gpu.clone(), ram);
+    let begin = |recordings: &Recordings| recordings.begin(gpu.config(), command_line);
+    let journal = options.recordings.as_ref().map(begin).transpose()?;
+    let is_recorded = journal.is_some();
+    gpu.set_journal(journal);
+    // What observers read gets into the recording, so that those of a replay can read it.
+    let ram = gpu.observed_memory().clone();
     let uses = UseAfter::new(ram.clone());
     let mut observers = Observers::new().with(Census::new(ram, census.clone())).with(uses.clone());
     let wanted = options.stories.then(Provenance::new);
@@ -106,6 +117,9 @@ pub fn boot(
     }
     let told = provenance.as_ref().filter(|_| options.stories);
     let teller = told.map(|told| tell_story(&mut observers, options.gpu.sku, told));
+    if is_recorded {
+        observers.push(TableNotes::new());
+    }
     gpu.set_observer(Some(Box::new(observers)));
     let interrupts = KvmInterrupts::new(vm.interrupt_handle());
     let device = Arc::new(Device::new(gpu, Box::new(interrupts)));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gpu_thread::ThreadError;
+use recording::RecordError;
 
 use super::loader::LoadError;
 
@@ -65,6 +66,9 @@ pub enum KvmError {
         /// The last line on COM1: a panic's message, for example.
         last_line: String,
     },
+    /// There is no recording to be had.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The device's thread failed.
     #[error(transparent)]
     Device(#[from] ThreadError),
