@@ -1,6 +1,8 @@
 //! What 64-bit little-endian ELF files say that they need: kernel modules in `.modinfo`, programs
 //! and libraries in `.dynamic`.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, bail};
 
 /// The names of the modules that this one needs directly (`depends=` as modpost wrote it).
@@ -36,6 +38,31 @@ pub(super) fn loader(file: &[u8]) -> Option<String> {
     let path = section(file, b".interp").ok()?;
     let path = path.split(|&byte| byte == 0).next()?;
     Some(String::from_utf8_lossy(path).into_owned())
+}
+
+/// Where in an object file's bytes the code of the function `name` lies; None if it has none.
+pub(super) fn function(file: &[u8], name: &str) -> Result<Option<Range<usize>>> {
+    // ELF-64 object file format: st_name at 0 (4 bytes), st_info at 4, of which the low half is the type (2: a
+    // function), st_shndx at 6 (2), st_value at 8 and st_size at 16: an offset in that section, and bytes.
+    const SYMBOL: usize = 24;
+    const FUNCTION: u64 = 2;
+    let (symbols, names) = (section(file, b".symtab")?, section(file, b".strtab")?);
+    for symbol in symbols.chunks_exact(SYMBOL) {
+        let at = usize::try_from(number(symbol, 0, 4)?)?;
+        let found = names.get(at..).and_then(|rest| rest.strip_prefix(name.as_bytes()));
+        let is_it = found.is_some_and(|rest| rest.first() == Some(&0));
+        if !is_it || number(symbol, 4, 1)? & 0xf != FUNCTION {
+            continue;
+        }
+        let (table, size) = (number(file, 0x28, 8)?, number(file, 0x3a, 2)?);
+        let header = table.checked_add(number(symbol, 6, 2)? * size).context("no such section")?;
+        let section = number(file, header.checked_add(0x18).context("no such section")?, 8)?;
+        let start = section.checked_add(number(symbol, 8, 8)?).context("no such code")?;
+        let start = usize::try_from(start)?;
+        let end = start.checked_add(usize::try_from(number(symbol, 16, 8)?)?);
+        return Ok(Some(start..end.context("no such code")?));
+    }
+    Ok(None)
 }
 
 /// The bytes of the section `name`.
@@ -119,6 +146,17 @@ pub(super) mod tests {
         elf(&[(".modinfo", info.as_bytes())])
     }
 
+    /// The smallest object file with this function.
+    pub(in crate::linux) fn with_function(name: &str, code: &[u8]) -> Vec<u8> {
+        let names = [b"\0", name.as_bytes(), b"\0"].concat();
+        let mut symbol = [0; 24];
+        // Its name, a function's type, the first section behind that of index 0, the size.
+        (symbol[0], symbol[4], symbol[6]) = (1, 2, 1);
+        symbol[16] = u8::try_from(code.len()).unwrap();
+        let symbols = [[0; 24], symbol].concat();
+        elf(&[(".text", code), (".symtab", &symbols), (".strtab", &names)])
+    }
+
     /// The smallest library that needs these libraries.
     pub(in crate::linux) fn program(libraries: &[&str]) -> Vec<u8> {
         needing(libraries, None)
@@ -177,6 +215,20 @@ pub(super) mod tests {
             broken[at] ^= 0xff;
             libraries(&broken).ok();
             loader(&broken);
+        }
+    }
+
+    #[test]
+    fn a_functions_code_is_found_by_its_name() {
+        let file = with_function("clear", b"\xe8code");
+        let code = function(&file, "clear").unwrap().unwrap();
+        assert_eq!(&file[code], b"\xe8code");
+        assert_eq!(function(&file, "clea").unwrap(), None);
+        for at in 0..file.len() {
+            let mut broken = file.clone();
+            broken[at] ^= 0xff;
+            function(&broken, "clear").ok(); // must not panic
+            function(&file[..at], "clear").ok();
         }
     }
 

@@ -78,9 +78,16 @@ pub(super) struct Guest {
     /// Stream the kernel's tracepoints of i915 to the GPU's server, which compares both views (docs/agent.md)
     #[arg(long, conflicts_with_all = ["drive", "no_gpu"])]
     pub(super) agent: bool,
+    /// Let the server watch every event: what its observers find is a fault (docs/inspect.md)
+    #[arg(long, conflicts_with_all = ["drive", "no_gpu"])]
+    pub(super) observe: bool,
     /// A defect of the device that must be found (docs/agent.md), such as pte-lost=0x80000000
     #[arg(long, value_name = "NAME")]
     pub(super) inject: Vec<String>,
+    /// A function of i915's, without a result, that returns at once: a driver whose fault must be found
+    /// (docs/agent.md), such as gen8_ppgtt_clear
+    #[arg(long, value_name = "FUNCTION", conflicts_with_all = ["drive", "no_gpu"])]
+    pub(super) disable_in_i915: Option<String>,
     /// Both views must differ, by a finding of this name; checks that settle may then fail
     #[arg(long, value_name = "NAME", requires = "agent")]
     pub(super) expect_difference: Option<String>,
@@ -168,7 +175,9 @@ impl Default for Guest {
             output: Vec::new(),
             aperture_writes: None,
             agent: false,
+            observe: false,
             inject: Vec::new(),
+            disable_in_i915: None,
             expect_difference: None,
             stacks: false,
             vnc: None,
@@ -330,7 +339,7 @@ impl Guest {
         };
         let logs = site.logs.display();
         eprintln!("booting Linux {} ({}); logs in {logs}", kernel.name, tools.accel);
-        let mut verdict = Verdict::asking(site.control.map(Path::to_owned));
+        let mut verdict = Verdict::asking(site.control.map(Path::to_owned), self.observe);
         boot::run(command, &places, &options, site.scratch, &mut verdict, watch)?;
         verdict.conclude(&self.asked(&self.checks(tools)?));
         Ok(verdict)
@@ -377,6 +386,7 @@ impl Guest {
             release: &kernel.release,
             modules: kernel.modules.as_ref(),
             i915: self.has_i915(),
+            disabled: self.disable_in_i915.as_deref(),
             more_modules: &self.module,
             user_land: self.user_land.is_some(),
             checks: tools.checks.as_ref().map(|(program, _)| program.as_path()),
@@ -404,6 +414,7 @@ impl Guest {
             intx: self.intx,
             stolen: self.stolen.is_some_and(|size| size > 0),
             oops: self.expect_oops.clone(),
+            changed: self.disable_in_i915.is_some(),
             views: self.agent,
             difference: self.expect_difference.clone(),
         }

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::broken;
 use super::cpio::Tree;
 use super::libraries::{self, Object};
 use super::module_index;
-use super::modules::{self, Modules};
+use super::modules::{self, Module, Modules};
 use super::userland;
+use crate::WrongUse;
 
+/// The driver.
+const I915: &str = "i915";
 /// What the guest's kernel may have as modules that the agent's port needs.
 const AGENT_MODULES: [&str; 2] = ["virtio_pci", "virtio_console"];
 
@@ -25,6 +29,8 @@ pub(super) struct Contents<'a> {
     pub(super) modules: Option<&'a Modules>,
     /// Whether i915 is to take the GPU.
     pub(super) i915: bool,
+    /// A function of i915's that is to do nothing.
+    pub(super) disabled: Option<&'a str>,
     /// Modules to pack besides i915.
     pub(super) more_modules: &'a [String],
     /// Whether a disk with a user land is to be mounted.
@@ -63,14 +69,16 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<Vec<u8>> {
         ours.file("gen8emu/i915", 0o644, Vec::new())?;
     }
     if let Some(modules) = contents.modules {
-        let i915 = contents.i915.then_some("i915");
+        let i915 = contents.i915.then_some(I915);
         let disk = contents.user_land.then(|| userland::modules(modules));
         let more = contents.more_modules.iter().map(String::as_str);
         let port =
             contents.agent.map(|_| AGENT_MODULES.into_iter().filter(|name| modules.has(name)));
         let wanted = i915.into_iter().chain(disk.into_iter().flatten()).chain(more);
         let wanted = wanted.chain(port.into_iter().flatten());
-        pack_modules(&mut ours, contents.release, modules, wanted)?;
+        pack_modules(&mut ours, contents, modules, wanted)?;
+    } else if let Some(function) = contents.disabled {
+        return Err(no_module(function));
     }
     if contents.user_land {
         ours.file("gen8emu/user-land", 0o644, Vec::new())?;
@@ -119,11 +127,11 @@ impl Ours<'_> {
 /// load them.
 fn pack_modules<'a>(
     ours: &mut Ours<'_>,
-    release: &str,
+    contents: &Contents<'_>,
     modules: &Modules,
     wanted: impl Iterator<Item = &'a str>,
 ) -> Result<()> {
-    let home = format!("lib/modules/{release}");
+    let home = format!("lib/modules/{}", contents.release);
     let closure = modules.closure(wanted)?;
     let dependencies = modules::modules_dep(&closure);
     let index = module_index::dependencies(&dependencies, &closure)?;
@@ -132,10 +140,25 @@ fn pack_modules<'a>(
     for name in module_index::EMPTY {
         ours.file(&format!("{home}/{name}"), 0o644, module_index::empty()?)?;
     }
-    for module in closure {
-        ours.file(&format!("{home}/{}.ko", module.name), 0o644, module.data)?;
+    if let Some(function) = contents.disabled
+        && closure.iter().all(|module| module.name != I915)
+    {
+        return Err(no_module(function));
+    }
+    for Module { name, mut data, .. } in closure {
+        if let Some(function) = contents.disabled.filter(|_| name == I915) {
+            data = broken::disable(data, function)?;
+        }
+        ours.file(&format!("{home}/{name}.ko"), 0o644, data)?;
     }
     Ok(())
+}
+
+/// A kernel that has i915 built in.
+fn no_module(function: &str) -> anyhow::Error {
+    let what =
+        format!("{function} can be disabled in a module only, and this kernel's i915 is none");
+    WrongUse(what).into()
 }
 
 /// Lays `dir` into the tree, with the shared libraries that its programs load.
@@ -217,6 +240,7 @@ mod tests {
             release: "1",
             modules: None,
             i915: false,
+            disabled: None,
             more_modules: &[],
             user_land: false,
             checks: Some(&busybox),
@@ -256,6 +280,7 @@ mod tests {
             release: "1",
             modules: None,
             i915: false,
+            disabled: None,
             more_modules: &[],
             user_land: true,
             checks: None,

@@ -90,6 +90,15 @@ impl Rules {
         }
     }
 
+    /// Whether this is the name of a rule that was broken, explained or not.
+    pub(super) fn tell(&self, name: &str) -> bool {
+        let Rules::Judged(Judged { unexplained, explained, by_clients, .. }) = self else {
+            return false;
+        };
+        let broken = unexplained.iter().chain(by_clients).map(|broken| &broken.rule);
+        broken.chain(explained.iter().map(|known| &known.rule)).any(|rule| rule == name)
+    }
+
     /// What is not as it should be.
     pub(super) fn faults(&self) -> Vec<String> {
         match self {
@@ -202,6 +211,7 @@ mod tests {
         let client = Rules::Judged(judged("ggtt-in-user-batch", "client", &[5], "6.1.0"));
         assert!(client.faults().is_empty());
         assert!(client.text()[0].ends_with("1 broken by clients' batches"));
+        assert!(client.tell("ggtt-in-user-batch") && !client.tell("StaleTlb"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::balance::Balance;
 use super::columns;
 use super::control;
+use super::finding::Finding;
 
 /// Rows that are told; of more settle points, only those whose views differ and the last ones.
 const MOST_ROWS: usize = 24;
@@ -64,20 +65,6 @@ struct Kernel {
     contexts: Balance,
     objects: Balance,
     requests: Balance,
-}
-
-/// A difference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Finding {
-    name: String,
-    what: String,
-    facts: Vec<Fact>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Fact {
-    label: String,
-    text: String,
 }
 
 impl Views {
@@ -180,17 +167,15 @@ impl Settled {
     fn fault(&self) -> String {
         let count = self.findings.len() + self.more_findings;
         let first = self.findings.first();
-        let first = first.map_or(String::new(), |one| format!(": {}: {}", one.name, one.what));
+        let first = first.map_or(String::new(), |one| format!(": {}", one.line()));
         let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
         format!("the views differ at {}{first}{more}", self.name)
     }
 
     fn told_findings(&self) -> Vec<String> {
         let told = self.findings.iter().take(MOST_FINDINGS).flat_map(|finding| {
-            let facts = finding.facts.iter();
-            let facts = facts.map(|fact| format!("    {}: {}", fact.label, fact.text));
-            let what = format!("  at {}: {}: {}", self.name, finding.name, finding.what);
-            [what].into_iter().chain(facts)
+            let what = format!("  at {}: {}", self.name, finding.line());
+            [what].into_iter().chain(finding.facts())
         });
         told.collect()
     }

@@ -81,7 +81,7 @@ pub(in crate::linux) fn all(kernels: &[&'static str]) -> Vec<Row> {
     let gems = [gem(BASELINE)].into_iter().chain(newest);
     let screens = kernels.iter().flat_map(|&kernel| [screen(kernel), kms(kernel, &KMS)]);
     let xs = kernels.iter().map(|&kernel| x(kernel));
-    let watched = kernels.iter().map(|&kernel| views(kernel)).chain([lost_pte(BASELINE)]);
+    let watched = kernels.iter().map(|&kernel| views(kernel)).chain(faulty(BASELINE));
     let rest = fused.chain(screens).chain(xs).chain(watched).chain([driven(BASELINE)]);
     plain.chain(variants()).chain(gems).chain(rest).collect()
 }
@@ -91,7 +91,7 @@ pub(in crate::linux) fn cheap() -> Vec<Row> {
     let plain = row(BASELINE, "GT2", &CHEAP, |_| ());
     let screens = [screen(BASELINE), kms(BASELINE, &CHEAP_KMS)];
     let rest = [plain, gem(BASELINE), fused_off(BASELINE), driven(BASELINE)];
-    let screens = screens.into_iter().chain([views(BASELINE), lost_pte(BASELINE)]);
+    let screens = screens.into_iter().chain([views(BASELINE)]).chain(faulty(BASELINE));
     rest.into_iter().chain(screens).collect()
 }
 
@@ -137,12 +137,26 @@ fn views(kernel: &'static str) -> Row {
     row(kernel, "both views", &VIEWS, |guest| guest.agent = true)
 }
 
+/// A fault that the comparison of both views must find: one of the device, one of the driver.
+fn faulty(kernel: &'static str) -> [Row; 2] {
+    [lost_pte(kernel), lasting_ptes(kernel)]
+}
+
 /// A PTE of a client's gets lost, and the comparison of both views says so.
 fn lost_pte(kernel: &'static str) -> Row {
     row(kernel, "a PTE that gets lost", &FEW_VIEWS, |guest| {
         guest.agent = true;
         guest.inject = vec!["pte-lost=0x80040000".into()];
         guest.expect_difference = Some("BoundButUnmapped".into());
+    })
+}
+
+/// A driver that unbinds nothing, and the comparison of both views says so.
+fn lasting_ptes(kernel: &'static str) -> Row {
+    row(kernel, "an i915 that unbinds nothing", &FEW_VIEWS, |guest| {
+        guest.agent = true;
+        guest.disable_in_i915 = Some("gen8_ppgtt_clear".into());
+        guest.expect_difference = Some("UnboundButMapped".into());
     })
 }
 

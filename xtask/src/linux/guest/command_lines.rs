@@ -29,6 +29,9 @@ impl Guest {
         if let Some(writes) = &self.aperture_writes {
             option("--aperture-writes", writes.clone());
         }
+        if self.observe {
+            options.push("--observe".into());
+        }
         options
     }
 
@@ -85,6 +88,8 @@ mod tests {
         assert!(Guest::default().server_options().is_empty());
         let guest = Guest { stolen: Some(32), display: Display::FusedOff, ..Guest::default() };
         assert_eq!(guest.server_options(), ["--stolen", "32", "--display", "fused-off"]);
+        let guest = Guest { observe: true, ..Guest::default() };
+        assert_eq!(guest.server_options(), ["--observe"]);
         let output = vec!["hdmi=640x480".to_owned(), "hdmi=1920x1080".to_owned()];
         let aperture_writes = Some("awaited".to_owned());
         let vnc = Some("5900".to_owned());

@@ -3,6 +3,7 @@
 use gen8_spec::engine::EngineId;
 use gen8_spec::sku;
 
+use super::super::observed::Observed;
 use super::super::rules::Rules;
 use super::super::screen::Sought;
 use super::super::{census, restarts};
@@ -10,6 +11,8 @@ use super::{Outcome, Verdict, outcome};
 
 /// TAINT_DIE: the kernel has oopsed (`Documentation/admin-guide/tainted-kernels.rst`, bit 7).
 const TAINT_OOPS: u64 = 1 << 7;
+/// TAINT_UNSIGNED_MODULE: a module without a signature was loaded (same file, bit 13).
+const TAINT_UNSIGNED: u64 = 1 << 13;
 
 /// The check that lets both views settle again and again.
 const SETTLING: &str = "client-starts";
@@ -33,6 +36,8 @@ pub(in crate::linux) struct Asked {
     pub(in crate::linux) difference: Option<String>,
     /// The kernel must die in this function, and nowhere else.
     pub(in crate::linux) oops: Option<String>,
+    /// i915 is not as it was signed.
+    pub(in crate::linux) changed: bool,
 }
 
 impl Verdict {
@@ -54,6 +59,7 @@ impl Verdict {
         faults.extend(self.restarts.faults());
         faults.extend(self.faults_of_views(asked));
         faults.extend(self.rules.iter().flat_map(Rules::faults));
+        faults.extend(self.observed.iter().flat_map(Observed::faults));
         if self.state.garbled > 0 {
             faults.push("a check's answer cannot be understood".into());
         }
@@ -78,6 +84,7 @@ impl Verdict {
             Some(_) => (TAINT_OOPS, self.state.other_errors),
             None => (0, self.kernel_errors.len()),
         };
+        let taint = if asked.changed { taint | TAINT_UNSIGNED } else { taint };
         let mut faults = picked([
             (!self.finished, "the guest did not get to its end"),
             (!self.i915_warnings.is_empty(), "i915 or DRM warned"),

@@ -18,6 +18,8 @@ use self::kernel_log::{Oopses, Stretches, is_reset, strip_level};
 pub(super) use self::kernel_log::{is_broken, is_graphics_trouble, time_stamp};
 use super::census::Census;
 use super::control::Accesses;
+use super::finding::Finding;
+use super::observed::Observed;
 use super::restarts::Restarts;
 use super::rules::{Ran, Rules};
 use super::screen::Sought;
@@ -60,6 +62,9 @@ pub(super) struct Verdict {
     /// What i915 broke of the table of rules, by the device's account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rules: Option<Rules>,
+    /// What the observers of every event found, where they watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) observed: Option<Observed>,
     /// Lines of warning level and above from i915 and DRM.
     pub(super) i915_warnings: Vec<String>,
     /// i915's lines about hangs and resets that a check caused on purpose.
@@ -92,6 +97,8 @@ pub(super) struct Verdict {
 struct State {
     /// Where to ask the device.
     control: Option<PathBuf>,
+    /// Whether it is watched closely.
+    observed: bool,
     /// What the device had counted when i915 was not loaded yet.
     before_probe: Option<Accesses>,
     /// The time of i915's first line.
@@ -115,9 +122,9 @@ impl State {
 }
 
 impl Verdict {
-    /// For a guest whose GPU can be asked at the socket `control`.
-    pub(super) fn asking(control: Option<PathBuf>) -> Verdict {
-        let state = State { control: control.clone(), ..State::default() };
+    /// For a guest whose GPU can be asked at the socket `control`, and is watched closely or not.
+    pub(super) fn asking(control: Option<PathBuf>, observed: bool) -> Verdict {
+        let state = State { control: control.clone(), observed, ..State::default() };
         let restarts = Restarts::asking(control.clone());
         Verdict { census: Census::asking(control), restarts, state, ..Verdict::default() }
     }
@@ -191,7 +198,16 @@ impl Verdict {
         let kernel = self.kernel.as_deref().unwrap_or_default();
         let checks = self.checks.iter().map(|result| result.check.as_str()).collect();
         let ran = Ran { kernel, checks };
-        self.rules = self.state.control.as_deref().map(|control| Rules::ask(control, &ran));
+        let Some(control) = self.state.control.as_deref() else { return };
+        let rules = Rules::ask(control, &ran);
+        let observed = self.state.observed;
+        // Observers tell these as well.
+        let told = |finding: &Finding| {
+            let Finding { name, .. } = finding;
+            rules.tell(name) || self.views.as_ref().is_some_and(|views| views.found(name))
+        };
+        self.observed = observed.then(|| Observed::ask(control, told));
+        self.rules = Some(rules);
     }
 
     fn check(&mut self, answer: &str) {

@@ -1,6 +1,6 @@
 //! The verdict for people.
 
-use super::{Accesses, Rules, Sought, Verdict, Views};
+use super::{Accesses, Observed, Rules, Sought, Verdict, Views};
 
 impl Verdict {
     /// One fact a line.
@@ -36,6 +36,7 @@ impl Verdict {
         text.lines.extend(self.restarts.text());
         text.lines.extend(self.views.iter().flat_map(Views::text));
         text.lines.extend(self.rules.iter().flat_map(Rules::text));
+        text.lines.extend(self.observed.iter().flat_map(Observed::text));
         text.list("i915 warnings", &self.i915_warnings);
         if !self.expected_warnings.is_empty() {
             text.fact("expected resets", &format!("{} lines", self.expected_warnings.len()));
