@@ -13,10 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use observe::AddressSpaces;
-use observe::kernel::{KernelSnapshot, KernelView, Stream};
+use observe::kernel::{KernelSnapshot, Stream};
 use observe::story::StoryObserver;
 use observe::views::{Comparison, DeviceSnapshot, Views};
+use observe::{AddressSpaces, UnboundUses, UsesReport};
 use recording::Notes;
 use serde::Serialize;
 
@@ -42,7 +42,8 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 pub(crate) struct Agent {
     device: Held,
     spaces: AddressSpaces,
-    kernel: KernelView,
+    /// The kernel's view, and uses of what it unbound.
+    uses: UnboundUses,
     compared: Arc<Mutex<Compared>>,
     /// Takes the kernel's word at settle points.
     story: Option<StoryObserver>,
@@ -81,18 +82,15 @@ pub(crate) struct Report {
     forgotten: u64,
     /// Both views now. Where things are under way, differences are no faults.
     now: Comparison,
+    /// Uses of what the kernel unbound or destroyed.
+    uses: UsesReport,
 }
 
 impl Agent {
-    /// Of `device`, and of the address spaces that it loaded.
-    pub(crate) fn new(device: Held, spaces: AddressSpaces) -> Agent {
-        Agent::knowing(KernelView::new(), device, spaces)
-    }
-
-    /// The same, of a kernel of which something is known, as from a recording.
-    pub(crate) fn knowing(kernel: KernelView, device: Held, spaces: AddressSpaces) -> Agent {
+    /// Of `device`, of the address spaces that it loaded, and of the kernel that `uses` hears of.
+    pub(crate) fn new(uses: UnboundUses, device: Held, spaces: AddressSpaces) -> Agent {
         let (compared, story, notes) = Default::default();
-        Agent { device, spaces, kernel, compared, story, notes, patience: PATIENCE }
+        Agent { device, spaces, uses, compared, story, notes, patience: PATIENCE }
     }
 
     /// The same, which notes what it hears in a recording, so that a replay has both views.
@@ -123,13 +121,14 @@ impl Agent {
         let (_, now) = self.compare();
         let compared = self.compared();
         let settled = compared.settled.iter().cloned().collect();
-        let agent = self.kernel.snapshot().stream;
-        Report { agent, settled, forgotten: compared.forgotten, now }
+        let agent = self.uses.kernel().snapshot().stream;
+        let uses = self.uses.report();
+        Report { agent, settled, forgotten: compared.forgotten, now, uses }
     }
 
     /// The device is locked for copies only: tables are memory.
     fn compare(&self) -> (KernelSnapshot, Comparison) {
-        let kernel = self.kernel.snapshot();
+        let kernel = self.uses.kernel().snapshot();
         let memory = self.device.look(|gpu| gpu.memory().clone());
         let contents = self.spaces.contents(&memory);
         let mut ggtt = Vec::new();
@@ -177,7 +176,7 @@ impl Agent {
                     {
                         log::warn!("the recording lacks {count} bytes of what the agent said");
                     }
-                    let asked = self.kernel.take(&chunk[..count], self.now_ns());
+                    let asked = self.uses.take(&chunk[..count], self.now_ns());
                     let room = MOST_WAITING.saturating_sub(waiting.len());
                     waiting.extend(asked.into_iter().take(room).map(|name| (name, Instant::now())));
                 }
@@ -255,7 +254,8 @@ mod tests {
         let gpu = Gpu::new(GpuConfig::by_device_id(0x1616).unwrap(), GuestRam::empty());
         let device = Held::Still(Arc::new(Mutex::new(gpu)));
         let patience = Duration::from_millis(200);
-        let agent = Agent::new(device, AddressSpaces::new()).telling(Some(StoryObserver::new("")));
+        let agent = Agent::new(UnboundUses::default(), device, AddressSpaces::new());
+        let agent = agent.telling(Some(StoryObserver::new("")));
         let agent = Agent { patience, ..agent };
         let name = format!("gen8emu-agent-{test}-{}", std::process::id());
         let path: PathBuf = std::env::temp_dir().join(name);

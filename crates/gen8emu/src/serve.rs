@@ -24,6 +24,10 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
         true => Watch::closely(&arguments.sku.to_string()),
         false => Watch::new(),
     };
+    let watch = match arguments.agent {
+        Some(_) => watch.hearing_a_kernel(),
+        None => watch,
+    };
     let mut observers = Observers::new();
     if arguments.control.is_some() || arguments.agent.is_some() {
         observers.push(watch.observers());
@@ -39,11 +43,10 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     server.set_polling(arguments.poll);
     server.set_aperture_writes(aperture_writes(arguments));
     let device = || Held::Running(Arc::clone(server.device()));
-    let agent = arguments
-        .agent
-        .as_ref()
-        .map(|path| (path, Agent::new(device(), watch.spaces.clone()).telling(watch.story())))
-        .map(|(path, agent)| (path, agent.noting(recording.as_ref().map(Recording::notes))));
+    let agent = arguments.agent.as_ref().zip(watch.unbound.clone()).map(|(path, uses)| {
+        let agent = Agent::new(uses, device(), watch.spaces.clone()).telling(watch.story());
+        (path, agent.noting(recording.as_ref().map(Recording::notes)))
+    });
     // The sockets are removed when we end.
     let _agent = agent.as_ref().map(|(path, agent)| agent.listen(path)).transpose()?;
     let agent = agent.map(|(_, agent)| agent);

@@ -32,6 +32,7 @@ pub mod staleness;
 pub mod story;
 mod survey;
 mod tlbs;
+mod unbound;
 mod use_after;
 pub mod views;
 
@@ -51,4 +52,5 @@ pub use spaces::{
     SpaceContent, SpaceContents, SpaceMapping, TableWalk,
 };
 pub use staleness::Staleness;
+pub use unbound::{Blind, UnboundUses, UsesReport};
 pub use use_after::UseAfter;

@@ -8,7 +8,8 @@ use observe::provenance::Provenance;
 use observe::staleness::Staleness;
 use observe::story::StoryObserver;
 use observe::{
-    Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents, UseAfter,
+    Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents, UnboundUses,
+    UseAfter,
 };
 
 use super::memory::DeviceMemory;
@@ -32,6 +33,8 @@ pub(crate) struct Watch {
     pub(crate) spaces: AddressSpaces,
     pub(super) activity: Activity,
     pub(super) rules: Conformance,
+    /// Uses of what a guest's kernel unbound, if one tells.
+    pub(crate) unbound: Option<UnboundUses>,
     /// Those that cost the device time.
     pub(super) close: Option<CloseWatch>,
 }
@@ -78,12 +81,20 @@ impl Watch {
         Watch { close: Some(CloseWatch::new(device)), ..Watch::default() }
     }
 
+    /// The same, and those that listen to a guest's kernel.
+    pub(crate) fn hearing_a_kernel(self) -> Watch {
+        Watch { unbound: Some(UnboundUses::default()), ..self }
+    }
+
     /// Handles of them for the device.
     pub(crate) fn observers(&self) -> Observers {
         let mut observers = Observers::new();
         observers.push(self.spaces.clone());
         observers.push(self.activity.clone());
         observers.push(self.rules.clone());
+        if let Some(unbound) = &self.unbound {
+            observers.push(unbound.clone());
+        }
         if let Some(close) = &self.close {
             let CloseWatch { events, provenance, staleness, story, use_after, memory } = close;
             observers.push(memory.clone());
@@ -118,6 +129,7 @@ impl Watch {
     /// What all but the story found, which has its own.
     pub(crate) fn beside_story(&self) -> Vec<Finding> {
         let mut findings = self.rules.findings();
+        findings.extend(self.unbound.iter().flat_map(Findings::findings));
         if let Some(CloseWatch { staleness, use_after, .. }) = &self.close {
             findings.extend(staleness.findings());
             findings.extend(use_after.findings());

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use device_server::TerminationSignals;
-use observe::kernel::KernelView;
 use recording::{End, Limits, Position, Replay, Summary};
 use serde::Serialize;
 
@@ -50,15 +49,16 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
     let limits = Limits { ram: arguments.ram_limit, partial: arguments.partial };
     let file = arguments.file.display();
     let mut replay = Replay::open(&arguments.file, limits).with_context(|| file.to_string())?;
-    let watch = Watch::closely(&replay.gpu().config().sku.to_string());
+    let watch = Watch::closely(&replay.gpu().config().sku.to_string()).hearing_a_kernel();
+    let uses = watch.unbound.clone().unwrap_or_default();
     if arguments.control.is_some() {
         replay.gpu_mut().set_observer(Some(Box::new(watch.observers())));
     }
     let start = Instant::now();
-    let (kernel, mut heard) = (KernelView::new(), false);
+    let mut heard = false;
     let mut note = |now_ns: u64, kind: &str, content: &[u8]| {
         if kind == agent::NOTE {
-            kernel.take(content, now_ns);
+            uses.take(content, now_ns);
             heard = true;
         }
         if arguments.notes {
@@ -75,7 +75,7 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
     }
     if let (Some(path), Some(signals)) = (&arguments.control, signals) {
         let gpu = Held::Still(Arc::new(Mutex::new(replay.into_gpu())));
-        let agent = heard.then(|| Agent::knowing(kernel, gpu.clone(), watch.spaces.clone()));
+        let agent = heard.then(|| Agent::new(uses, gpu.clone(), watch.spaces.clone()));
         answer(path, Subject::new(gpu, watch).with_agent(agent), &signals)?;
     }
     Ok(outcome.ok)

@@ -25,11 +25,28 @@ pub(super) struct Clock {
     ahead_ns: Option<i128>,
     /// The same by those before.
     before_ns: Option<i128>,
+    /// The same by the last line alone.
+    last_ns: Option<i128>,
+    /// Device time at which the witnesses were last found to say something else than before.
+    leapt_ns: u64,
+}
+
+/// A leap of what the witnesses say that is no drift, nanoseconds.
+const LEAP_NS: i128 = 500_000_000;
+
+/// A moment of device time by the guest's clock, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GuestTime {
+    /// Not before this: a line arrives after what it tells, and a clock that stood shows later lines as late.
+    pub(super) earliest_us: u64,
+    /// By the best witness: later by no more than that line took.
+    pub(super) likely_us: u64,
 }
 
 impl Clock {
     /// An event of guest time `guest_us` arrived at device time `arrived_ns`.
     pub(super) fn moment(&mut self, guest_us: u64, arrived_ns: u64) -> Moment {
+        let known = self.least();
         if arrived_ns >= self.since_ns.saturating_add(WITNESS_NS) {
             let last = arrived_ns < self.since_ns.saturating_add(2 * WITNESS_NS);
             self.before_ns = self.ahead_ns.take().filter(|_| last);
@@ -37,9 +54,33 @@ impl Clock {
         }
         let guest_ns = i128::from(guest_us) * 1000;
         let ahead = i128::from(arrived_ns) - guest_ns;
+        self.last_ns = Some(ahead);
         self.ahead_ns = Some(self.ahead_ns.map_or(ahead, |known| known.min(ahead)));
-        let least = [self.before_ns, self.ahead_ns].into_iter().flatten().fold(ahead, i128::min);
+        let least = self.least().unwrap_or(ahead);
+        if known.is_some_and(|known| least > known + LEAP_NS) {
+            self.leapt_ns = arrived_ns;
+        }
         Moment { guest_us, at_ns: u64::try_from(guest_ns + least).unwrap_or(0) }
+    }
+
+    /// A moment of device time by the guest's clock. `None` before there is a line, and for what was before
+    /// the clocks went apart by a leap: it cannot be ordered any more.
+    pub(super) fn guest(&self, at_ns: u64) -> Option<GuestTime> {
+        if self.has_leapt_since(at_ns) {
+            return None;
+        }
+        let (last, least) = (self.last_ns?, self.least()?);
+        let guest_us = |ahead: i128| u64::try_from((i128::from(at_ns) - ahead) / 1000).unwrap_or(0);
+        Some(GuestTime { earliest_us: guest_us(last), likely_us: guest_us(least) })
+    }
+
+    /// Whether the witnesses say something else by now than at a moment of device time.
+    pub(super) fn has_leapt_since(&self, at_ns: u64) -> bool {
+        at_ns < self.leapt_ns
+    }
+
+    fn least(&self) -> Option<i128> {
+        self.before_ns.into_iter().chain(self.ahead_ns).min()
     }
 }
 
@@ -73,5 +114,21 @@ mod tests {
             let at_ns = clock.moment(second * 1_000_000, arrived_ns).at_ns;
             assert!(at_ns == arrived_ns || second < 20, "{second}: {at_ns}");
         }
+    }
+
+    #[test]
+    fn a_moment_lies_between_what_the_last_line_and_the_fastest_one_say() {
+        const MS: u64 = 1_000_000;
+        let mut clock = Clock::default();
+        assert_eq!(clock.guest(0), None);
+        clock.moment(1_000_000, 1_003 * MS);
+        clock.moment(2_000_000, 2_050 * MS);
+        let when = GuestTime { earliest_us: 1_450_000, likely_us: 1_497_000 };
+        assert_eq!(clock.guest(1_500 * MS), Some(when));
+        // The guest slept for a minute: what was before cannot be told from it.
+        clock.moment(3_000_000, 63_003 * MS);
+        assert_eq!(clock.guest(1_500 * MS), None);
+        let when = GuestTime { earliest_us: 3_997_000, likely_us: 3_997_000 };
+        assert_eq!(clock.guest(64_000 * MS), Some(when));
     }
 }

@@ -97,7 +97,7 @@ impl Feed {
         match parse(&text) {
             Line::Greeting { version: VERSION, kernel } => {
                 // Another kernel, or the agent anew: what was begun before is not known to end.
-                *ledger = Ledger::default();
+                *ledger = Ledger::begun(arrived_ns);
                 self.stream.kernel = Some(kernel);
                 self.stream.lacking.clear();
             }

@@ -2,6 +2,8 @@
 //!
 //! The words of an event are those of the kernel's `i915_trace.h` (5.10 to 7.3).
 
+use core::fmt;
+
 use serde::Serialize;
 
 /// A kernel pointer as it is printed: plain, or hashed. It names a thing as long as the thing lives.
@@ -19,6 +21,12 @@ pub struct Task {
     pub name: String,
     /// Its id.
     pub thread: u32,
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.name, self.thread)
+    }
 }
 
 /// An object's place in an address space.

@@ -8,6 +8,9 @@ mod clock;
 mod feed;
 mod ledger;
 mod line;
+mod model;
+mod standing;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,11 +19,12 @@ use serde::Serialize;
 
 pub use clock::Moment;
 pub use feed::{Stream, StreamError};
-pub use ledger::{Balance, KernelCounts, KernelObject, KernelSpace, KernelVma};
 pub use line::{Pointer, Task};
+pub use model::{Balance, KernelCounts, KernelDeed, KernelObject, KernelSpace, KernelVma};
 
 use feed::Feed;
-use ledger::Ledger;
+pub(crate) use ledger::Ledger;
+pub(crate) use standing::When;
 
 /// The kernel's view. Clones share it: one is fed, others are asked.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +74,16 @@ impl KernelView {
         }
     }
 
+    /// Looks at what is known, or says why that is not all. Nothing is taken in meanwhile.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Ledger) -> R) -> Result<R, NotAll> {
+        let known = self.lock();
+        let (stream, counts) = (&known.feed.stream, &known.ledger.counts);
+        match is_complete(stream, counts) {
+            true => Ok(look(&known.ledger)),
+            false => Err(NotAll),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         // Lines leave it whole; a panic elsewhere is no reason to stop.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,7 +93,7 @@ impl KernelView {
 impl KernelSnapshot {
     /// Whether nothing is missing in it: else a comparison would blame the driver for what was lost.
     pub fn is_complete(&self) -> bool {
-        self.stream.lost == 0 && self.stream.errors == 0 && self.counts.dropped == 0
+        is_complete(&self.stream, &self.counts)
     }
 
     /// Address spaces that live, without the GGTT.
@@ -92,3 +106,11 @@ impl KernelSnapshot {
         self.spaces.iter().filter(|space| space.created.is_none())
     }
 }
+
+fn is_complete(stream: &Stream, counts: &KernelCounts) -> bool {
+    stream.lost == 0 && stream.errors == 0 && counts.dropped == 0
+}
+
+/// Events were lost, not understood, or too many: what is known is not all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotAll;

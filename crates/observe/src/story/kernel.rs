@@ -9,6 +9,7 @@ use ppgtt::PhysicalMemory;
 use super::mappings::{Adopted, Run};
 use super::spaces::Key;
 use super::teller::Teller;
+use crate::kernel::words::name;
 use crate::kernel::{KernelSnapshot, KernelSpace, KernelVma};
 use crate::views::Comparison;
 
@@ -58,11 +59,7 @@ impl Teller {
     /// An address space of the device's is this one of the kernel's.
     fn adopt<M: PhysicalMemory>(&mut self, memory: &M, serial: u64, kernel: &KernelSpace) {
         let now = self.now_ns;
-        let maker = &kernel.maker;
-        let told = Told {
-            name: format!("vm {:x} of {} [{}]", kernel.vm, maker.name, maker.thread),
-            contexts: kernel.contexts,
-        };
+        let told = Told { name: name(kernel), contexts: kernel.contexts };
         let bound: Vec<Adopted> = kernel.vmas.values().map(adopted).collect();
         self.spaces.map(serial, |space| {
             space.told = Some(told);
@@ -77,15 +74,15 @@ impl Teller {
 }
 
 fn adopted(vma: &KernelVma) -> Adopted {
-    let task = format!("{} [{}]", vma.bound_by.name, vma.bound_by.thread);
-    let stack: Vec<&str> = vma.stack.iter().take(FUNCTIONS).map(String::as_str).collect();
+    let task = vma.bound.by.to_string();
+    let stack: Vec<&str> = vma.bound.stack.iter().take(FUNCTIONS).map(String::as_str).collect();
     let by = match stack.is_empty() {
         true => task,
         false => format!("{task} in {}", stack.join(" < ")),
     };
     Adopted {
         run: Run { va: vma.offset, len: vma.bytes, object: Some(vma.object) },
-        bound_ns: vma.bound.at_ns,
+        bound_ns: vma.bound.at.at_ns,
         by,
     }
 }

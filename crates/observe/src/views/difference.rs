@@ -3,7 +3,6 @@
 use ppgtt::VaRange;
 
 use crate::finding::{Finding, Severity};
-use crate::kernel::{KernelSpace, KernelVma, Moment};
 use crate::spaces::SpaceContent;
 
 /// A kind of difference; its name is the finding's.
@@ -53,14 +52,6 @@ impl Kind {
     }
 }
 
-/// `vm ffff8d4c426ee000 of x [104]`, or the GGTT.
-pub(super) fn name(space: &KernelSpace) -> String {
-    match space.created {
-        Some(_) => format!("vm {:x} of {} [{}]", space.vm, space.maker.name, space.maker.thread),
-        None => "the GGTT".to_owned(),
-    }
-}
-
 /// `address space 7 at 0x3eb8000`
 pub(super) fn device_name(space: &SpaceContent) -> String {
     let root = space.root.first().copied().unwrap_or_default();
@@ -70,32 +61,4 @@ pub(super) fn device_name(space: &SpaceContent) -> String {
 /// `0x100000 to 0x101000`
 pub(super) fn range(range: VaRange) -> String {
     format!("{:#x} to {:#x}", range.va, range.va + range.len)
-}
-
-/// When something happened.
-pub(super) fn moment(moment: Moment) -> String {
-    format!(
-        "{:.6} s of guest time, {} ns of device time",
-        moment.guest_us as f64 / 1e6,
-        moment.at_ns
-    )
-}
-
-/// A finding with what is known of the VMA.
-pub(super) fn with_vma(finding: Finding, vma: &KernelVma) -> Finding {
-    let by = &vma.bound_by;
-    let mut finding = finding
-        .fact("object", format!("{:x}, {} bytes at {:#x}", vma.object, vma.bytes, vma.offset))
-        .fact("bound", format!("by {} [{}] at {}", by.name, by.thread, moment(vma.bound)));
-    if !vma.stack.is_empty() {
-        finding = finding.fact("the kernel's stack", vma.stack.join(" < "));
-    }
-    if let Some((at, by)) = &vma.unbound {
-        finding =
-            finding.fact("unbound", format!("by {} [{}] at {}", by.name, by.thread, moment(*at)));
-    }
-    if let Some(at) = vma.destroyed {
-        finding = finding.fact("destroyed", moment(at));
-    }
-    finding
 }

@@ -4,9 +4,10 @@ use gen8_spec::PAGE_SIZE;
 use gen8_spec::pte::PRESENT;
 use ppgtt::VaRange;
 
-use super::difference::{Kind, device_name, name, range, with_vma};
+use super::difference::{Kind, device_name, range};
 use super::ranges;
 use crate::finding::Finding;
+use crate::kernel::words::{moment, name, with_vma};
 use crate::kernel::{KernelSpace, KernelVma};
 use crate::spaces::SpaceContent;
 
@@ -69,7 +70,7 @@ pub(super) fn orphan(device: &SpaceContent, owner: Option<&KernelSpace>, at_ns: 
     let finding = kind.finding(at_ns, format!("{}: {told}, but {rest}", device_name(device)));
     let finding = finding.fact("last loaded", format!("{} ns of device time", device.last_ns));
     match owner.and_then(|owner| owner.released) {
-        Some(at) => finding.fact("released", super::difference::moment(at)),
+        Some(at) => finding.fact("released", moment(at)),
         None => finding,
     }
 }

@@ -215,7 +215,7 @@ fn table_pages(contents: &[SpaceContent], pairs: &pairs::Pairs) -> usize {
 fn compared(space: &KernelSpace, partner: Option<(&SpaceContent, Tie)>) -> ComparedSpace {
     ComparedSpace {
         vm: format!("{:x}", space.vm),
-        maker: format!("{} [{}]", space.maker.name, space.maker.thread),
+        maker: space.maker.to_string(),
         contexts: space.contexts,
         vmas: space.vmas.len(),
         device: partner.map(|(tables, _)| tables.number),

@@ -6,8 +6,9 @@ use std::collections::hash_map::Entry;
 use gen8_spec::pte::{ADDRESS_MASK, PRESENT};
 use gen8_spec::{PAGE_SHIFT, PAGE_SIZE};
 
-use super::difference::{Kind, name, with_vma};
+use super::difference::Kind;
 use crate::finding::Finding;
+use crate::kernel::words::{name, with_vma};
 use crate::kernel::{KernelSnapshot, KernelSpace, KernelVma, Pointer};
 use crate::spaces::{MappedPage, SpaceContent};
 
