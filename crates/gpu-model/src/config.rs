@@ -25,6 +25,14 @@ pub struct Mutations {
     pub first_root_not_loaded_again: bool,
 }
 
+impl Mutations {
+    /// Whether any of them is about PTEs that were walked to.
+    #[inline]
+    pub(crate) fn spoils_ptes(&self) -> bool {
+        self.pte_lost.is_some() || self.pte_restored.is_some()
+    }
+}
+
 /// The fixed properties of a GPU: what a reset does not change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GpuConfig {

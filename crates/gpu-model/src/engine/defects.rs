@@ -20,6 +20,7 @@ pub(crate) struct Defects {
 
 impl Engine {
     /// `address` was translated by a walk: the PTE may get lost, or be remembered.
+    #[cold]
     pub(super) fn spoil_pte(&mut self, address: u64, found: &Translation, bus: &mut Bus<'_>) {
         let mutations = &bus.config.mutations;
         let is_it = |wanted: Option<u64>| wanted == Some(address & !(PAGE_SIZE - 1));

@@ -2,7 +2,7 @@
 
 use gen8_spec::PAGE_SIZE;
 use gen8_spec::mmio::ring as reg;
-use ppgtt::{Access, Levels, PageTableRoot, PhysicalMemory, VA_BITS, walk};
+use ppgtt::{Access, Levels, PageTableRoot, PhysicalMemory, Translation, VA_BITS, WalkFault, walk};
 
 use super::rules::check_entry;
 use super::tell::Piece;
@@ -252,7 +252,9 @@ impl Engine {
     }
 
     /// Physical address of a data access; `None` when the access is dropped.
-    #[inline]
+    // In the loops of its callers: blits do little else for each piece of a row, and what is stored for a
+    // call waits behind the stores of the piece before.
+    #[inline(always)]
     pub(crate) fn locate(
         &mut self,
         space: Space,
@@ -260,25 +262,24 @@ impl Engine {
         access: Access,
         bus: &mut Bus<'_>,
     ) -> Result<Option<u64>, Stop> {
-        match space {
-            Space::Ggtt => {
-                let physical = self.locate_ggtt(address, access == Access::Write, bus);
-                if let Some(physical) = physical {
-                    self.tell_access(space, address, physical, access, bus);
-                }
-                Ok(physical)
-            }
-            Space::Ppgtt => {
-                let entry = self.translate(address, access, bus)?;
-                if access == Access::Write && !entry.writable {
-                    self.raise_error(reg::EIR_PRIVILEGE, bus);
-                    return Ok(None);
-                }
-                let physical = entry.page | (address & OFFSET_MASK);
-                self.tell_access(space, address, physical, access, bus);
-                Ok(Some(physical))
-            }
+        if space == Space::Ggtt {
+            return Ok(self.locate_data_in_ggtt(address, access, bus));
         }
+        let entry = self.translate(address, access, bus)?;
+        if access == Access::Write && !entry.writable {
+            self.raise_error(reg::EIR_PRIVILEGE, bus);
+            return Ok(None);
+        }
+        let physical = entry.page | (address & OFFSET_MASK);
+        self.tell_access(space, address, physical, access, bus);
+        Ok(Some(physical))
+    }
+
+    #[inline(never)]
+    fn locate_data_in_ggtt(&self, address: u64, access: Access, bus: &mut Bus<'_>) -> Option<u64> {
+        let physical = self.locate_ggtt(address, access == Access::Write, bus)?;
+        self.tell_access(Space::Ggtt, address, physical, access, bus);
+        Some(physical)
     }
 
     /// Physical address behind a GGTT address; a fault is latched, the engine goes on.
@@ -300,7 +301,7 @@ impl Engine {
     }
 
     /// Translates a PPGTT address through the TLB.
-    #[inline]
+    #[inline(always)]
     fn translate(
         &mut self,
         address: u64,
@@ -318,6 +319,8 @@ impl Engine {
         }
     }
 
+    /// Walks the page tables and keeps what is found in the TLB.
+    #[inline(never)]
     fn miss(&mut self, address: u64, access: Access, bus: &mut Bus<'_>) -> Result<TlbEntry, Stop> {
         // Without PPGTT nothing asks for this space; walking empty tables faults if something does.
         let root = self.space.root();
@@ -326,23 +329,43 @@ impl Engine {
                 let page = found.physical & !OFFSET_MASK;
                 let entry = TlbEntry { page, writable: found.writable };
                 self.tlb.insert(address, entry);
-                self.tell_fill(address, &found, access, bus);
-                self.look(bus, |_, tell| check_entry(found.pte, tell));
-                self.spoil_pte(address, &found, bus);
+                if bus.events.wants(Interests::TLB.and(Interests::RULES)) {
+                    self.tell_walk(address, &found, access, bus);
+                }
+                if bus.config.mutations.spoils_ptes() {
+                    self.spoil_pte(address, &found, bus);
+                }
                 Ok(entry)
             }
-            Err(fault) => {
-                bus.fault(GpuFault {
-                    engine: Some(self.id),
-                    ggtt: false,
-                    address,
-                    write: access == Access::Write,
-                    level: fault.level(),
-                    entry: fault.entry(),
-                });
-                Err(Stop::PageFault)
-            }
+            Err(fault) => Err(self.page_fault(address, access, fault, bus)),
         }
+    }
+
+    /// A walk ended at a translation that is in the TLB now.
+    #[cold]
+    fn tell_walk(&self, address: u64, found: &Translation, access: Access, bus: &mut Bus<'_>) {
+        self.tell_fill(address, found, access, bus);
+        self.look(bus, |_, tell| check_entry(found.pte, tell));
+    }
+
+    /// A walk ended at nothing.
+    #[cold]
+    fn page_fault(
+        &self,
+        address: u64,
+        access: Access,
+        fault: WalkFault,
+        bus: &mut Bus<'_>,
+    ) -> Stop {
+        bus.fault(GpuFault {
+            engine: Some(self.id),
+            ggtt: false,
+            address,
+            write: access == Access::Write,
+            level: fault.level(),
+            entry: fault.entry(),
+        });
+        Stop::PageFault
     }
 
     /// Compares a TLB hit with a fresh walk and reports a difference. The hit is used all the same,
