@@ -10,6 +10,7 @@ mod columns;
 mod fill;
 mod refresh;
 mod region;
+mod streaming;
 mod tap;
 
 use core::fmt;
@@ -23,9 +24,9 @@ use thiserror::Error;
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 pub use bulk::Missing;
-pub use fill::Fills;
 pub use region::RamRange;
 use region::Region;
+pub use streaming::BulkAccess;
 use tap::Tap;
 pub use tap::{MemoryChange, MemoryChanges};
 

@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use super::GuestRam;
+use super::streaming::{BulkAccess, Streaming};
 
 /// Bytes in a qword.
 pub(super) const QWORD: usize = size_of::<u64>();
@@ -30,16 +30,39 @@ pub enum Missing {
     Destination,
 }
 
-impl GuestRam {
+impl BulkAccess<'_> {
     /// Copies `len` bytes inside guest memory, in ascending order: an overlapping copy to a lower
     /// address moves the bytes as they were.
     pub fn copy(&self, to: u64, from: u64, len: u64) -> Result<(), Missing> {
-        let source = self.pointer(from, len).ok_or(Missing::Source)?;
-        // SAFETY: `pointer` and `write_with` checked that both sides cover `len` bytes of live
-        // mappings, which are whole pages.
-        let write = |target| unsafe { copy_from_pages(target, source, len as usize) };
-        self.write_with(to, len, write).then_some(()).ok_or(Missing::Destination)
+        let source = self.memory.pointer(from, len).ok_or(Missing::Source)?;
+        let write = |target| {
+            // SAFETY: `pointer` and `write_with` checked that both sides cover `len` bytes of live
+            // mappings, which are whole pages.
+            unsafe { copy_pages(target, source, len as usize, self.streaming) };
+        };
+        self.memory.write_with(to, len, write).then_some(()).ok_or(Missing::Destination)
     }
+}
+
+/// As [`copy_from_pages`], with the target's whole lines around the caches if `streaming` can.
+///
+/// # Safety
+///
+/// As of [`copy_from_pages`].
+unsafe fn copy_pages(target: *mut u8, source: *const u8, len: usize, streaming: Option<Streaming>) {
+    let Some(streaming) = streaming else {
+        // SAFETY: the caller keeps the rules.
+        return unsafe { copy_from_pages(target, source, len) };
+    };
+    let head = target.align_offset(LINE_BYTES).min(len);
+    let lines = (len - head) / LINE_BYTES;
+    let tail = head + lines * LINE_BYTES;
+    // SAFETY: `head` and `tail` are not above `len`, which the caller covers.
+    unsafe { copy_from_pages(target, source, head) };
+    // SAFETY: as above, and the target is aligned behind the head.
+    unsafe { streaming.copy_lines(target.wrapping_add(head), source.wrapping_add(head), lines) };
+    // SAFETY: as above.
+    unsafe { copy_from_pages(target.wrapping_add(tail), source.wrapping_add(tail), len - tail) };
 }
 
 /// Copies `len` bytes in ascending order.
@@ -163,20 +186,23 @@ unsafe fn copy_qwords(target: *mut u64, source: *const u8, count: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::streaming::TOTALS;
     use super::super::tests::{bytes, numbered};
     use super::*;
 
     #[test]
     fn copies_of_any_alignment_move_the_bytes_and_touch_no_others() {
-        for to in 0..9 {
-            for from in 0..9 {
+        for total in TOTALS {
+            for (to, from) in (0..9).flat_map(|to| (0..9).map(move |from| (to, from))) {
                 for len in [0, 1, 7, 8, 9, 31, 100, 300] {
                     let (memory, before) = numbered();
                     let (to, from) = (0x800 + to, 0x40 + from);
-                    assert_eq!(memory.copy(to as u64, from as u64, len as u64), Ok(()));
+                    let copied = memory.bulk(total).copy(to as u64, from as u64, len as u64);
+                    assert_eq!(copied, Ok(()));
                     let mut expected = before.clone();
                     expected.copy_within(from..from + len, to);
-                    assert_eq!(bytes(&memory, 0, 0x2000), expected, "{to:#x} {from:#x} {len}");
+                    let now = bytes(&memory, 0, 0x2000);
+                    assert_eq!(now, expected, "{total} {to:#x} {from:#x} {len}");
                 }
             }
         }
@@ -184,22 +210,26 @@ mod tests {
 
     #[test]
     fn overlapping_copies_to_lower_addresses_move_the_bytes_as_they_were() {
-        for distance in 1..20 {
+        for (total, distance) in TOTALS.into_iter().flat_map(|it| (1..150).map(move |n| (it, n))) {
             let (memory, before) = numbered();
-            assert_eq!(memory.copy(0x100, 0x100 + distance as u64, 333), Ok(()));
+            let copied = memory.bulk(total).copy(0x100, 0x100 + distance as u64, 333);
+            assert_eq!(copied, Ok(()));
             let mut expected = before.clone();
             expected.copy_within(0x100 + distance..0x100 + distance + 333, 0x100);
-            assert_eq!(bytes(&memory, 0, 0x2000), expected, "{distance}");
+            assert_eq!(bytes(&memory, 0, 0x2000), expected, "{total} {distance}");
         }
     }
 
     #[test]
     fn copies_up_to_the_end_of_a_region_work_and_beyond_it_move_nothing() {
-        let (memory, before) = numbered();
-        assert_eq!(memory.copy(0x10_0001, 0x1fe3, 0x1d), Ok(()));
-        assert_eq!(bytes(&memory, 0x10_0001, 0x1d), before[0x1fe3..]);
-        assert_eq!(memory.copy(0x10_0000, 0x1fff, 2), Err(Missing::Source));
-        assert_eq!(memory.copy(0x1fff, 0x10_0000, 2), Err(Missing::Destination));
-        assert_eq!(bytes(&memory, 0, 0x2000), before);
+        for total in TOTALS {
+            let (memory, before) = numbered();
+            let copy = |to, from, len| memory.bulk(total).copy(to, from, len);
+            assert_eq!(copy(0x10_0001, 0x1fe3, 0x1d), Ok(()));
+            assert_eq!(bytes(&memory, 0x10_0001, 0x1d), before[0x1fe3..]);
+            assert_eq!(copy(0x10_0000, 0x1fff, 2), Err(Missing::Source));
+            assert_eq!(copy(0x1fff, 0x10_0000, 2), Err(Missing::Destination));
+            assert_eq!(bytes(&memory, 0, 0x2000), before);
+        }
     }
 }

@@ -1,35 +1,15 @@
 //! Fills of guest memory: what clears and solid colors are made of.
 //!
 //! As everywhere, nothing is assumed about bytes that the guest changes meanwhile: the stores are
-//! volatile ones or in assembly. What is large goes around the caches, as in the C library's
-//! `memset`: it would only throw out what they hold, and the lines need not be read first.
+//! volatile ones or in assembly.
 
-use super::GuestRam;
 use super::bulk::{Cut, LINE_BYTES, Lines, QWORD};
+use super::streaming::BulkAccess;
 
-/// Fills of so many bytes together go around the caches: about what the last level of a server's
-/// caches holds. Smaller ones are twice as fast inside.
-const STREAMED: u64 = 32 << 20;
 /// From so many qwords on string stores are faster than a loop, which starts at once.
 const STRING: usize = 64;
 
-/// Fills that belong together. When this goes, everybody sees them before what is written next.
-#[derive(Debug)]
-pub struct Fills<'m> {
-    memory: &'m GuestRam,
-    /// How whole lines are written around the caches; `None`: they are not.
-    streaming: Option<Streaming>,
-}
-
-impl GuestRam {
-    /// Begins fills of `bytes` bytes in all.
-    pub fn fills(&self, bytes: u64) -> Fills<'_> {
-        let streaming = if bytes < STREAMED { None } else { Streaming::new() };
-        Fills { memory: self, streaming }
-    }
-}
-
-impl Fills<'_> {
+impl BulkAccess<'_> {
     /// Fills `len` bytes with the eight bytes of `pattern`, repeated; false (and nothing written)
     /// unless they are all in one region that the device may write.
     pub fn fill(&self, address: u64, pattern: u64, len: u64) -> bool {
@@ -65,20 +45,12 @@ impl Fills<'_> {
     }
 }
 
-impl Drop for Fills<'_> {
-    fn drop(&mut self) {
-        if let Some(streaming) = self.streaming {
-            streaming.settle();
-        }
-    }
-}
-
 /// Writes `count` qwords of the same value.
 ///
 /// # Safety
 ///
 /// `target` is 8-byte aligned and covers `8 * count` bytes of a live mapping.
-unsafe fn fill_qwords(target: *mut u64, value: u64, count: usize) {
+pub(super) unsafe fn fill_qwords(target: *mut u64, value: u64, count: usize) {
     #[cfg(target_arch = "x86_64")]
     if count >= STRING {
         // SAFETY: writes the qwords that the caller covers and nothing else; the direction flag is
@@ -100,76 +72,11 @@ unsafe fn fill_qwords(target: *mut u64, value: u64, count: usize) {
     }
 }
 
-/// Proof that the CPU has the stores of [`Streaming::fill_lines`].
-#[derive(Clone, Copy, Debug)]
-struct Streaming(());
-
-#[cfg(target_arch = "x86_64")]
-impl Streaming {
-    fn new() -> Option<Streaming> {
-        std::arch::is_x86_feature_detected!("avx").then_some(Streaming(()))
-    }
-
-    /// Writes `count` cache lines around the caches.
-    ///
-    /// # Safety
-    ///
-    /// `target` is aligned to a line and covers `count` lines of a live mapping.
-    unsafe fn fill_lines(self, target: *mut u64, value: u64, count: usize) {
-        #[target_feature(enable = "avx")]
-        unsafe fn fill(target: *mut u64, value: u64, count: usize) {
-            let wide = core::arch::x86_64::_mm256_set1_epi64x(value.cast_signed());
-            for line in 0..count {
-                // SAFETY: writes the line that the caller covers and nothing else. This thread
-                // sees its own stores in their order; for others `settle` orders them.
-                unsafe {
-                    core::arch::asm!(
-                        "vmovntdq [{line}], {wide}",
-                        "vmovntdq [{line} + 32], {wide}",
-                        line = in(reg) target.wrapping_byte_add(line * LINE_BYTES),
-                        wide = in(ymm_reg) wide,
-                        options(nostack, preserves_flags),
-                    );
-                }
-            }
-        }
-        // SAFETY: that there is a `Streaming` proves the feature; the caller covers the lines.
-        unsafe { fill(target, value, count) };
-    }
-
-    /// Lets everybody see what was written before what is written next.
-    fn settle(self) {
-        // SAFETY: every x86-64 has SSE2.
-        unsafe { core::arch::x86_64::_mm_sfence() };
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-impl Streaming {
-    fn new() -> Option<Streaming> {
-        None
-    }
-
-    /// Writes lines of the same value.
-    ///
-    /// # Safety
-    ///
-    /// As of [`fill_qwords`], with all the qwords of `count` lines.
-    unsafe fn fill_lines(self, target: *mut u64, value: u64, count: usize) {
-        // SAFETY: as the caller says.
-        unsafe { fill_qwords(target, value, count * LINE_BYTES / QWORD) };
-    }
-
-    fn settle(self) {}
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::streaming::TOTALS;
     use super::super::tests::{bytes, numbered};
     use super::*;
-
-    /// As [`STREAMED`] says, and less.
-    const TOTALS: [u64; 2] = [STREAMED, STREAMED - 1];
 
     #[test]
     fn fills_repeat_the_pattern_from_their_first_byte() {
@@ -178,7 +85,7 @@ mod tests {
             for start in 0..65 {
                 for len in [0, 1, 7, 8, 9, 50, 64, 127, 200, 8 * STRING + 1, 3000] {
                     let (memory, before) = numbered();
-                    assert!(memory.fills(total).fill(0x200 + start as u64, pattern, len as u64));
+                    assert!(memory.bulk(total).fill(0x200 + start as u64, pattern, len as u64));
                     let mut expected = before.clone();
                     for (n, byte) in expected[0x200 + start..][..len].iter_mut().enumerate() {
                         *byte = pattern.to_le_bytes()[n % 8];
@@ -193,16 +100,8 @@ mod tests {
     fn fills_beyond_the_end_of_a_region_write_nothing() {
         for total in TOTALS {
             let (memory, before) = numbered();
-            assert!(!memory.fills(total).fill(0x1fff, 1, 2));
+            assert!(!memory.bulk(total).fill(0x1fff, 1, 2));
             assert_eq!(bytes(&memory, 0, 0x2000), before);
         }
-    }
-
-    #[test]
-    fn only_fills_of_many_bytes_go_around_the_caches() {
-        let (memory, _) = numbered();
-        assert!(memory.fills(STREAMED - 1).streaming.is_none());
-        let large = memory.fills(STREAMED).streaming.is_some();
-        assert_eq!(large, Streaming::new().is_some());
     }
 }

@@ -5,7 +5,7 @@ use super::rop::Rop;
 use super::surface::{Place, Surface};
 use crate::bus::Bus;
 use crate::engine::{Engine, Stop};
-use crate::memory::Fills;
+use crate::memory::BulkAccess;
 
 /// Bytes that a run of a fill or copy moves at most, where they go through a buffer.
 const RUN_BYTES: usize = 4096;
@@ -58,7 +58,7 @@ impl Blit {
             }
             Way::Fill(_) | Way::Copy { .. } => RUN_BYTES / self.depth.bytes(),
         };
-        let fills = bus.memory.fills(self.bytes());
+        let memory = bus.memory.bulk(self.bytes());
         let mut spent = 0;
         while spent < units
             && let Some(run) = self.next_run(most)
@@ -66,11 +66,12 @@ impl Blit {
             spent += RUN_UNITS;
             match way {
                 Way::Fill(color) => {
-                    self.fill(run, color, &fills, engine, bus)?;
+                    self.fill(run, color, &memory, engine, bus)?;
                     spent += run.pixels * self.depth.bytes() / FILLED_PER_UNIT;
                 }
                 Way::Copy { surface, x, y } => {
-                    self.copy(run, &surface, self.related(run, (x, y)), engine, bus)?;
+                    let source = (&surface, self.related(run, (x, y)));
+                    self.copy(run, source, &memory, engine, bus)?;
                     spent += run.pixels * self.depth.bytes() / BYTES_PER_UNIT;
                 }
                 Way::Pixels => {
@@ -139,14 +140,14 @@ impl Blit {
         &self,
         run: Run,
         color: u32,
-        fills: &Fills<'_>,
+        memory: &BulkAccess<'_>,
         engine: &mut Engine,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
         let len = run.pixels * self.depth.bytes();
         let pattern = self.repeated(color);
         if self.destination.has_lines() {
-            return self.destination.fill(self.place(run), len, pattern, fills, engine, bus);
+            return self.destination.fill(self.place(run), len, pattern, memory, engine, bus);
         }
         let mut bytes = [0; RUN_BYTES];
         for qword in bytes.chunks_exact_mut(size_of::<u64>()) {
@@ -174,14 +175,14 @@ impl Blit {
     fn copy(
         &self,
         run: Run,
-        source: &Surface,
-        from: Place,
+        (source, from): (&Surface, Place),
+        memory: &BulkAccess<'_>,
         engine: &mut Engine,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
         let (to, len) = (self.place(run), run.pixels * self.depth.bytes());
         if self.is_direct(source) {
-            return self.destination.copy(to, source, from, len, engine, bus);
+            return self.destination.copy(to, (source, from), len, memory, engine, bus);
         }
         let (mut bytes, len) = ([0; RUN_BYTES], len.min(RUN_BYTES));
         source.read(from, &mut bytes[..len], engine, bus)?;

@@ -10,7 +10,7 @@ use ppgtt::{Access, VA_BITS};
 use crate::bus::Bus;
 use crate::engine::{Engine, Piece, Space, Stop};
 use crate::event::WriteKind;
-use crate::memory::{Fills, Missing};
+use crate::memory::{BulkAccess, Missing};
 
 /// Addresses wrap at 48 bits.
 const VA_MASK: u64 = (1 << VA_BITS) - 1;
@@ -150,7 +150,7 @@ impl Surface {
         at: Place,
         len: usize,
         pattern: u64,
-        fills: &Fills<'_>,
+        memory: &BulkAccess<'_>,
         engine: &mut Engine,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
@@ -159,7 +159,7 @@ impl Surface {
             let span = self.span(at.right(done), len - done);
             if let Some(physical) = engine.locate(self.space, span.address, Access::Write, bus)? {
                 let turned = pattern.rotate_right(8 * (done % size_of::<u64>()) as u32);
-                if fills.fill(physical, turned, span.len as u64) {
+                if memory.fill(physical, turned, span.len as u64) {
                     self.tell_write(span, physical, engine, bus);
                 } else {
                     engine.missing(self.space, span.address, physical, Access::Write, bus)?;
@@ -171,8 +171,15 @@ impl Surface {
     }
 
     /// Bytes were drawn, from physical address `physical` on.
-    #[inline]
+    #[inline(always)]
     fn tell_write(&self, span: Span, physical: u64, engine: &Engine, bus: &mut Bus<'_>) {
+        if bus.events.wants(WriteKind::Blit.group()) {
+            self.tell_drawn(span, physical, engine, bus);
+        }
+    }
+
+    #[cold]
+    fn tell_drawn(&self, span: Span, physical: u64, engine: &Engine, bus: &mut Bus<'_>) {
         let (space, value) = (self.space, None);
         let piece = if self.has_lines() {
             Piece { space, address: span.address, physical, len: span.len as u64, value }
@@ -193,9 +200,9 @@ impl Surface {
     pub(super) fn copy(
         &self,
         at: Place,
-        source: &Surface,
-        from: Place,
+        (source, from): (&Surface, Place),
         len: usize,
+        memory: &BulkAccess<'_>,
         engine: &mut Engine,
         bus: &mut Bus<'_>,
     ) -> Result<(), Stop> {
@@ -206,7 +213,7 @@ impl Surface {
             let read = engine.locate(source.space, span.address, Access::Read, bus)?;
             let write = engine.locate(self.space, target.address, Access::Write, bus)?;
             if let (Some(read), Some(write)) = (read, write) {
-                match bus.memory.copy(write, read, span.len as u64) {
+                match memory.copy(write, read, span.len as u64) {
                     Ok(()) => {
                         let written = Span { address: target.address, len: span.len };
                         self.tell_write(written, write, engine, bus);
