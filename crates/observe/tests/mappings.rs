@@ -156,3 +156,37 @@ fn an_answer_that_is_not_the_whole_truth_says_so() {
     let found = bench.mappings();
     assert!(!found.complete && (found.walked as u64) < pages - 1, "{}", found.walked);
 }
+
+/// A page as of a program, in which some numbers look like entries of a table.
+fn of_a_program(bench: &mut Bench, pages: u64) -> u64 {
+    let (root, pdp) =
+        (bench.guest.page(PageKind::Object, 9), bench.guest.page(PageKind::Object, 9));
+    bench.guest.ram.write_u64(root, pdp | PRESENT);
+    for index in 0..pages {
+        bench.guest.ram.write_u64(pdp + 8 * index, index << 30 | PAGE_SIZE_BIT | PRESENT);
+    }
+    root
+}
+
+#[test]
+fn a_root_that_is_a_programs_page_by_now_maps_nothing_and_takes_no_room_from_others() {
+    let mut bench = Bench::new();
+    let pages: Vec<u64> = bench.pages.iter().copied().collect();
+    let root = of_a_program(&mut bench, 64);
+    bench.load([root, 0, 0, 0], Levels::Four);
+    bench.space(1, Levels::Four, 0x10_0000, &pages);
+    let contents = bench.list.contents(&bench.guest.ram);
+    assert!(contents.complete, "64 pages of 1 GiB are more than one look lists");
+    let [reused, space] = &contents.spaces[..] else { panic!("{contents:?}") };
+    assert_eq!((reused.problems, reused.pages.len()), (64, 0));
+    let listed: Vec<u64> = space.pages.iter().map(|mapped| mapped.page).collect();
+    assert_eq!((space.problems, listed), (0, pages));
+}
+
+#[test]
+fn a_page_outside_ram_is_no_drivers() {
+    let mut bench = Bench::new();
+    bench.space(1, Levels::Four, 0x10_0000, &[1 << 38]);
+    let contents = bench.list.contents(&bench.guest.ram);
+    assert_eq!((contents.spaces[0].problems, contents.spaces[0].pages.len()), (1, 0));
+}

@@ -9,7 +9,7 @@ use super::mappings::is_of_a_cpu;
 use super::report::{RANGES, WALK_BUDGET};
 use crate::snapshot::TableTotals;
 
-/// Pages that one look lists; an address space that would need more ends it.
+/// Pages that one look lists.
 const PAGE_BUDGET: usize = 1 << 21;
 
 /// Every address space whose root is not another's by now.
@@ -17,7 +17,8 @@ const PAGE_BUDGET: usize = 1 << 21;
 pub struct SpaceContents {
     /// In the order in which they were loaded first.
     pub spaces: Vec<SpaceContent>,
-    /// Whether that is all: none was forgotten, no tables and no pages were too many.
+    /// Whether that is all: none was forgotten, no tables and no pages were too many. What is no address space any
+    /// more does not count.
     pub complete: bool,
 }
 
@@ -40,9 +41,10 @@ pub struct SpaceContent {
     pub last_ns: u64,
     /// Table pages by level.
     pub tables: TableTotals,
-    /// Pages of memory that are mapped, by virtual address.
+    /// Pages of memory that are mapped, by virtual address; none where there are problems.
     pub pages: Vec<MappedPage>,
-    /// Entries that lead nowhere or in circles, or a CPU's page tables: it is something else by now.
+    /// Entries that lead nowhere or in circles or that no driver writes, or a CPU's page tables: it is something
+    /// else by now.
     pub problems: usize,
 }
 
@@ -67,22 +69,32 @@ impl AddressSpaces {
             if record.replaced_ns.is_some() {
                 continue;
             }
-            if tables == 0 || room == 0 {
+            if tables == 0 {
                 contents.complete = false;
                 break;
             }
-            let mut pages = Vec::new();
+            let (mut pages, mut strange, mut full) = (Vec::new(), 0, false);
             let limits = CensusLimits { tables, ranges: RANGES };
             let census = ppgtt::census_within(memory, &record.root, limits, |leaf| {
-                let fitting = pages_of(leaf).take(room);
-                let before = pages.len();
-                pages.extend(fitting);
-                room -= pages.len() - before;
+                if is_strange(memory, &leaf) {
+                    strange += 1;
+                } else if pages.len() < room {
+                    pages.push(MappedPage { va: leaf.va, page: leaf.page });
+                } else {
+                    full = true;
+                }
             });
             tables = tables.saturating_sub(census.named_tables.max(1));
-            contents.complete &= !census.truncated;
+            let of_a_cpu = usize::from(is_of_a_cpu(memory, &record.root));
+            let problems = census.problem_count + strange + of_a_cpu;
+            if problems > 0 {
+                // It is something else by now: what that seems to map means nothing, however much it is.
+                pages = Vec::new();
+            } else {
+                contents.complete &= !census.truncated && !full;
+            }
+            room -= pages.len();
             pages.sort_unstable();
-            let problems = census.problem_count + usize::from(is_of_a_cpu(memory, &record.root));
             contents.spaces.push(SpaceContent {
                 number,
                 levels: record.root.levels().number(),
@@ -110,10 +122,8 @@ impl AddressSpaces {
     }
 }
 
-fn pages_of(leaf: Leaf) -> impl Iterator<Item = MappedPage> {
-    let count = 1_u64 << leaf.page_shift.saturating_sub(PAGE_SHIFT);
-    (0..count).map(move |index| {
-        let offset = index << PAGE_SHIFT;
-        MappedPage { va: leaf.va + offset, page: leaf.page + offset }
-    })
+/// Whether no driver wrote this entry: i915 maps nothing but pages of 4 KiB on Gen8 (`i915_pci.c`:
+/// GEN_DEFAULT_PAGE_SIZES), and of RAM.
+fn is_strange<M: PhysicalMemory>(memory: &M, leaf: &Leaf) -> bool {
+    leaf.page_shift != PAGE_SHIFT || memory.read_u64(leaf.page).is_none()
 }
