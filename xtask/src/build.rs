@@ -28,6 +28,21 @@ pub(crate) fn program() -> Result<PathBuf> {
     Ok(workspace::target().join("release").join("gen8emu"))
 }
 
+/// Builds the program that measures a device for `gen8emu bench`, as ever and without observers and journals;
+/// says where they are.
+pub(crate) fn rigs() -> Result<[PathBuf; 2]> {
+    let usual = workspace::target();
+    // They have the same name.
+    let without = usual.join("no-events");
+    for (target_dir, features) in [(&usual, None), (&without, Some("--no-default-features"))] {
+        let mut build = process::cargo();
+        build.args(["build", "--package", "rigs", "--release"]).args(features);
+        build.arg("--target-dir").arg(target_dir);
+        process::run(&mut build).context("building gen8-rig")?;
+    }
+    Ok([usual, without].map(|target_dir| target_dir.join("release").join("gen8-rig")))
+}
+
 /// Builds the checks that run in a Linux guest, as one static program; says where it is.
 pub(crate) fn guest_checks() -> Result<PathBuf> {
     for_guest("guest-checks", "gen8-checks").context("building the checks for the guest")

@@ -170,6 +170,9 @@ pub(crate) struct BenchArgs {
     /// Figures that a guest measured, as `cargo xtask bench` hands them in
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) guest_figures: Option<PathBuf>,
+    /// `gen8-rig` as ever, and without observers, as `cargo xtask bench` builds them
+    #[arg(long, value_names = ["WITH", "WITHOUT"], num_args = 2, hide = true)]
+    pub(crate) rigs: Option<Vec<PathBuf>>,
 }
 
 /// Arguments of `serve`.
@@ -332,7 +335,7 @@ fn machine_kind(text: &str) -> Result<MachineKind, String> {
 
 fn bench_name(text: &str) -> Result<String, String> {
     let here = bench::ALL.iter().map(|bench| bench.name);
-    let names: Vec<&str> = here.chain(bench::guest_names()).collect();
+    let names: Vec<&str> = here.chain(bench::handed_in_names()).collect();
     match names.contains(&text) {
         true => Ok(text.to_owned()),
         false => Err(format!("unknown bench '{text}': expected one of {}", names.join(", "))),

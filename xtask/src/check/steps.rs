@@ -21,7 +21,7 @@ pub(super) struct Step {
 }
 
 /// All steps, the quick ones first.
-pub(super) fn all() -> [Step; 12] {
+pub(super) fn all() -> [Step; 13] {
     [
         Step { name: "format", check: format },
         Step { name: "lints", check: lints },
@@ -29,6 +29,7 @@ pub(super) fn all() -> [Step; 12] {
         Step { name: "lints of the guest", check: guest_lints },
         Step { name: "documentation", check: documentation },
         Step { name: "tests", check: tests },
+        Step { name: "tests without observers", check: tests_without_observers },
         Step { name: "tests in documentation", check: documentation_tests },
         Step { name: "matrix, in process", check: matrix_in_process },
         Step { name: "matrix, on KVM", check: matrix_on_kvm },
@@ -98,6 +99,11 @@ fn tests() -> Result<Outcome> {
     runner.env("GEN8EMU_FIRMWARE", build::firmware()?);
     outside.name_to(&mut runner);
     counted(&mut runner)
+}
+
+/// A device that tells nobody does its work all the same.
+fn tests_without_observers() -> Result<Outcome> {
+    counted(process::cargo().args(["test", "-p", "rigs", "--no-default-features"]))
 }
 
 fn documentation_tests() -> Result<Outcome> {

@@ -15,8 +15,8 @@ use gen8_spec::mmio::ring;
 use gen8_spec::tiling::Tiling;
 
 use super::measure::Pair;
-use super::rig::{BATCH_ROOM, DATA_VA, Rig};
 use super::{Bench, Target, Unit, measure};
+use rigs::{BATCH_ROOM, DATA_VA, Rig};
 
 pub(super) const BLT_COPY_LINEAR: Bench = Bench {
     name: "blt_copy_linear",

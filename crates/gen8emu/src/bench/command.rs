@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use super::{ALL, Measured, guest};
+use super::{ALL, Measured, guest, off};
 use crate::cli::BenchArgs;
 use crate::table;
 
@@ -28,11 +28,17 @@ pub(crate) fn command(arguments: &BenchArgs) -> Result<bool> {
     {
         bail!("{name} is measured in a guest: use `cargo xtask bench {name}`");
     }
+    if arguments.rigs.is_none()
+        && let Some(name) = off::names().find(|name| asked(name))
+    {
+        bail!("{name} compares two builds: use `cargo xtask bench {name}`");
+    }
     let mut results = Vec::new();
     for bench in ALL.iter().filter(|bench| wanted(bench.name)) {
         eprintln!("{}: {} against {}", bench.name, bench.about, bench.limit);
         results.push(bench.measure().with_context(|| format!("bench {}", bench.name))?);
     }
+    results.extend(off::judge(arguments.rigs.as_deref(), wanted)?);
     results.extend(guest::judge(arguments.guest_figures.as_deref(), wanted)?);
     let ok = results.iter().all(|result| result.ok);
     let text = match arguments.json {
@@ -56,12 +62,20 @@ fn show(results: &[Measured]) -> String {
             result.unit.to_owned(),
             number(result.value),
             result.limit.map_or_else(none, number),
-            result.ratio.map_or_else(none, |ratio| format!("{ratio:.2}")),
+            result.ratio.map_or_else(none, |ratio| show_ratio(ratio, result.between)),
             target,
             if result.ok { "met" } else { "MISSED" }.to_owned(),
         ]);
     }
     table.to_string()
+}
+
+/// A ratio; with what is known of its spread, if there is something to know it by.
+fn show_ratio(ratio: f64, between: Option<[f64; 2]>) -> String {
+    match between {
+        None => format!("{ratio:.2}"),
+        Some([low, high]) => format!("{ratio:.3} ({low:.3}–{high:.3})"),
+    }
 }
 
 /// Where there is no figure.

@@ -7,8 +7,8 @@ use gen8_spec::PAGE_SIZE;
 use gen8_spec::commands::mi;
 
 use super::measure::Pair;
-use super::rig::{DATA_VA, Rig};
 use super::{Bench, Target, Unit, measure};
+use rigs::{DATA_VA, Rig};
 
 pub(super) const MI_NOOP: Bench = Bench {
     name: "mi_noop",

@@ -2,13 +2,12 @@
 
 use std::hint::black_box;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use gen8_spec::PAGE_SIZE;
 use gen8_spec::commands::mi;
-use gen8_spec::execlists::csb;
+use rigs::Rig;
 
 use super::measure::Pair;
-use super::rig::Rig;
 use super::{Bench, Target, Unit, measure};
 
 /// The limit is what no device gets around: a context switch reads the register state in and
@@ -22,19 +21,14 @@ pub(super) const ELSP_TO_CSB: Bench = Bench {
     run: elsp_to_csb,
 };
 
-/// Steps after which a batch that is still not through never will be.
-const PATIENCE: u32 = 1000;
-
 fn elsp_to_csb() -> Result<Pair> {
     let mut rig = Rig::new()?;
     rig.put_data(0, &[mi::header(mi::BATCH_BUFFER_END, 0), mi::NOOP]);
-    for _ in 0..16 {
-        ensure!(one(&mut rig), "no CSB entry after {PATIENCE} steps");
-    }
+    (0..16).try_for_each(|_| rig.run_to_csb())?;
     let mut state = vec![0_u8; PAGE_SIZE as usize];
     let mut image = vec![0_u8; PAGE_SIZE as usize];
     Ok(measure::pair(
-        |rounds| (0..rounds).filter(|_| one(&mut rig)).count() as u64,
+        |rounds| (0..rounds).filter(|_| rig.run_to_csb().is_ok()).count() as u64,
         |rounds| {
             for _ in 0..rounds {
                 state.copy_from_slice(black_box(&image));
@@ -43,15 +37,4 @@ fn elsp_to_csb() -> Result<Pair> {
             u64::from(rounds)
         },
     ))
-}
-
-/// Submits the batch and steps until the CSB says that the engine is idle again; whether it did.
-fn one(rig: &mut Rig) -> bool {
-    let before = rig.last_context_status();
-    rig.submit();
-    (0..PATIENCE).any(|_| {
-        rig.step();
-        let now = rig.last_context_status();
-        now != before && now.is_some_and(|(_, status)| status & csb::ACTIVE_IDLE != 0)
-    })
 }

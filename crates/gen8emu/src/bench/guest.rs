@@ -34,7 +34,7 @@ struct Figure {
 }
 
 /// The names of these benches.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|bench| bench.name)
 }
 
@@ -58,6 +58,7 @@ impl GuestBench {
             unit: self.unit,
             limit: None,
             ratio: None,
+            between: None,
             target: self.most,
             target_of: "value",
             ok: figure.value <= self.most,

@@ -2,9 +2,12 @@
 //!
 //! On a busy machine other programs take the CPU away for milliseconds at a time. Samples shorter
 //! than that are either hit, and far off, or not hit at all: the lower quartile of many is what the
-//! code costs while it runs.
+//! code costs while it runs. That is good to a few per cent. Where one per cent counts, each sample of one
+//! is compared with its neighbours of the other, and the median of these ratios is the result ([`Ratios`]).
 
 use std::time::{Duration, Instant};
+
+use anyhow::Result;
 
 /// Pairs of samples.
 const SAMPLES: usize = 121;
@@ -18,6 +21,65 @@ pub(crate) struct Pair {
     pub(crate) subject: f64,
     /// What the machine could do at best.
     pub(crate) limit: f64,
+    /// How many times slower the subject is than the limit, if that was measured by [`Ratios`].
+    pub(crate) median: Option<Median>,
+}
+
+/// The median of many ratios.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Median {
+    pub(crate) value: f64,
+    /// Between these it would lie in 19 of 20 repetitions.
+    pub(crate) between: [f64; 2],
+}
+
+/// Samples of subject and limit that were taken beside each other.
+#[derive(Default)]
+pub(crate) struct Ratios(Vec<[f64; 2]>);
+
+impl Ratios {
+    /// Takes `count` pairs: subject, limit, limit, subject, so that what changes slowly is in both. Each closure
+    /// takes a sample: nanoseconds per operation.
+    pub(crate) fn take(
+        &mut self,
+        count: usize,
+        mut subject: impl FnMut() -> Result<f64>,
+        mut limit: impl FnMut() -> Result<f64>,
+    ) -> Result<()> {
+        for _ in 0..count {
+            let first = subject()?;
+            let limits = limit()? + limit()?;
+            self.0.push([(first + subject()?) / 2.0, limits / 2.0]);
+        }
+        Ok(())
+    }
+
+    /// What came out; nonsense without any pair.
+    pub(crate) fn pair(&self) -> Pair {
+        let column = |of: fn(&[f64; 2]) -> f64| {
+            let mut values: Vec<f64> = self.0.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let (subject, limit) = (column(|pair| pair[0]), column(|pair| pair[1]));
+        let (subject, limit) = (middle(&subject, 0.0), middle(&limit, 0.0));
+        let ratios = column(|pair| pair[0] / pair[1]);
+        let [value, low, high] = [0.0, -ODDS, ODDS].map(|far| middle(&ratios, far));
+        Pair { subject, limit, median: Some(Median { value, between: [low, high] }) }
+    }
+}
+
+/// So many standard deviations from the middle lies the median in 19 of 20 cases.
+const ODDS: f64 = 1.96;
+
+/// The value in the middle of sorted ones, or so many standard deviations of its place beside it. Each value is
+/// above the median by chance, one time in two: so the place of the median has a deviation of half the root of
+/// their number.
+fn middle(sorted: &[f64], deviations: f64) -> f64 {
+    let count = sorted.len() as f64;
+    let place = (count - 1.0) / 2.0 + deviations * count.sqrt() / 2.0;
+    let place = place.round().clamp(0.0, (count - 1.0).max(0.0)) as usize;
+    sorted.get(place).copied().unwrap_or(f64::NAN)
 }
 
 /// Measures `subject` and `limit` by turns, so that both see the same noise and the same clock
@@ -38,7 +100,8 @@ pub(crate) fn pair_of<const N: usize>(
         *of_subject = sample(&mut subject, subject_rounds);
         *of_limit = sample(&mut limit, limit_rounds);
     }
-    Pair { subject: quartile(&mut subject_samples), limit: quartile(&mut limit_samples) }
+    let (subject, limit) = (quartile(&mut subject_samples), quartile(&mut limit_samples));
+    Pair { subject, limit, median: None }
 }
 
 /// Rounds that take about [`SAMPLE_TIME`]; also warms the caches.
@@ -76,6 +139,34 @@ mod tests {
         let mut samples = [1e9; SAMPLES];
         samples[..SAMPLES / 3].fill(1.0);
         assert_eq!(quartile(&mut samples), 1.0);
+    }
+
+    #[test]
+    fn the_median_of_pairs_holds_where_the_machine_slows_down_and_other_programs_come_between() {
+        // Twice as slow in the end as in the beginning, and every third pair is hit by something long.
+        let speed = |sample: u32| 1.0 + f64::from(sample) / 1200.0;
+        let now = std::cell::Cell::new(0);
+        let at = |cost: f64, hit: bool| {
+            now.set(now.get() + 1);
+            Ok(cost * speed(now.get()) * if hit && now.get() % 12 < 2 { 7.0 } else { 1.0 })
+        };
+        let mut ratios = Ratios::default();
+        ratios.take(300, || at(103.0, true), || at(100.0, false)).unwrap();
+        let median = ratios.pair().median.unwrap();
+        assert!((median.value - 1.03).abs() < 1e-3, "{median:?}");
+        assert!(median.between[0] <= median.value && median.value <= median.between[1]);
+        assert!(median.between[1] < 1.04, "{median:?}");
+    }
+
+    #[test]
+    fn the_more_pairs_the_closer_is_the_median_known() {
+        let width = |count: u32| {
+            let values: Vec<f64> = (0..count).map(|n| f64::from(n) / f64::from(count)).collect();
+            middle(&values, ODDS) - middle(&values, -ODDS)
+        };
+        assert!((0.17..0.23).contains(&width(100)), "{}", width(100));
+        assert!((0.015..0.025).contains(&width(10_000)), "{}", width(10_000));
+        assert_eq!(middle(&[3.0], ODDS), 3.0);
     }
 
     #[test]

@@ -7,13 +7,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use driver::{ClientId, Config, Driver, ExecBuffer, ExecObject, Handle, Policy};
-use gen8_spec::PAGE_SIZE;
-use gen8_spec::commands::mi;
-use gen8_spec::engine::EngineId;
-use gpu_model::{GpuConfig, Journal, Observer};
-use machine::InProcess;
+use gpu_model::Journal;
 use recording::{Recorder, RecorderHandle};
+use rigs::Program;
 
 use self::served::Served;
 use super::measure::Pair;
@@ -39,53 +35,6 @@ pub(super) const RECORD_IN_PROCESS: Bench = Bench {
     run: in_process,
 };
 
-/// A GT2 part.
-const DEVICE_ID: u16 = 0x1616;
-/// RAM of the machine.
-const RAM: u64 = 16 << 20;
-/// Batches before the measurement.
-pub(super) const WARM_UP: u32 = 64;
-
-/// A client with one context and one object, a batch that ends at once.
-pub(super) struct Program {
-    driver: Driver<InProcess>,
-    client: ClientId,
-    batch: Handle,
-    exec: ExecBuffer,
-}
-
-impl Program {
-    pub(super) fn new(
-        journal: Option<Box<dyn Journal>>,
-        observer: Option<Box<dyn Observer>>,
-    ) -> Result<Program> {
-        let machine = InProcess::with_journal(config()?, RAM, journal, |_| observer)?;
-        let mut driver = Driver::new(machine, Config::for_policy(Policy::V4NoWait))?;
-        let client = driver.open()?;
-        let batch = driver.gem_create(client, PAGE_SIZE)?;
-        driver.pwrite(client, batch, 0, &[mi::header(mi::BATCH_BUFFER_END, 0), mi::NOOP])?;
-        let context = driver.context_create(client)?;
-        let exec = ExecBuffer {
-            context,
-            engine: EngineId::Rcs,
-            objects: vec![ExecObject::new(batch)],
-            batch_offset: 0,
-        };
-        Ok(Program { driver, client, batch, exec })
-    }
-
-    /// Runs a batch to its end.
-    pub(super) fn run(&mut self) -> Result<()> {
-        self.driver.execbuffer(self.client, &self.exec)?;
-        self.driver.gem_wait(self.client, self.batch, None)?;
-        Ok(())
-    }
-}
-
-fn config() -> Result<GpuConfig> {
-    GpuConfig::by_device_id(DEVICE_ID).context("no such part")
-}
-
 /// A path that nobody else uses; what is there is gone with this.
 struct Scratch(PathBuf);
 
@@ -106,7 +55,7 @@ impl Drop for Scratch {
 }
 
 fn record(file: &Scratch) -> Result<(Box<dyn Journal>, RecorderHandle)> {
-    let (recorder, handle) = Recorder::create(&file.0, &config()?)?;
+    let (recorder, handle) = Recorder::create(&file.0, &rigs::config()?)?;
     Ok((Box::new(recorder), handle))
 }
 
@@ -122,10 +71,6 @@ fn in_process() -> Result<Pair> {
     let (journal, handle) = record(&file)?;
     let mut recorded = Program::new(Some(journal), None)?;
     let mut plain = Program::new(None, None)?;
-    for _ in 0..WARM_UP {
-        recorded.run()?;
-        plain.run()?;
-    }
     let pair = measure::pair(
         |rounds| (0..rounds).filter(|_| recorded.run().is_ok()).count() as u64,
         |rounds| (0..rounds).filter(|_| plain.run().is_ok()).count() as u64,
@@ -134,6 +79,9 @@ fn in_process() -> Result<Pair> {
     check(handle)?;
     Ok(pair)
 }
+
+/// Batches before the measurement.
+const WARM_UP: u32 = 64;
 
 fn through_server() -> Result<Pair> {
     let file = Scratch::new();

@@ -128,5 +128,5 @@ fn idle() -> Result<Pair> {
         rounds.into()
     };
     let Pair { subject, .. } = measure::pair(subject, u64::from);
-    Ok(Pair { subject, limit: FRAME_NS })
+    Ok(Pair { subject, limit: FRAME_NS, median: None })
 }

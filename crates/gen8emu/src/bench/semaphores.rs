@@ -5,8 +5,8 @@ use gen8_spec::commands::mi::{self, semaphore};
 use gen8_spec::engine::EngineId;
 
 use super::measure::Pair;
-use super::rig::{BATCH_ROOM, CONTEXT_ID, DATA_VA, Rig, SECOND_BATCH};
 use super::{Bench, Target, Unit, measure};
+use rigs::{BATCH_ROOM, CONTEXT_ID, DATA_VA, Rig, SECOND_BATCH};
 
 /// The limit is the commands themselves: an engine that need not wait runs on in its slice.
 pub(super) const SEMAPHORE_HANDOVER: Bench = Bench {

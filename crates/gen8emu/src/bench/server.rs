@@ -96,10 +96,10 @@ fn fresh_path(name: &str) -> PathBuf {
 }
 
 /// This thread, and those that it starts, on one CPU; as long as this value lives.
-struct Pinned(CpuSet);
+pub(super) struct Pinned(CpuSet);
 
 impl Pinned {
-    fn new() -> Result<Pinned> {
+    pub(super) fn new() -> Result<Pinned> {
         let before = sched_getaffinity(None).context("asking for the CPUs")?;
         let first = (0..CpuSet::MAX_CPU).find(|&cpu| before.is_set(cpu)).context("no CPU")?;
         let mut one = CpuSet::new();

@@ -1,9 +1,9 @@
 //! `control_overhead` and `observe_overhead`: what observers cost the device's users.
 
 use anyhow::Result;
+use rigs::Program;
 
 use super::measure::Pair;
-use super::recorded::{Program, WARM_UP};
 use super::{Bench, Target, Unit, measure};
 use crate::control::Watch;
 
@@ -30,10 +30,6 @@ pub(super) const OBSERVE_OVERHEAD: Bench = Bench {
 fn overhead(watch: &Watch) -> Result<Pair> {
     let mut watched = Program::new(None, Some(Box::new(watch.observers())))?;
     let mut plain = Program::new(None, None)?;
-    for _ in 0..WARM_UP {
-        watched.run()?;
-        plain.run()?;
-    }
     Ok(measure::pair(
         |rounds| (0..rounds).filter(|_| watched.run().is_ok()).count() as u64,
         |rounds| (0..rounds).filter(|_| plain.run().is_ok()).count() as u64,

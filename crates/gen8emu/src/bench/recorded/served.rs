@@ -13,8 +13,8 @@ use gen8_spec::mmio::ring;
 use gen8_spec::{hwsp, pci};
 use gpu_model::{Gpu, GuestRam, Journal};
 use gpu_thread::Device;
+use rigs::{ENGINE, Rig, STATUS_PAGE};
 
-use super::super::rig::{ENGINE, Rig, STATUS_PAGE};
 use super::super::server::Client;
 use super::Scratch;
 
@@ -44,7 +44,7 @@ impl Served {
         let content = rig.memory_content();
         memory.write_all_at(&content, 0).context("writing the guest's memory")?;
 
-        let mut gpu = Gpu::new(super::config()?, GuestRam::empty());
+        let mut gpu = Gpu::new(rigs::config()?, GuestRam::empty());
         gpu.set_journal(journal);
         let server = Server::bind(&socket.0, gpu)?;
         let (stop, device) = (server.stop_handle(), Arc::clone(server.device()));

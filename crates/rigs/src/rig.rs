@@ -1,26 +1,24 @@
-//! Engines with a context each, brought up by hand, for the benches of the engines: no driver
-//! is in the way of what is measured.
+//! Engines with a context each, brought up by hand: no driver is in the way of what is measured.
 
-use anyhow::{Context, Result, ensure};
 use gen8_spec::commands::mi;
 use gen8_spec::context_image::{self as image, control};
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId;
-use gen8_spec::execlists::{Addressing, ContextDescriptor};
+use gen8_spec::execlists::{Addressing, ContextDescriptor, csb};
 use gen8_spec::mmio::ring;
 use gen8_spec::pte::{CacheLevel, encode_ggtt_pte};
 use gen8_spec::{PAGE_SIZE, hwsp, masked_enable, mmio, pci};
-use gpu_model::{Bar, EngineActivity, Gpu, GpuConfig, GuestRam};
+use gpu_model::{Bar, EngineActivity, Gpu, GuestRam};
 use ppgtt::{AddressSpace, Levels, PageAllocator, PhysicalMemory};
 
+use crate::{RigError, config};
+
 /// The engine of a rig that has one.
-pub(super) const ENGINE: EngineId = EngineId::Rcs;
-/// A GT2 part.
-const DEVICE_ID: u16 = 0x1616;
+pub const ENGINE: EngineId = EngineId::Rcs;
 /// RAM below this is mapped in the GGTT, address for address.
 const GGTT_MAPPED: u64 = 4 << 20;
-/// What the first engine works with; the second one's lies [`NEXT`] behind it.
-pub(super) const STATUS_PAGE: u64 = 0x1_0000;
+/// The status page of the first engine; what the second one works with lies behind the first one's.
+pub const STATUS_PAGE: u64 = 0x1_0000;
 const IMAGE: u64 = 0x10_0000;
 const RING: u64 = 0x20_0000;
 const NEXT: u64 = 0x8_0000;
@@ -30,18 +28,20 @@ const TABLES: u64 = 0x30_0000;
 const DATA: u64 = 0x80_0000;
 const DATA_SIZE: u64 = 16 << 20;
 /// Bytes for the batches, before their data.
-pub(super) const BATCH_ROOM: u64 = 1 << 20;
+pub const BATCH_ROOM: u64 = 1 << 20;
 /// Offset of the second engine's batch.
-pub(super) const SECOND_BATCH: u64 = NEXT;
+pub const SECOND_BATCH: u64 = NEXT;
 /// Id of every engine's context.
-pub(super) const CONTEXT_ID: u32 = 1;
-/// Where [`DATA`] is in the context's address space.
-pub(super) const DATA_VA: u64 = 0x7f_0000_0000;
+pub const CONTEXT_ID: u32 = 1;
+/// Where the memory of batches and their data is in the contexts' address space.
+pub const DATA_VA: u64 = 0x7f_0000_0000;
+/// Steps after which a batch that is still not through never will be.
+const PATIENCE: u32 = 1000;
 /// Commands a step: enough that the cost of the call does not count.
 const BUDGET: u32 = 4096;
 
 /// The device and what it works on.
-pub(super) struct Rig {
+pub struct Rig {
     gpu: Gpu,
     memory: GuestRam,
     /// One or two.
@@ -66,25 +66,36 @@ impl PageAllocator for Pages {
 impl Rig {
     /// Brings up the render engine; nothing runs yet. Every piece of work starts the batch at
     /// [`DATA_VA`].
-    pub(super) fn new() -> Result<Rig> {
+    ///
+    /// # Errors
+    ///
+    /// The host has no memory for it.
+    pub fn new() -> Result<Rig, RigError> {
         Rig::with(ENGINE, DATA_SIZE, DATA_SIZE)
     }
 
     /// Brings up two engines; work of the second one starts the batch at [`SECOND_BATCH`].
-    pub(super) fn pair(engines: [EngineId; 2]) -> Result<Rig> {
+    ///
+    /// # Errors
+    ///
+    /// The host has no memory for it.
+    pub fn pair(engines: [EngineId; 2]) -> Result<Rig, RigError> {
         Rig::on(&engines, DATA_SIZE, DATA_SIZE)
     }
 
     /// Brings up an engine with so many bytes of memory, mapped over and over up to `span` bytes of
     /// addresses; the first [`BATCH_ROOM`] only once.
-    pub(super) fn with(engine: EngineId, size: u64, span: u64) -> Result<Rig> {
+    ///
+    /// # Errors
+    ///
+    /// The host has no memory for it.
+    pub fn with(engine: EngineId, size: u64, span: u64) -> Result<Rig, RigError> {
         Rig::on(&[engine], size, span)
     }
 
-    fn on(engines: &[EngineId], size: u64, span: u64) -> Result<Rig> {
+    fn on(engines: &[EngineId], size: u64, span: u64) -> Result<Rig, RigError> {
         let memory = GuestRam::anonymous(DATA + size)?;
-        let config = GpuConfig::by_device_id(DEVICE_ID).context("no such part")?;
-        let gpu = Gpu::new(config, memory.clone());
+        let gpu = Gpu::new(config()?, memory.clone());
         let mut rig = Rig { gpu, memory, engines: engines.to_vec(), tail: 0 };
         rig.wake();
         let pdps = rig.map(size, span)?;
@@ -129,7 +140,7 @@ impl Rig {
     }
 
     /// Makes the address space of all contexts; its PDPs.
-    fn map(&self, size: u64, span: u64) -> Result<[u64; 4]> {
+    fn map(&self, size: u64, span: u64) -> Result<[u64; 4], RigError> {
         let mut pages = Pages { next: TABLES };
         let mut space = AddressSpace::new(&self.memory, &mut pages, Levels::Four)?;
         space.allocate_range(&self.memory, &mut pages, DATA_VA, span)?;
@@ -170,17 +181,17 @@ impl Rig {
     }
 
     /// Writes dwords at an offset of the mapped memory.
-    pub(super) fn put_data(&self, offset: u64, dwords: &[u32]) {
+    pub fn put_data(&self, offset: u64, dwords: &[u32]) {
         self.put(DATA + offset, dwords);
     }
 
     /// Reads a dword of the mapped memory.
-    pub(super) fn data(&self, offset: u64) -> Option<u32> {
+    pub fn data(&self, offset: u64) -> Option<u32> {
         self.memory.read_u32(DATA + offset)
     }
 
     /// Puts one more start of the batch into every ring and writes the ELSPs.
-    pub(super) fn submit(&mut self) {
+    pub fn submit(&mut self) {
         let (place, tail) = self.next_tail();
         for (n, next) in (0..self.engines.len()).zip(PLACES) {
             self.memory.write_u32(place + next, tail);
@@ -192,21 +203,21 @@ impl Rig {
     }
 
     /// The next RING_TAIL, and where it is in the first engine's image.
-    pub(super) fn next_tail(&mut self) -> (u64, u32) {
+    pub fn next_tail(&mut self) -> (u64, u32) {
         self.tail = (self.tail + WORK_SIZE) % RING_SIZE;
         (STATE + 4 * (image::RING_TAIL as u64 + 1), self.tail as u32)
     }
 
     /// What RAM holds, for another device of which the registers are set up by [`Rig::setup`] and that gets
     /// [`Rig::elsp_writes`].
-    pub(super) fn memory_content(&self) -> Vec<u8> {
+    pub fn memory_content(&self) -> Vec<u8> {
         let mut content = vec![0; self.memory.size() as usize];
         self.memory.read_bytes(0, &mut content);
         content
     }
 
     /// What the first engine's device has to be told, as offsets in BAR0 and dwords.
-    pub(super) fn setup() -> Vec<(u64, u32)> {
+    pub fn setup() -> Vec<(u64, u32)> {
         let base = u64::from(ENGINE.mmio_base());
         let mut writes = vec![
             (mmio::FORCEWAKE_MT.into(), masked_enable(1)),
@@ -222,30 +233,30 @@ impl Rig {
     }
 
     /// The dwords that submit the first engine's context.
-    pub(super) fn elsp_writes() -> [u32; 4] {
+    pub fn elsp_writes() -> [u32; 4] {
         elsp_writes(0)
     }
 
     /// The newest CSB entry in the first engine's status page: its index and its status.
-    pub(super) fn last_context_status(&self) -> Option<(u32, u32)> {
+    pub fn last_context_status(&self) -> Option<(u32, u32)> {
         let index = self.memory.read_u32(STATUS_PAGE + hwsp::CSB_WRITE_INDEX)?;
         let status = self.memory.read_u32(STATUS_PAGE + hwsp::CSB + 8 * u64::from(index))?;
         Some((index, status))
     }
 
     /// Steps the device once; commands that it executed.
-    pub(super) fn step(&mut self) -> u64 {
+    pub fn step(&mut self) -> u64 {
         self.gpu.step(BUDGET).commands.into()
     }
 
     /// Runs every engine's batch once, to its end.
-    pub(super) fn run_batch(&mut self) {
+    pub fn run_batch(&mut self) {
         self.submit();
         while self.gpu.step(BUDGET).state == EngineActivity::Busy {}
     }
 
     /// Runs an endless batch for at least so many commands; how many they were.
-    pub(super) fn run(&mut self, commands: u64) -> u64 {
+    pub fn run(&mut self, commands: u64) -> u64 {
         let mut done = 0;
         while done < commands {
             done += self.step().max(1);
@@ -253,11 +264,30 @@ impl Rig {
         done
     }
 
+    /// Submits the first engine's batch and steps until the CSB says that it is idle again.
+    ///
+    /// # Errors
+    ///
+    /// It never is.
+    pub fn run_to_csb(&mut self) -> Result<(), RigError> {
+        let before = self.last_context_status();
+        self.submit();
+        let idle = (0..PATIENCE).any(|_| {
+            self.step();
+            let now = self.last_context_status();
+            now != before && now.is_some_and(|(_, status)| status & csb::ACTIVE_IDLE != 0)
+        });
+        if idle { Ok(()) } else { Err(RigError::NoStatus { steps: PATIENCE }) }
+    }
+
     /// Makes sure that an endless batch really runs.
-    pub(super) fn check_endless(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// It does not.
+    pub fn check_endless(&mut self) -> Result<(), RigError> {
         let executed: u64 = (0..64).map(|_| self.step()).sum();
-        ensure!(executed > 1000, "the engine executed only {executed} commands of the batch");
-        Ok(())
+        if executed > 1000 { Ok(()) } else { Err(RigError::Stuck { executed }) }
     }
 }
 

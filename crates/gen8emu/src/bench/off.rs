@@ -1,0 +1,151 @@
+//! `observers_off`: what observers and journals cost a device that has none.
+//!
+//! No build has both to compare: `cargo xtask bench` builds `gen8-rig` (crate `rigs`) a second time, with a
+//! device that tells nobody, and hands both in. They run as processes of their own, by turns and on one CPU, and
+//! measure their own CPU time.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use rigs::Workload;
+
+use super::measure::{Pair, Ratios};
+use super::server::Pinned;
+use super::{Bench, Measured, Target, Unit};
+
+/// A bench that needs both builds, and what it has them do.
+struct OffBench {
+    workload: Workload,
+    bench: Bench,
+}
+
+const ALL: [OffBench; 2] = [
+    OffBench {
+        workload: Workload::Batch,
+        bench: Bench {
+            name: "observers_off",
+            about: "a batch through the driver, on a device that nobody observes or records",
+            limit: "the same on a device that is built without observers and journals",
+            unit: Unit::Microseconds,
+            target: Target::Ratio(1.01),
+            run: needs_both,
+        },
+    },
+    OffBench {
+        workload: Workload::Elsp,
+        bench: Bench {
+            name: "observers_off_elsp",
+            about: "an empty batch, from the ELSP write to the CSB entry, on a device that nobody observes or records",
+            limit: "the same on a device that is built without observers and journals",
+            unit: Unit::Microseconds,
+            target: Target::Ratio(1.05),
+            run: needs_both,
+        },
+    },
+];
+
+/// How often both programs are started: where memory happens to lie is good or bad luck for as long as a
+/// process lives.
+const STARTS: usize = 16;
+/// Pairs of samples of each.
+const PAIRS: usize = 40;
+/// Least CPU time of a sample, nanoseconds.
+const SAMPLE_NS: u64 = 1_000_000;
+
+fn needs_both() -> Result<Pair> {
+    bail!("compares two builds")
+}
+
+/// The names of these benches.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|off| off.bench.name)
+}
+
+/// Measures those that are `wanted` with `programs`: as ever, and without observers.
+pub(super) fn judge(
+    programs: Option<&[PathBuf]>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Measured>> {
+    let wanted = |off: &&OffBench| wanted(off.bench.name);
+    let Some(programs) = programs else {
+        for off in ALL.iter().filter(wanted) {
+            eprintln!("skipping {}: only `cargo xtask bench` has both builds", off.bench.name);
+        }
+        return Ok(Vec::new());
+    };
+    let [with, without] = programs else { bail!("two programs are compared") };
+    let judge = |OffBench { workload, bench }: &OffBench| {
+        eprintln!("{}: {} against {}", bench.name, bench.about, bench.limit);
+        let pair = compare(*workload, with, without);
+        pair.map(|pair| bench.judge(pair)).with_context(|| format!("bench {}", bench.name))
+    };
+    ALL.iter().filter(wanted).map(judge).collect()
+}
+
+fn compare(workload: Workload, with: &Path, without: &Path) -> Result<Pair> {
+    let _pinned = Pinned::new()?;
+    let mut ratios = Ratios::default();
+    for _ in 0..STARTS {
+        let (mut with, mut without) =
+            (Process::start(with, workload)?, Process::start(without, workload)?);
+        let rounds = without.calibrate()?;
+        with.sample(rounds)?;
+        ratios.take(PAIRS, || with.sample(rounds), || without.sample(rounds))?;
+        with.end()?;
+        without.end()?;
+    }
+    Ok(ratios.pair())
+}
+
+/// A `gen8-rig`.
+struct Process {
+    child: Child,
+    asked: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(program: &Path, workload: Workload) -> Result<Process> {
+        let mut command = Command::new(program);
+        command.arg(workload.name()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let (asked, answers) = (child.stdin.take(), child.stdout.take());
+        let asked = asked.context("no way to ask")?;
+        let answers = BufReader::new(answers.context("no way to hear an answer")?);
+        Ok(Process { child, asked, answers })
+    }
+
+    /// CPU time of so many rounds, nanoseconds.
+    fn time(&mut self, rounds: u32) -> Result<u64> {
+        writeln!(self.asked, "{rounds}").context("asking gen8-rig")?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).context("hearing gen8-rig")?;
+        answer.trim().parse().with_context(|| format!("gen8-rig says {:?}", answer.trim()))
+    }
+
+    /// Nanoseconds of a round.
+    fn sample(&mut self, rounds: u32) -> Result<f64> {
+        Ok(self.time(rounds)? as f64 / f64::from(rounds))
+    }
+
+    /// Rounds that take long enough; also warms the caches.
+    fn calibrate(&mut self) -> Result<u32> {
+        let mut rounds = 1;
+        while self.time(rounds)? < SAMPLE_NS {
+            rounds *= 2;
+            ensure!(rounds < 1 << 30, "gen8-rig does nothing");
+        }
+        Ok(rounds)
+    }
+
+    /// It ends when nobody can ask any more.
+    fn end(mut self) -> Result<()> {
+        drop(self.asked);
+        let status = self.child.wait().context("waiting for gen8-rig")?;
+        ensure!(status.success(), "gen8-rig failed: {status}");
+        Ok(())
+    }
+}

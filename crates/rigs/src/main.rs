@@ -1,0 +1,51 @@
+//! `gen8-rig WORKLOAD`: measures for another process, as often as that asks.
+//!
+//! Each line of standard input is a number of rounds. The answer is a line with the nanoseconds of CPU time that
+//! they took: other programs may take the CPU away meanwhile.
+
+use std::env;
+use std::error::Error;
+use std::io::{self, BufRead, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rigs::{Ready, Workload};
+use rustix::time::{ClockId, clock_gettime};
+
+fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gen8-rig: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<(), Box<dyn Error>> {
+    let name = env::args().nth(1).unwrap_or_default();
+    let names = || Workload::ALL.map(Workload::name).join(", ");
+    let workload = Workload::by_name(&name)
+        .ok_or_else(|| format!("no workload has the name {name:?}; there are: {}", names()))?;
+    let mut ready = workload.start()?;
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let rounds = line.parse().map_err(|_| format!("{line:?} is no number of rounds"))?;
+        let took = time(&mut ready, rounds)?;
+        writeln!(io::stdout(), "{}", took.as_nanos())?;
+    }
+    Ok(())
+}
+
+/// CPU time of so many rounds.
+fn time(ready: &mut Ready, rounds: u32) -> Result<Duration, Box<dyn Error>> {
+    let before = cpu_time();
+    ready.run(rounds)?;
+    Ok(cpu_time().saturating_sub(before))
+}
+
+/// CPU time of this thread so far.
+fn cpu_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}
