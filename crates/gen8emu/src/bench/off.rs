@@ -46,11 +46,10 @@ const ALL: [OffBench; 2] = [
     },
 ];
 
-/// How often both programs are started: where memory happens to lie is good or bad luck for as long as a
-/// process lives.
-const STARTS: usize = 16;
+/// How often both programs are started.
+const STARTS: usize = 32;
 /// Pairs of samples of each.
-const PAIRS: usize = 40;
+const PAIRS: usize = 20;
 /// Least CPU time of a sample, nanoseconds.
 const SAMPLE_NS: u64 = 1_000_000;
 
