@@ -7,13 +7,14 @@ use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::ContextDescriptor;
 use gen8_spec::mmio::{self, ring as reg};
 use gen8_spec::registers::{outputs, planes};
-use gen8_spec::{PAGE_SIZE, interrupts, pci, pte};
+use gen8_spec::{PAGE_SIZE, debug_page, interrupts, pci, pte};
 use gpu_model::{Bar, EngineActivity};
 use ppgtt::{Levels, PhysicalMemory};
 
 use crate::input::Input;
 use crate::machine::{self, BATCH_DWORDS, BATCH_END, Machine, Submission, TABLE_PAGES, TABLES};
 use crate::ram::{HIGH, MAIN, READ_ONLY, Ram};
+use crate::watched::Watched;
 use crate::{blits, commands as build};
 
 /// Actions and steps of a run: enough to reach any state, and an end.
@@ -72,14 +73,39 @@ const TRAFFIC: [Action; 25] = [
     Guest::display,
 ];
 
+/// What an observer has something to say about, and the hints of a guest that knows who owns what.
+const WATCHED: [Action; 16] = [
+    Guest::mi_command,
+    Guest::mi_command,
+    Guest::rectangle,
+    Guest::run,
+    Guest::run,
+    Guest::run,
+    Guest::write_table,
+    Guest::write_table,
+    Guest::write_ring_register,
+    Guest::write_image,
+    Guest::access_bar,
+    Guest::submit_list,
+    Guest::advance,
+    Guest::reset,
+    Guest::hint,
+    Guest::hint,
+];
+
 /// Runs batches of wild commands.
 pub fn commands(data: &[u8]) {
-    run(data, &COMMANDS);
+    run(data, &COMMANDS, None);
 }
 
 /// Runs wild register traffic, images and submissions among commands.
 pub fn traffic(data: &[u8]) {
-    run(data, &TRAFFIC);
+    run(data, &TRAFFIC, None);
+}
+
+/// Runs wild traffic and hints under every observer, and lets them tell all that they know.
+pub fn observers(data: &[u8]) {
+    run(data, &WATCHED, Some(Watched::new()));
 }
 
 thread_local! {
@@ -87,7 +113,7 @@ thread_local! {
     static RAM: RefCell<Ram> = RefCell::new(Ram::map());
 }
 
-fn run(data: &[u8], actions: &[Action]) {
+fn run(data: &[u8], actions: &[Action], watched: Option<Watched>) {
     let mut input = Input::new(data);
     let setup = input.u8();
     let engine = EngineId::ALL[usize::from(setup & 0x0f) % EngineId::ALL.len()];
@@ -95,7 +121,10 @@ fn run(data: &[u8], actions: &[Action]) {
     let legacy = setup & 0xe0 == 0xe0;
     let submission = if legacy { Submission::Legacy } else { Submission::Execlists };
     let memory = RAM.with_borrow_mut(Ram::cleared);
-    let machine = Machine::new(memory, submission, levels);
+    let mut machine = Machine::new(memory, submission, levels);
+    if let Some(watched) = &watched {
+        machine.watch(watched.observers());
+    }
     let mut guest = Guest { machine, engine, batch: Vec::new(), steps: 0 };
     for _ in 0..MOST_ACTIONS {
         if input.is_empty() {
@@ -109,6 +138,9 @@ fn run(data: &[u8], actions: &[Action]) {
     // Once, as the largest one takes long.
     if let Some(screen) = guest.machine.gpu.screen(0) {
         screen.picture();
+    }
+    if let Some(watched) = &watched {
+        watched.tell(&mut guest.machine.gpu);
     }
     guest.machine.judge(guest.engine);
 }
@@ -348,6 +380,25 @@ impl Guest {
             domains => self.machine.set(mmio::GDRST, domains.into()),
         }
         self.machine.answer();
+    }
+
+    /// What a driver says of its pages, address spaces and contexts; most of it is no lie about small numbers.
+    fn hint(&mut self, input: &mut Input<'_>) {
+        let page = match input.u8() {
+            byte @ 0..=0xdf => TABLES + u64::from(byte) % TABLE_PAGES * PAGE_SIZE,
+            _ => physical(input),
+        };
+        let number = |input: &mut Input<'_>| match input.u8() {
+            0xff => input.u32(),
+            byte => u32::from(byte & 7),
+        };
+        let arguments = [page as u32, (page >> 32) as u32, number(input), number(input)];
+        let registers =
+            [debug_page::ARG0, debug_page::ARG0 + 4, debug_page::ARG1, debug_page::ARG2];
+        for (register, value) in registers.into_iter().zip(arguments) {
+            self.machine.set(register, value);
+        }
+        self.machine.set(debug_page::COMMAND, u32::from(input.u8() & 0x3f));
     }
 
     fn configure(&mut self, input: &mut Input<'_>) {

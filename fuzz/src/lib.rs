@@ -10,8 +10,10 @@
 //! * an instruction error that an engine's ESR tells of was an event of that engine;
 //! * at the end the device answers, and after a full reset the engine runs a batch.
 //!
-//! [`recording()`] is another: its bytes are files, and what counts is that each is refused or replays.
+//! [`observers`] lets all observers hear of the same, and draws what they tell. [`recording()`] is another: its bytes
+//! are files, and what counts is that each is refused or replays. [`agent()`] takes what a guest says of its kernel.
 
+mod agent;
 mod blits;
 mod commands;
 pub mod guest;
@@ -19,6 +21,8 @@ mod input;
 pub mod machine;
 pub mod ram;
 mod recording;
+mod watched;
 
-pub use guest::{commands, traffic};
+pub use agent::agent;
+pub use guest::{commands, observers, traffic};
 pub use recording::recording;

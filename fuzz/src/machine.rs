@@ -14,6 +14,7 @@ use gen8_spec::mmio::ring as reg;
 use gen8_spec::pte::{CacheLevel, encode_ggtt_pte};
 use gen8_spec::{PAGE_SIZE, masked_enable, mmio, pci};
 use gpu_model::{Bar, EngineActivity, Event, Gpu, GpuConfig, GuestRam, Interests, Observer};
+use observe::Observers;
 use ppgtt::{AddressSpace, Levels, PageAllocator, PageTableRoot, PhysicalMemory};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -132,6 +133,12 @@ impl Machine {
         machine.bring_up();
         machine.fuse2 = machine.get(mmio::FUSE2);
         machine
+    }
+
+    /// Lets these observers hear of everything from now on.
+    pub fn watch(&mut self, mut observers: Observers) {
+        observers.push(Listener(Arc::clone(&self.instruction_errors)));
+        self.gpu.set_observer(Some(Box::new(observers)));
     }
 
     /// From any state: the function answers, the GGTT maps RAM, every engine has its context.

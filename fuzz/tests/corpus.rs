@@ -29,6 +29,16 @@ fn every_seed_of_traffic_runs_to_its_end() {
 }
 
 #[test]
+fn every_seed_of_observers_runs_to_its_end() {
+    replay("observers", fuzz::observers);
+}
+
+#[test]
+fn every_seed_of_agent_runs_to_its_end() {
+    replay("agent", fuzz::agent);
+}
+
+#[test]
 fn every_seed_of_recording_runs_to_its_end() {
     replay("recording", fuzz::recording);
 }
@@ -39,6 +49,8 @@ fn every_input_of_one_byte_value_runs_to_its_end() {
         for len in [0, 1, 7, 300] {
             fuzz::commands(&vec![byte; len]);
             fuzz::traffic(&vec![byte; len]);
+            fuzz::observers(&vec![byte; len]);
+            fuzz::agent(&vec![byte; len]);
             fuzz::recording(&vec![byte; len]);
         }
     }

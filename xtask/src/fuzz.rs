@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{process, workspace};
 
 /// The targets; each is a program of the package `fuzz`.
-const TARGETS: [&str; 3] = ["commands", "traffic", "recording"];
+const TARGETS: [&str; 5] = ["commands", "traffic", "observers", "recording", "agent"];
 /// The package's profile.
 const PROFILE: &str = "fuzz";
 /// What instruments the code: AddressSanitizer, and counters that show libFuzzer where a run came.
