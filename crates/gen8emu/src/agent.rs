@@ -31,9 +31,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Kind of the notes in a recording that hold what the agent said.
 pub(crate) const NOTE: &str = "agent";
+/// What a recording that lacks some of it is told, in the kernel's words: so nothing that is missing is believed.
+const LOSS: &[u8] = b"\nCPU:0 [LOST 1 EVENTS]\n";
 /// Settle points that are kept, and that may wait at a time.
 const MOST_SETTLED: usize = 1024;
 const MOST_WAITING: usize = 16;
+/// Orphans of a settle point that are told by number.
+const MOST_ORPHANS: usize = 64;
 /// Before the next agent is accepted when one could not be.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
@@ -167,14 +171,13 @@ impl Agent {
         let mut chunk = vec![0; 64 << 10];
         let mut waiting = VecDeque::new();
         let mut looked = Instant::now();
+        let mut noted = self.notes.as_ref().map(Noted::new);
         loop {
             match stream.read(&mut chunk) {
                 Ok(0) => return Ok(()),
                 Ok(count) => {
-                    if let Some(notes) = &self.notes
-                        && !notes.note(NOTE, &chunk[..count])
-                    {
-                        log::warn!("the recording lacks {count} bytes of what the agent said");
+                    if let Some(noted) = &mut noted {
+                        noted.note(&chunk[..count]);
                     }
                     let asked = self.uses.take(&chunk[..count], self.now_ns());
                     let room = MOST_WAITING.saturating_sub(waiting.len());
@@ -209,7 +212,10 @@ impl Agent {
             let took_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
             let mut compared = self.compared();
             // Which address spaces there were is for those who ask about now.
-            let comparison = Comparison { spaces: Vec::new(), ..comparison.clone() };
+            let (spaces, orphans) =
+                (Vec::new(), comparison.orphans.iter().copied().take(MOST_ORPHANS));
+            let comparison =
+                Comparison { spaces, orphans: orphans.collect(), ..comparison.clone() };
             compared.settled.push_back(SettlePoint { name, took_ms, comparison });
             if compared.settled.len() > MOST_SETTLED {
                 compared.settled.pop_front();
@@ -221,6 +227,29 @@ impl Agent {
 
     fn compared(&self) -> MutexGuard<'_, Compared> {
         self.compared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the agent says, on its way into a recording.
+struct Noted<'a> {
+    notes: &'a Notes,
+    /// Bytes that were not taken since the last that were.
+    lacks: usize,
+}
+
+impl Noted<'_> {
+    fn new(notes: &Notes) -> Noted<'_> {
+        Noted { notes, lacks: 0 }
+    }
+
+    fn note(&mut self, said: &[u8]) {
+        if self.lacks > 0 && self.notes.note(NOTE, LOSS) {
+            log::warn!("the recording lacks {} bytes of what the agent said", self.lacks);
+            self.lacks = 0;
+        }
+        if self.lacks > 0 || !self.notes.note(NOTE, said) {
+            self.lacks += said.len();
+        }
     }
 }
 
@@ -245,7 +274,9 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::path::PathBuf;
 
+    use gpu_model::journal::{Input, Journal, Output};
     use gpu_model::{Gpu, GpuConfig, GuestRam};
+    use recording::Recorder;
 
     use super::*;
 
@@ -300,5 +331,30 @@ mod tests {
         assert_eq!((report.agent.errors, report.now.equal), (1, false));
         let story = agent.story.expect("set").story(0);
         assert_eq!(story.findings, report.settled[0].comparison.findings, "the story has them too");
+    }
+
+    #[test]
+    fn what_a_recording_does_not_take_is_a_loss_in_it() {
+        let config = GpuConfig::by_device_id(0x1616).unwrap();
+        let (mut recorder, handle) = Recorder::to(io::sink(), &config).unwrap();
+        let notes = handle.notes();
+        let mut noted = Noted::new(&notes);
+        // The device does nothing, so all of it waits.
+        (0..200).for_each(|_| noted.note(&[b'x'; 64 << 10]));
+        assert!(noted.lacks > 0);
+        recorder.begin(&Input::Note);
+        recorder.end(Output::None);
+        noted.note(b"more");
+        assert_eq!(noted.lacks, 0, "the loss is told, and what came behind it");
+        let kernel = KernelView::new();
+        for said in [&b" x-9 [000] ..... 2.0000"[..], LOSS, SETTLE] {
+            kernel.take(said, 0);
+        }
+        let stream = kernel.snapshot().stream;
+        assert_eq!(
+            (stream.lost, stream.events),
+            (1, 1),
+            "what was begun is no part of what follows"
+        );
     }
 }

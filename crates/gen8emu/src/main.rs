@@ -45,7 +45,8 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(DIFFERENT),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // It may quote a file or a server.
+            eprintln!("error: {}", observe::plain(&format!("{error:#}")));
             ExitCode::from(DIFFERENT)
         }
     }

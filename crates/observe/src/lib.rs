@@ -22,6 +22,7 @@ mod names;
 mod observers;
 mod ownership;
 mod pages;
+mod plain;
 pub mod provenance;
 mod recent;
 mod roots;
@@ -45,6 +46,7 @@ pub use conformance::{
 pub use finding::{Fact, Finding, Findings, Severity};
 pub use log::CensusLog;
 pub use observers::Observers;
+pub use plain::{is_trick, plain};
 pub use recent::{EVENT_KINDS, EventFilter, EventReport, RecentEvents, event_kind};
 pub use snapshot::{AddressSpaceCensus, CensusSnapshot, MappedRange, ObjectCensus, TableTotals};
 pub use spaces::{

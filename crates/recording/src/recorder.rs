@@ -25,8 +25,9 @@ const BLOCK: usize = 256 << 10;
 const BLOCK_NS: u64 = 1_000_000_000;
 /// A state hash is taken after so many inputs. At the beginning more often: at every power of two.
 const HASH_INPUTS: u64 = 4096;
-/// Marks that wait for the device's next input.
+/// Marks that wait for the device's next input, and bytes of them.
 const MOST_MARKS: usize = 4096;
+const MOST_MARK_BYTES: usize = 4 << 20;
 
 /// A recording cannot be written.
 #[derive(Debug, Error)]
@@ -75,9 +76,11 @@ impl Notes {
     pub fn note(&self, kind: &str, content: &[u8]) -> bool {
         let mut list = self.0.list();
         let fits = kind.len() <= LONGEST_KIND && content.len() <= LONGEST_MARK;
-        let taken = fits && list.len() < MOST_MARKS;
+        let bytes = list.bytes + kind.len() + content.len();
+        let taken = fits && list.marks.len() < MOST_MARKS && bytes <= MOST_MARK_BYTES;
         if taken {
-            list.push((kind.to_owned(), content.to_owned()));
+            list.bytes = bytes;
+            list.marks.push((kind.to_owned(), content.to_owned()));
             self.0.any.store(true, Ordering::Relaxed);
         }
         taken
@@ -88,7 +91,14 @@ impl Notes {
 #[derive(Debug, Default)]
 struct Marks {
     any: AtomicBool,
-    list: Mutex<Vec<(String, Vec<u8>)>>,
+    list: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Kind and content.
+    marks: Vec<(String, Vec<u8>)>,
+    bytes: usize,
 }
 
 /// A [`Journal`] that is written to a file. The recording ends when it is dropped.
@@ -184,7 +194,7 @@ impl Recorder {
     fn take_marks(&mut self) {
         self.marks.any.store(false, Ordering::Relaxed);
         let list = std::mem::take(&mut *self.marks.list());
-        for (kind, content) in list {
+        for (kind, content) in list.marks {
             self.encoder.mark(&kind, &content);
             self.send_if_full();
         }
@@ -204,7 +214,8 @@ impl Journal for Recorder {
         if self.lost.is_some() {
             return;
         }
-        if self.marks.any.load(Ordering::Relaxed) {
+        // What others say must not end the recording of what the device does.
+        if self.marks.any.load(Ordering::Relaxed) && !self.writer.is_behind() {
             self.take_marks();
         }
         if matches!(input, &Input::Step { budget } if budget > LARGEST_BUDGET) {
@@ -274,7 +285,7 @@ impl Drop for Recorder {
 }
 
 impl Marks {
-    fn list(&self) -> std::sync::MutexGuard<'_, Vec<(String, Vec<u8>)>> {
+    fn list(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! The thread that packs blocks and writes them, so that the device need not wait for either.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -39,6 +40,8 @@ pub(crate) struct Done {
 #[derive(Debug)]
 pub(crate) struct Writer {
     blocks: SyncSender<Block>,
+    /// Blocks that were not written yet.
+    waiting: Arc<AtomicUsize>,
     /// The first error of the thread.
     failed: Arc<Mutex<Option<String>>>,
 }
@@ -51,16 +54,23 @@ impl Writer {
         let (blocks, queue) = sync_channel(QUEUE);
         let (done, results) = channel();
         let failed = Arc::default();
-        let told = Arc::clone(&failed);
+        let waiting = Arc::<AtomicUsize>::default();
+        let (told, written) = (Arc::clone(&failed), Arc::clone(&waiting));
         let thread = thread::Builder::new().name("recording".into());
-        thread.spawn(move || write_all(file, &queue, &done, &told))?;
-        Ok((Writer { blocks, failed }, results))
+        thread.spawn(move || write_all(file, &queue, &done, &told, &written))?;
+        Ok((Writer { blocks, waiting, failed }, results))
+    }
+
+    /// Whether a quarter of the queue is taken: what can wait should.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= QUEUE / 4
     }
 
     /// Hands a block over; else why no more can be recorded.
     pub(crate) fn send(&self, block: Block) -> Result<(), String> {
         let start = Instant::now();
         let mut block = block;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         loop {
             match self.blocks.try_send(block) {
                 Ok(()) => return Ok(()),
@@ -80,6 +90,7 @@ impl Writer {
     /// Hands the last block over, however long that takes.
     pub(crate) fn end(&self, base: Base, ending: &Ending) {
         let contents = serde_json::to_vec(ending).unwrap_or_default();
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         // If the thread is gone, it told why.
         let _ = self.blocks.send(Block { kind: Kind::End, base, continues: false, contents });
     }
@@ -90,12 +101,15 @@ fn write_all(
     queue: &Receiver<Block>,
     done: &Sender<io::Result<Done>>,
     failed: &Mutex<Option<String>>,
+    waiting: &AtomicUsize,
 ) {
     let mut bytes = 0;
     let result = queue.iter().try_for_each(|block| {
         let packed = block.pack();
         bytes += packed.len() as u64;
-        file.write_all(&packed)
+        let written = file.write_all(&packed);
+        waiting.fetch_sub(1, Ordering::Relaxed);
+        written
     });
     let result = result.and_then(|()| file.flush()).map(|()| Done { bytes });
     if let Err(error) = &result {

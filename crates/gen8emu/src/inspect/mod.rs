@@ -7,6 +7,7 @@ mod tables;
 mod watched;
 
 use anyhow::{Context, Result};
+use observe::plain;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -91,5 +92,5 @@ fn shown<T: Serialize>(
     answer: &T,
     text: impl FnOnce(&T) -> String,
 ) -> Result<String> {
-    Ok(if arguments.json { serde_json::to_string(answer)? } else { text(answer) })
+    Ok(if arguments.json { serde_json::to_string(answer)? } else { plain(&text(answer)) })
 }

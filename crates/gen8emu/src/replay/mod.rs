@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use device_server::TerminationSignals;
+use observe::plain;
 use recording::{End, Limits, Position, Replay, Summary};
 use serde::Serialize;
 
@@ -62,16 +63,18 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
             heard = true;
         }
         if arguments.notes {
-            eprintln!("{kind}: {}", String::from_utf8_lossy(content).trim_end());
+            let line = format!("{kind}: {}", String::from_utf8_lossy(content).trim_end());
+            eprintln!("{}", plain(&line));
         }
     };
     let result = replay.run(position(arguments), &mut note);
     let difference = result.err().map(|error| format!("{:#}", anyhow::Error::from(error)));
     let outcome = outcome(&replay, difference, start.elapsed());
-    let text = if arguments.json { serde_json::to_string(&outcome)? } else { show(&outcome) };
+    let text =
+        if arguments.json { serde_json::to_string(&outcome)? } else { plain(&show(&outcome)) };
     writeln!(io::stdout(), "{text}").context("writing the result")?;
     if let Some(difference) = &outcome.difference {
-        eprintln!("error: {file}: {difference}");
+        eprintln!("error: {file}: {}", plain(difference));
     }
     if let (Some(path), Some(signals)) = (&arguments.control, signals) {
         let gpu = Held::Still(Arc::new(Mutex::new(replay.into_gpu())));

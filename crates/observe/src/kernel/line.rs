@@ -6,6 +6,8 @@ use core::fmt;
 
 use serde::Serialize;
 
+use crate::plain::is_trick;
+
 /// A kernel pointer as it is printed: plain, or hashed. It names a thing as long as the thing lives.
 pub type Pointer = u64;
 
@@ -202,8 +204,10 @@ fn task_and_time(head: &str) -> Option<(Task, u64)> {
     Some((Task { name, thread: thread.parse().ok()? }, time_us))
 }
 
+/// Names go to people, and what a guest calls its tasks may be anything.
 fn shortened(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+    let plain = |letter| if is_trick(letter) { '\u{fffd}' } else { letter };
+    text.chars().take(most).map(plain).collect()
 }
 
 #[cfg(test)]
@@ -260,6 +264,15 @@ mod tests {
         ] {
             assert_eq!(says(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn names_hold_nothing_that_a_terminal_obeys() {
+        let line =
+            " x\u{1b}[2J-9 [000] ..... 2.000001: tracing_mark_write: settle \u{202e}\u{9b}\r.";
+        let event = event(line);
+        assert_eq!(event.task.name, "x\u{fffd}[2J");
+        assert_eq!(event.happened, Happened::Said("settle \u{fffd}\u{fffd}\u{fffd}.".into()));
     }
 
     #[test]

@@ -115,3 +115,28 @@ fn a_block_that_is_written_is_in_the_file_whatever_becomes_of_the_program() {
     }
     std::fs::remove_file(&path).unwrap();
 }
+
+#[test]
+fn notes_without_end_take_bounded_memory_and_do_not_end_a_recording() {
+    let (stuck, file, let_go) = stuck();
+    let mut gpu = Gpu::new(config(), GuestRam::empty());
+    let (recorder, handle) = Recorder::to(stuck, gpu.config()).unwrap();
+    gpu.set_journal(Some(Box::new(recorder)));
+    let (notes, note) = (handle.notes(), vec![7; 64 << 10]);
+    let mut taken = 0;
+    // More than all that may wait, of which the file takes nothing.
+    for n in 1..=400 {
+        gpu.advance_to(n);
+        taken += u64::from(notes.note("agent", &note));
+    }
+    assert!((32..400).contains(&taken), "{taken}");
+    drop(let_go);
+    gpu.set_journal(None);
+    handle.finish().expect("nothing is lost but notes");
+    let bytes = file.0.lock().unwrap().clone();
+    let mut replay = replay(&bytes).unwrap();
+    let mut heard = 0;
+    replay.run(Position::End, &mut |_, _, _| heard += 1).unwrap();
+    assert_eq!((heard, replay.summary().marks), (taken, taken), "all that was taken is there");
+    assert_eq!(replay.inputs(), 401);
+}

@@ -1,5 +1,6 @@
 //! HTML under construction.
 
+use observe::is_trick;
 use serde::Serialize;
 
 /// HTML of which all markup is ours: what comes from outside can only be written as text.
@@ -35,8 +36,15 @@ impl Markup {
     pub(super) fn json(&mut self, data: &impl Serialize) -> &mut Markup {
         // Plain values with names as keys: nothing that JSON could not say.
         let json = serde_json::to_string(data).unwrap_or_else(|error| unreachable!("{error}"));
-        // In JSON this letter stands in strings only. So no element can begin or end in them.
-        self.0.push_str(&json.replace('<', "\\u003c"));
+        for letter in json.chars() {
+            match letter {
+                // In JSON this letter stands in strings only. So no element can begin or end in them.
+                '<' => self.0.push_str("\\u003c"),
+                // There are none of these between strings either.
+                _ if is_trick(letter) => self.0.push('\u{fffd}'),
+                _ => self.0.push(letter),
+            }
+        }
         self
     }
 
@@ -44,11 +52,6 @@ impl Markup {
     pub(super) fn finish(self) -> String {
         self.0
     }
-}
-
-/// Control letters and those that turn the direction of writing.
-pub(super) fn is_trick(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
