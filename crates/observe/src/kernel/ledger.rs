@@ -5,13 +5,17 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::clock::{Clock, Moment};
 use super::line::{Binding, Event, Happened, Pointer, Task};
 use super::model::{KernelCounts, KernelDeed, KernelObject, KernelSpace, KernelVma};
+use super::places::Places;
 
-/// Things that are kept of each kind. A kernel that has more is not compared any more, and says so.
-const MOST_SPACES: usize = 1 << 16;
-const MOST_VMAS: usize = 1 << 20;
-const MOST_OTHERS: usize = 1 << 20;
+/// Things that are kept of each kind: many times what a desktop has, and less than 1 GiB whatever a guest says. A
+/// kernel that has more is not compared any more, and says so.
+const MOST_SPACES: usize = 1 << 12;
+const MOST_VMAS: usize = 1 << 17;
+const MOST_OTHERS: usize = 1 << 17;
+/// Functions of all stacks.
+const MOST_STACKED: usize = 1 << 19;
 /// Released address spaces, and VMAs of each that were unbound, that are remembered for an explanation.
-pub(super) const MOST_RELEASED: usize = 4096;
+pub(super) const MOST_RELEASED: usize = 2048;
 pub(super) const MOST_UNBOUND: usize = 64;
 /// Functions of a stack.
 const MOST_FUNCTIONS: usize = 24;
@@ -35,6 +39,9 @@ pub(crate) struct Ledger {
     announced: HashMap<u32, u32>,
     pub(super) counts: KernelCounts,
     vmas: usize,
+    /// Functions of all stacks.
+    stacked: usize,
+    places: Places,
     next: u64,
     /// The deed to which a stack belongs that follows.
     stack_of: Option<StackOf>,
@@ -116,8 +123,10 @@ impl Ledger {
             }
             None => None,
         };
-        if let Some(deed) = deed.filter(|deed| deed.stack.len() < MOST_FUNCTIONS) {
+        let fits = |deed: &&mut KernelDeed| deed.stack.len() < MOST_FUNCTIONS;
+        if let Some(deed) = deed.filter(fits).filter(|_| self.stacked < MOST_STACKED) {
             deed.stack.push(name);
+            self.stacked += 1;
         }
     }
 
@@ -165,32 +174,48 @@ impl Ledger {
         let vma = KernelVma { offset, bytes, object, bound, unbound, destroyed };
         self.counts.vmas.began += 1;
         match space.vmas.insert(offset, vma) {
-            // Its end was lost.
-            Some(_) => self.counts.strangers += 1,
+            Some(before) => {
+                // Its end was lost.
+                self.counts.strangers += 1;
+                self.stacked -= before.functions();
+                self.places.not_bound(before.object, number, offset);
+            }
             None => self.vmas += 1,
         }
+        self.places.bound(object, number, offset);
         self.stack_of = Some(StackOf::Bound(number, offset));
     }
 
     fn unbound(&mut self, vm: Pointer, binding: Binding, by: Task, at: Moment) {
-        let space = self.known(vm);
-        let known = space.and_then(|space| {
-            let known = space.vmas.get(&binding.offset)?;
-            let same = (known.object, known.bytes) == (binding.object, binding.bytes);
-            let vma = same.then(|| space.vmas.remove(&binding.offset))??;
-            if space.unbound.len() == MOST_UNBOUND {
-                space.unbound.pop_front();
-            }
-            space.unbound.push_back(KernelVma { unbound: Some(KernelDeed::new(at, by)), ..vma });
-            Some(space.number)
+        let Binding { object, offset, bytes } = binding;
+        let known = self.known(vm).and_then(|space| {
+            let known = space.vmas.get(&offset)?;
+            let same = (known.object, known.bytes) == (object, bytes);
+            Some((same.then(|| space.vmas.remove(&offset))??, space.number))
         });
-        match known {
-            Some(number) => {
-                self.stack_of = Some(StackOf::Unbound(number));
-                self.vmas -= 1;
-                self.counts.vmas.ended += 1;
+        let Some((vma, number)) = known else {
+            self.counts.strangers += 1;
+            return;
+        };
+        self.vmas -= 1;
+        self.counts.vmas.ended += 1;
+        self.places.not_bound(object, number, offset);
+        self.remember(number, KernelVma { unbound: Some(KernelDeed::new(at, by)), ..vma });
+        self.stack_of = Some(StackOf::Unbound(number));
+    }
+
+    /// Keeps what was unbound, for an explanation.
+    fn remember(&mut self, number: u64, vma: KernelVma) {
+        let Some(space) = self.spaces.get_mut(&number) else { return };
+        let full = space.unbound.len() >= MOST_UNBOUND;
+        let oldest = full.then(|| space.unbound.pop_front()).flatten();
+        self.places.remembered(vma.object, number);
+        space.unbound.push_back(vma);
+        if let Some(oldest) = oldest {
+            self.stacked -= oldest.functions();
+            if !space.unbound.iter().any(|vma| vma.object == oldest.object) {
+                self.places.not_remembered(oldest.object, number);
             }
-            None => self.counts.strangers += 1,
         }
     }
 
@@ -224,11 +249,20 @@ impl Ledger {
         if self.objects.remove(&object).is_some() {
             self.counts.objects.ended += 1;
         }
-        let living = self.spaces.values_mut().filter(|space| space.released.is_none());
-        for vma in living.flat_map(|space| space.vmas.values_mut().chain(&mut space.unbound)) {
+        let end = |vma: &mut KernelVma| {
             if vma.object == object && vma.destroyed.is_none() {
                 vma.destroyed = Some(KernelDeed::new(at, by.clone()));
             }
+        };
+        let (bound, unbound) = self.places.take(object);
+        let is_living = |space: &&mut KernelSpace| space.released.is_none();
+        for (number, offset) in bound {
+            let space = self.spaces.get_mut(&number).filter(is_living);
+            space.and_then(|space| space.vmas.get_mut(&offset)).into_iter().for_each(end);
+        }
+        for number in unbound {
+            let space = self.spaces.get_mut(&number).filter(is_living);
+            space.into_iter().flat_map(|space| &mut space.unbound).for_each(end);
         }
     }
 
@@ -272,6 +306,9 @@ impl Ledger {
     fn forget(&mut self, number: u64) {
         if let Some(space) = self.spaces.remove(&number) {
             self.vmas -= space.vmas.len();
+            let vmas = space.vmas.values().chain(&space.unbound);
+            self.stacked -= vmas.map(KernelVma::functions).sum::<usize>();
+            self.places.forget(&space);
         }
     }
 }

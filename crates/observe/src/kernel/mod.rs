@@ -9,6 +9,7 @@ mod feed;
 mod ledger;
 mod line;
 mod model;
+mod places;
 mod standing;
 pub(crate) mod words;
 

@@ -99,6 +99,14 @@ pub struct KernelCounts {
     pub dropped: u64,
 }
 
+impl KernelVma {
+    /// Functions of all its stacks.
+    pub(super) fn functions(&self) -> usize {
+        let deeds = [Some(&self.bound), self.unbound.as_ref(), self.destroyed.as_ref()];
+        deeds.into_iter().flatten().map(|deed| deed.stack.len()).sum()
+    }
+}
+
 impl KernelDeed {
     /// Without a stack yet.
     pub(super) fn new(at: Moment, by: Task) -> KernelDeed {

@@ -102,3 +102,51 @@ fn what_was_released_long_ago_is_forgotten() {
     );
     assert_eq!(ledger.spaces().count(), MOST_RELEASED);
 }
+
+/// What a guest that binds and unbinds all the time says, with a stack each time.
+fn churn(ledger: &mut Ledger, vm: u64, count: u64) {
+    for n in 0..count {
+        let binding = Binding { object: n, offset: n << 12, bytes: 0x1000 };
+        for happened in [Happened::Bound { vm, binding }, Happened::Unbound { vm, binding }] {
+            let task = Task { name: "x".into(), thread: 9 };
+            ledger.take(Event { task, time_us: n, happened }, n * 1000);
+            (0..MOST_FUNCTIONS).for_each(|_| ledger.function("i915_vma_bind".into()));
+        }
+    }
+}
+
+#[test]
+fn a_guest_that_binds_without_end_costs_bounded_memory() {
+    let mut ledger = ledger([]);
+    for vm in 0..300 {
+        churn(&mut ledger, vm, 200);
+    }
+    let kept = |ledger: &Ledger| -> usize {
+        let vmas = ledger.spaces().flat_map(|space| space.vmas.values().chain(&space.unbound));
+        vmas.map(KernelVma::functions).sum()
+    };
+    assert_eq!(kept(&ledger), ledger.stacked, "what goes is not counted any more");
+    assert!(ledger.stacked <= MOST_STACKED);
+    assert_eq!(ledger.places.len(), 300 * MOST_UNBOUND, "of what is remembered, and no more");
+    for vm in 0..300 {
+        ledger.take(Event { task: Task::default(), time_us: 1, happened: created(vm) }, 1);
+    }
+    assert_eq!((kept(&ledger), ledger.stacked, ledger.places.len()), (0, 0, 0));
+}
+
+#[test]
+fn the_end_of_an_object_takes_no_longer_the_more_there_are() {
+    let mut ledger = ledger([]);
+    let mut take = |happened| {
+        ledger.take(Event { task: Task::default(), time_us: 1, happened }, 1);
+    };
+    for n in 0..100_000 {
+        let binding = Binding { object: n, offset: n << 12, bytes: 0x1000 };
+        take(Happened::Bound { vm: 1, binding });
+    }
+    // With a look at every VMA, ten thousand million looks.
+    for n in (0..100_000).rev() {
+        take(Happened::ObjectDestroyed { object: n });
+    }
+    assert!(space(&ledger, 0).vmas.values().all(|vma| vma.destroyed.is_some()));
+}
