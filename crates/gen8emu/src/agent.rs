@@ -276,6 +276,7 @@ mod tests {
 
     use gpu_model::journal::{Input, Journal, Output};
     use gpu_model::{Gpu, GpuConfig, GuestRam};
+    use observe::kernel::KernelView;
     use recording::Recorder;
 
     use super::*;
