@@ -5,7 +5,6 @@ mod agent;
 mod bench;
 mod cases;
 mod cli;
-mod client;
 mod control;
 mod inject;
 mod inspect;

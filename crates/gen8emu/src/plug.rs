@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 
 use crate::cli::{PlugArgs, UnplugArgs};
-use crate::client;
 use crate::control::monitors::{Changed, Plug, Unplug};
 
 /// What is written before the file of an EDID.
@@ -20,7 +19,7 @@ pub(crate) fn plug(arguments: &PlugArgs) -> Result<()> {
         _ => arguments.output.clone(),
     };
     let wanted = Plug { port: arguments.port.to_string(), output };
-    let changed: Changed = client::ask(&arguments.control, "plug", &wanted)?;
+    let changed: Changed = control_client::ask(&arguments.control, "plug", &wanted)?;
     println!("port {}: {} is connected", changed.port, arguments.output);
     Ok(())
 }
@@ -28,7 +27,7 @@ pub(crate) fn plug(arguments: &PlugArgs) -> Result<()> {
 /// Takes a monitor away.
 pub(crate) fn unplug(arguments: &UnplugArgs) -> Result<()> {
     let wanted = Unplug { port: arguments.port.to_string() };
-    let changed: Changed = client::ask(&arguments.control, "unplug", &wanted)?;
+    let changed: Changed = control_client::ask(&arguments.control, "unplug", &wanted)?;
     println!("port {}: no monitor", changed.port);
     Ok(())
 }

@@ -11,7 +11,6 @@ use observe::plain;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::client;
 use crate::control::inspect::place::Place;
 use crate::control::inspect::watched::Wanted as WantedEvents;
 use crate::control::inspect::{registers, walk};
@@ -84,7 +83,7 @@ fn asked<T: DeserializeOwned>(
     wanted: &impl Serialize,
 ) -> Result<T> {
     let control = arguments.control.as_deref().context("no server is named")?;
-    client::ask(control, command, wanted)
+    Ok(control_client::ask(control, command, wanted)?)
 }
 
 fn shown<T: Serialize>(

@@ -14,7 +14,7 @@ use clap::Args;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
-use crate::client::Client;
+use control_client::Client;
 use reading::{Reading, View};
 
 /// Columns of a look that is no terminal's.

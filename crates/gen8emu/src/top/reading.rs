@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Client;
 use crate::control::inspect::load::{EngineLoad, Load};
 use crate::control::inspect::tables::Totals;
+use control_client::Client;
 
 /// Nanoseconds of a second.
 const SECOND_NS: u64 = 1_000_000_000;

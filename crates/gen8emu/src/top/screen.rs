@@ -12,7 +12,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
 use super::draw;
 use super::reading::{Reading, View};
-use crate::client::Client;
+use control_client::Client;
 
 /// How long keys and signals wait at most.
 const PATIENCE: Duration = Duration::from_millis(100);
