@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::until::Until;
+
 /// Bytes in a MiB.
 const MIB: u64 = 1 << 20;
 
@@ -13,19 +15,12 @@ pub(crate) struct ReplayArgs {
     /// A recording, as `serve --record` makes it
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Stop after so many inputs
-    #[arg(long, value_name = "N", conflicts_with = "to_ns")]
-    pub(crate) to: Option<u64>,
-    /// Stop before device time goes beyond so many nanoseconds
-    #[arg(long, value_name = "NS")]
-    pub(crate) to_ns: Option<u64>,
+    #[command(flatten)]
+    pub(crate) until: Until,
     /// Then answer questions about the device there, at a control socket (docs/control.md), until SIGTERM or
     /// SIGINT
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
-    /// Play a recording that is cut off up to there
-    #[arg(long)]
-    pub(crate) partial: bool,
     /// Most memory that the recorded guest may have
     #[arg(long, value_name = "MIB", default_value = "16384", value_parser = bytes)]
     pub(crate) ram_limit: u64,

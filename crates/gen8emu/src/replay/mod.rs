@@ -1,6 +1,7 @@
 //! `gen8emu replay`: the device run from a recording.
 
 pub(crate) mod arguments;
+pub(crate) mod until;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use device_server::TerminationSignals;
 use observe::plain;
-use recording::{End, Limits, Position, Replay, Summary};
+use recording::{End, Limits, Replay, Summary};
 use serde::Serialize;
 
 use self::arguments::ReplayArgs;
@@ -47,7 +48,7 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
     // Before any thread exists.
     let signals = arguments.control.is_some().then(TerminationSignals::block).transpose();
     let signals = signals.context("cannot block signals")?;
-    let limits = Limits { ram: arguments.ram_limit, partial: arguments.partial };
+    let limits = Limits { ram: arguments.ram_limit, partial: arguments.until.partial };
     let file = arguments.file.display();
     let mut replay = Replay::open(&arguments.file, limits).with_context(|| file.to_string())?;
     let watch = Watch::closely(&replay.gpu().config().sku.to_string()).hearing_a_kernel();
@@ -67,7 +68,7 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
             eprintln!("{}", plain(&line));
         }
     };
-    let result = replay.run(position(arguments), &mut note);
+    let result = replay.run(arguments.until.position(), &mut note);
     let difference = result.err().map(|error| format!("{:#}", anyhow::Error::from(error)));
     let outcome = outcome(&replay, difference, start.elapsed());
     let text =
@@ -82,11 +83,6 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
         answer(path, Subject::new(gpu, watch).with_agent(agent), &signals)?;
     }
     Ok(outcome.ok)
-}
-
-fn position(arguments: &ReplayArgs) -> Position {
-    let count = arguments.to.map(Position::Input);
-    count.or(arguments.to_ns.map(Position::Time)).unwrap_or(Position::End)
 }
 
 fn outcome<R: io::Read>(replay: &Replay<R>, difference: Option<String>, took: Duration) -> Outcome {

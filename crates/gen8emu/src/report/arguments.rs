@@ -4,21 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::replay::until::Until;
+
 /// What is told of, and up to where.
 #[derive(Args, Debug)]
 pub(crate) struct Source {
     /// A recording, or stories as `run --report FILE.json` writes them
     #[arg(value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// Of a recording: up to so many inputs
-    #[arg(long, value_name = "N", conflicts_with = "to_ns")]
-    pub(crate) to: Option<u64>,
-    /// Of a recording: up to so many nanoseconds of device time
-    #[arg(long, value_name = "NS")]
-    pub(crate) to_ns: Option<u64>,
-    /// Take a recording that is cut off, up to there
-    #[arg(long)]
-    pub(crate) partial: bool,
+    #[command(flatten)]
+    pub(crate) until: Until,
 }
 
 /// Arguments of `report`.
