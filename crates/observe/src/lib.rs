@@ -41,7 +41,8 @@ pub use activity::{Activity, Busy, SeenContext};
 pub use census::Census;
 pub use census_finding::{CensusFinding, StaleReason};
 pub use conformance::{
-    Block, Check, Conformance, Culprit, Hit, ObservedRule, Rule, RuleReport, checks,
+    Block, Check, Conformance, Culprit, Explained, Hit, Judgement, ObservedRule, Rule, RuleReport,
+    StockGuest, checks,
 };
 pub use finding::{Fact, Finding, Findings, Severity};
 pub use log::CensusLog;

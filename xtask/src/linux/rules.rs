@@ -1,14 +1,12 @@
-//! The rules that i915 broke, by the device's account, and why those that are known are no reason to
-//! worry (docs/rules.md).
-
-mod explained;
+//! The rules that i915 broke, by the device's account. The server knows what is known of stock kernels, and why
+//! that is no reason to worry (docs/rules.md).
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::control;
-use explained::{Explanation, explanation};
 
 /// Places of one rule that are told.
 const PLACES: usize = 8;
@@ -21,8 +19,8 @@ pub(super) enum Rules {
     NotAsked { error: String },
 }
 
-/// What ran in the guest, on which explanations depend.
-#[derive(Clone, Debug, Default)]
+/// What ran in the guest, on which explanations depend: the arguments of `rules`.
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Ran<'a> {
     /// The kernel's release.
     pub(super) kernel: &'a str,
@@ -54,7 +52,7 @@ struct Broken {
 struct Explained {
     rule: String,
     count: u64,
-    why: &'static str,
+    why: String,
 }
 
 /// The answer to `rules`.
@@ -69,8 +67,23 @@ struct Answer {
 struct Report {
     id: String,
     culprit: String,
+    judgement: Judgement,
+}
+
+/// What its breaches come to.
+#[derive(Clone, Debug, Deserialize)]
+struct Judgement {
+    explained: Vec<Reason>,
+    /// How many have no explanation, and where they were.
+    open: u64,
+    places: Vec<Hit>,
+}
+
+/// Breaches that are known.
+#[derive(Clone, Debug, Deserialize)]
+struct Reason {
     count: u64,
-    places: Vec<(Hit, u64)>,
+    why: String,
 }
 
 /// A place where it was.
@@ -84,8 +97,8 @@ struct Hit {
 impl Rules {
     /// Asks the server at the control socket.
     pub(super) fn ask(control: &Path, ran: &Ran<'_>) -> Rules {
-        match control::execute::<Answer>(control, "rules") {
-            Ok(answer) => Rules::Judged(answer.judge(ran)),
+        match control::execute_with::<Answer>(control, "rules", json!(ran)) {
+            Ok(answer) => Rules::Judged(answer.judged()),
             Err(error) => Rules::NotAsked { error: format!("{error:#}") },
         }
     }
@@ -126,46 +139,31 @@ impl Rules {
 }
 
 impl Answer {
-    fn judge(self, ran: &Ran<'_>) -> Judged {
+    fn judged(self) -> Judged {
         let mut judged = Judged { checks: self.checks, ..Judged::default() };
-        for report in self.rules {
-            if report.culprit == "client" {
-                judged.by_clients.push(report.broken(&report.places, report.count));
-                continue;
-            }
-            let (mut open, mut left) = (Vec::new(), report.count);
-            for (hit, count) in &report.places {
-                let Some(Explanation { why, .. }) = explanation(&report.id, hit, ran) else {
-                    open.push((hit.clone(), *count));
-                    continue;
-                };
-                left = left.saturating_sub(*count);
-                judged.explain(&report.id, *count, why);
-            }
-            if left > 0 {
-                judged.unexplained.push(report.broken(&open, left));
+        for Report { id: rule, culprit, judgement } in self.rules {
+            let Judgement { explained, open, places } = judgement;
+            let known = explained.into_iter().map(|Reason { count, why }| Explained {
+                rule: rule.clone(),
+                count,
+                why,
+            });
+            judged.explained.extend(known);
+            if open > 0 {
+                let broken = Broken { rule, count: open, place: in_words(&places) };
+                let by_client = culprit == "client";
+                let list = if by_client { &mut judged.by_clients } else { &mut judged.unexplained };
+                list.push(broken);
             }
         }
         judged
     }
 }
 
-impl Judged {
-    fn explain(&mut self, rule: &str, count: u64, why: &'static str) {
-        match self.explained.iter_mut().find(|known| known.rule == rule && known.why == why) {
-            Some(known) => known.count += count,
-            None => self.explained.push(Explained { rule: rule.to_owned(), count, why }),
-        }
-    }
-}
-
-impl Report {
-    /// The rule, broken so often at these places, and maybe at others that were not kept.
-    fn broken(&self, places: &[(Hit, u64)], count: u64) -> Broken {
-        let all: Vec<String> = places.iter().take(PLACES).map(|(hit, _)| hit.text()).collect();
-        let place = if all.is_empty() { "places not kept".to_owned() } else { all.join(", ") };
-        Broken { rule: self.id.clone(), count, place }
-    }
+/// Some of the places of a rule.
+fn in_words(places: &[Hit]) -> String {
+    let some: Vec<String> = places.iter().take(PLACES).map(Hit::text).collect();
+    if some.is_empty() { "places not kept".to_owned() } else { some.join(", ") }
 }
 
 impl Hit {
@@ -184,65 +182,53 @@ impl Broken {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn ran(kernel: &str) -> Ran<'_> {
-        Ran { kernel, checks: vec!["page-faults"] }
-    }
-
-    /// One rule, broken at these details.
-    fn judged(rule: &str, culprit: &str, details: &[u64], kernel: &str) -> Judged {
-        let hit = |detail: &u64| json!([{"at_ns": 1, "by": "CPU", "detail": detail}, 1]);
-        let places: Vec<_> = details.iter().map(hit).collect();
-        let count = details.len();
-        let report = json!({"id": rule, "culprit": culprit, "count": count, "places": places});
+    /// The answer on one rule that was broken at this place, and so often with a reason.
+    fn judged(rule: &str, culprit: &str, open: u64, explained: u64) -> Judged {
+        let reasons = if explained > 0 {
+            json!([{"count": explained, "why": "so it is"}])
+        } else {
+            json!([])
+        };
+        let hit = json!({"at_ns": 1, "by": "CPU", "detail": 5});
+        let judgement = json!({"explained": reasons, "open": open, "places": [hit]});
+        let report = json!({"id": rule, "culprit": culprit, "count": 9, "judgement": judgement});
         let answer = json!({"rules": [report], "checks": 60});
-        serde_json::from_value::<Answer>(answer).unwrap().judge(&ran(kernel))
+        serde_json::from_value::<Answer>(answer).unwrap().judged()
     }
 
     #[test]
     fn what_is_not_explained_is_a_fault_and_what_a_client_did_is_none() {
-        let bad = Rules::Judged(judged("elsp-two-pending", "driver", &[5], "6.1.0-50-amd64"));
+        let bad = Rules::Judged(judged("elsp-two-pending", "driver", 1, 0));
         let fault = "the rule elsp-two-pending was broken 1 times: 0x5 by CPU";
         assert_eq!(bad.faults(), [fault]);
         assert!(bad.text()[0].contains("60 rules: 1 broken, 0 broken and explained"));
-        let client = Rules::Judged(judged("ggtt-in-user-batch", "client", &[5], "6.1.0"));
+        let client = Rules::Judged(judged("ggtt-in-user-batch", "client", 1, 0));
         assert!(client.faults().is_empty());
         assert!(client.text()[0].ends_with("1 broken by clients' batches"));
         assert!(client.tell("ggtt-in-user-batch") && !client.tell("StaleTlb"));
     }
 
     #[test]
-    fn an_explanation_holds_for_its_places_and_kernels_only() {
-        let priority = |details: &[u64], kernel: &str| {
-            let judged = judged("elsp-descriptor-reserved", "driver", details, kernel);
-            (judged.explained.len(), judged.unexplained.len())
-        };
-        assert_eq!(priority(&[0x53d], "6.1.0-50-amd64"), (1, 0));
-        assert_eq!(priority(&[0x53d, 0x93d], "6.1.0-50-amd64"), (1, 1));
-        assert_eq!(priority(&[0x53d], "5.10.0-32-amd64"), (0, 1));
-        let known = Hit { by: "CPU".into(), detail: 0x400, register: None };
-        assert!(explanation("ppgtt-fault", &known, &ran("6.1.0")).is_some());
-        let other = Ran { kernel: "6.1.0", checks: vec!["engines"] };
-        assert!(explanation("ppgtt-fault", &known, &other).is_none(), "no check faults on purpose");
-    }
-
-    #[test]
-    fn places_that_were_not_kept_are_not_explained() {
-        let hit = json!({"at_ns": 1, "by": "CPU", "detail": 0x53d});
-        let report = json!({
-            "id": "elsp-descriptor-reserved", "culprit": "driver", "count": 5, "places": [[hit, 3]],
-        });
-        let answer = json!({"rules": [report], "checks": 60});
-        let judged = serde_json::from_value::<Answer>(answer).unwrap().judge(&ran("6.1.0"));
-        assert_eq!((judged.explained[0].count, judged.unexplained[0].count), (3, 2));
+    fn what_is_explained_is_told_and_no_fault() {
+        let both = Rules::Judged(judged("elsp-descriptor-reserved", "driver", 2, 3));
+        assert_eq!(
+            both.faults(),
+            ["the rule elsp-descriptor-reserved was broken 2 times: 0x5 by CPU"]
+        );
+        assert!(
+            both.text()
+                .contains(&"  elsp-descriptor-reserved: 3 times, explained: so it is".into())
+        );
+        assert!(
+            Rules::Judged(judged("elsp-descriptor-reserved", "driver", 0, 3)).faults().is_empty()
+        );
     }
 
     #[test]
     fn a_server_that_does_not_tell_is_a_fault() {
-        let rules = Rules::ask(Path::new("/nowhere/at/all"), &ran("6.1.0"));
+        let rules = Rules::ask(Path::new("/nowhere/at/all"), &Ran::default());
         assert_eq!((rules.faults().len(), rules.text().len()), (1, 0));
     }
 }

@@ -163,8 +163,12 @@ impl Arguments<'_> {
         parsed(self.given.unwrap_or_default())
     }
 
+    fn optional<T: DeserializeOwned>(self) -> Result<Option<T>, Refusal> {
+        self.given.map(parsed).transpose()
+    }
+
     fn or_default<T: DeserializeOwned + Default>(self) -> Result<T, Refusal> {
-        Ok(self.given.map(parsed).transpose()?.unwrap_or_default())
+        Ok(self.optional()?.unwrap_or_default())
     }
 }
 
@@ -196,6 +200,10 @@ fn execute(arguments: Arguments<'_>, subject: &Subject) -> Result<Answer, Refusa
             arguments.none()?;
             Ok(Answer::Leaks(watched::leaks(subject)?))
         }
+        "rules" => {
+            let guest = arguments.optional()?;
+            Ok(Answer::Rules(watched::rules(guest.as_ref(), subject)))
+        }
         "who-wrote" => Ok(Answer::WhoWrote(who_wrote::who_wrote(&arguments.required()?, subject)?)),
         _ => execute_plain(arguments, subject),
     }
@@ -217,7 +225,6 @@ fn execute_plain(arguments: Arguments<'_>, subject: &Subject) -> Result<Answer, 
         "contexts" => |subject| Answer::Contexts(contexts::contexts(subject)),
         "load" => |subject| Answer::Load(load::load(subject)),
         "snapshot" => |subject| Answer::Snapshot(Box::new(snapshot::snapshot(subject))),
-        "rules" => |subject| Answer::Rules(watched::rules(subject)),
         "findings" => |subject| Answer::Findings(watched::findings(subject)),
         "tlbs" => |subject| Answer::Tlbs(tlbs::tlbs(subject)),
         other => return Err(Refusal::CommandNotFound(other.to_owned())),

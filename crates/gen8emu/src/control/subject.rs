@@ -8,7 +8,7 @@ use observe::provenance::Provenance;
 use observe::staleness::Staleness;
 use observe::story::StoryObserver;
 use observe::{
-    Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents, UnboundUses,
+    Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents, StockGuest, UnboundUses,
     UseAfter,
 };
 
@@ -120,15 +120,16 @@ impl Watch {
 
     /// What all of them found, oldest first.
     pub(super) fn findings(&self) -> Vec<Finding> {
-        let mut findings = self.beside_story();
+        let mut findings = self.beside_story(None);
         findings.extend(self.story().iter().flat_map(Findings::findings));
         findings.sort_by_key(|finding| finding.at_ns);
         findings
     }
 
-    /// What all but the story found, which has its own.
-    pub(crate) fn beside_story(&self) -> Vec<Finding> {
-        let mut findings = self.rules.findings();
+    /// What all but the story found, which has its own. What the stock i915 of `guest` is known for is explained.
+    pub(crate) fn beside_story(&self, guest: Option<&StockGuest>) -> Vec<Finding> {
+        let rules = &self.rules;
+        let mut findings = guest.map_or_else(|| rules.findings(), |guest| rules.findings_of(guest));
         findings.extend(self.unbound.iter().flat_map(Findings::findings));
         if let Some(CloseWatch { staleness, use_after, .. }) = &self.close {
             findings.extend(staleness.findings());

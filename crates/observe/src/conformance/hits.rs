@@ -6,12 +6,15 @@ use gpu_model::Origin;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Block, Check, Rule};
+use super::explained::{Explained, Judgement, StockGuest};
 use super::table;
 use crate::names::register_name;
 use crate::{Finding, Severity};
 
 /// Different places that are kept of a rule; of more, only the number is.
 const PLACES: usize = 64;
+/// Places that a finding tells.
+const TOLD: usize = 8;
 
 /// Whose work broke a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -153,12 +156,36 @@ impl RuleReport {
             Culprit::Driver => (self.severity, "the driver"),
             Culprit::Client => (Severity::Note, "a client's batch"),
         };
-        Finding::new(&self.id, severity, self.first.at_ns, self.what.clone())
+        self.told(severity, self.count)
             .fact("by", who)
-            .fact("times", self.count.to_string())
             .fact("first", self.first.text())
             .fact("last", self.last.text())
             .fact("rule from", self.source.clone())
+    }
+
+    /// The report as findings, if the driver is the stock i915 of `guest`: a note for each reason that is known,
+    /// and whatever has none.
+    pub(super) fn findings(&self, guest: &StockGuest) -> Vec<Finding> {
+        let Judgement { explained, open, places } = self.judge(guest);
+        if explained.is_empty() {
+            return vec![self.finding()];
+        }
+        let known = explained.into_iter().map(|Explained { count, why }| {
+            self.told(Severity::Note, count).fact("known of stock i915", why)
+        });
+        let mut findings: Vec<Finding> = known.collect();
+        if open > 0 {
+            let places: Vec<String> = places.iter().take(TOLD).map(Hit::text).collect();
+            let finding =
+                self.told(self.severity, open).fact("without explanation", places.join("; "));
+            findings.push(finding.fact("rule from", self.source.clone()));
+        }
+        findings
+    }
+
+    fn told(&self, severity: Severity, count: u64) -> Finding {
+        Finding::new(&self.id, severity, self.first.at_ns, self.what.clone())
+            .fact("times", count.to_string())
     }
 }
 

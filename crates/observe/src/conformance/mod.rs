@@ -5,6 +5,7 @@
 //! without privilege broke is counted apart: that is a client's doing, and hardware is made to stand it.
 
 mod check;
+mod explained;
 mod history;
 mod hits;
 mod table;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gpu_model::{Event, Interests, Observer, Origin};
 
 pub use check::{Block, Check, ObservedRule, Rule};
+pub use explained::{Explained, Judgement, StockGuest};
 pub use hits::{Culprit, Hit, RuleReport};
 pub use table::checks;
 
@@ -47,6 +49,13 @@ impl Conformance {
         self.lock().hits.reports()
     }
 
+    /// As [`Findings::findings`], if the driver is the stock i915 of `guest`: what that is known for is a note
+    /// with its reason.
+    pub fn findings_of(&self, guest: &StockGuest) -> Vec<Finding> {
+        let reports = self.reports();
+        in_order(reports.iter().flat_map(|report| report.findings(guest)).collect())
+    }
+
     /// Counts from nothing again.
     pub fn clear(&self) {
         self.lock().hits.clear();
@@ -60,10 +69,14 @@ impl Conformance {
 
 impl Findings for Conformance {
     fn findings(&self) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self.reports().iter().map(RuleReport::finding).collect();
-        findings.sort_by_key(|finding| finding.at_ns);
-        findings
+        in_order(self.reports().iter().map(RuleReport::finding).collect())
     }
+}
+
+/// Oldest first.
+fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by_key(|finding| finding.at_ns);
+    findings
 }
 
 impl Observer for Conformance {

@@ -2,7 +2,7 @@
 
 use gen8_spec::engine::EngineId;
 use observe::story::{LEAK, SpaceState, SpaceStory};
-use observe::{EVENT_KINDS, EventFilter, EventReport, Finding, RuleReport};
+use observe::{EVENT_KINDS, EventFilter, EventReport, Finding, Judgement, RuleReport, StockGuest};
 use serde::{Deserialize, Serialize};
 
 use super::super::subject::NotWatched;
@@ -36,9 +36,19 @@ pub(crate) struct Events {
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Rules {
     /// Those that were broken.
-    pub(crate) rules: Vec<RuleReport>,
+    pub(crate) rules: Vec<BrokenRule>,
     /// Rules that are checked.
     pub(crate) checks: usize,
+}
+
+/// A rule that was broken.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct BrokenRule {
+    #[serde(flatten)]
+    pub(crate) report: RuleReport,
+    /// What the breaches come to, for those who say that the driver is a stock i915.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) judgement: Option<Judgement>,
 }
 
 /// The answer to `findings`.
@@ -122,9 +132,14 @@ fn as_it_is(mut space: SpaceStory) -> SpaceStory {
     space
 }
 
-/// The rules that were broken.
-pub(in crate::control) fn rules(subject: &Subject) -> Rules {
-    Rules { rules: subject.watch.rules.reports(), checks: observe::checks().count() }
+/// The rules that were broken, by the stock i915 of `guest` if there is one.
+pub(in crate::control) fn rules(guest: Option<&StockGuest>, subject: &Subject) -> Rules {
+    let judged = |report: RuleReport| BrokenRule {
+        judgement: guest.map(|guest| report.judge(guest)),
+        report,
+    };
+    let rules = subject.watch.rules.reports().into_iter().map(judged).collect();
+    Rules { rules, checks: observe::checks().count() }
 }
 
 /// What all observers found.
