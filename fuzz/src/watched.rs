@@ -76,7 +76,7 @@ impl Watched {
         }
         let mut stories = self.story.take();
         stories.push(self.story.story(gpu.now_ns()));
-        report::html(&stories);
+        report::html(&stories, &report::Origin::default());
         report::perfetto(&stories);
         report::error_state(gpu);
     }

@@ -14,7 +14,7 @@ use observe::TableTotals;
 
 pub use aub::{Aub, Run, Runs};
 pub use error_state::error_state;
-pub use html::html;
+pub use html::{Origin, html};
 pub use perfetto::perfetto;
 
 /// Page-table pages of all kinds; a story from a file may give any numbers.

@@ -1,8 +1,9 @@
 //! The page as text: what it says, and that no story can break it.
 
-use observe::story::{GgttRange, MappingStory, RequestStory, Span, Story, TableSample};
+use observe::story::{GgttRange, MappingStory, RequestStory, SpaceState, Span, Story, TableSample};
 use observe::{Finding, Severity};
 use proptest::prelude::*;
+use report::Origin;
 
 /// Between two markers of the page.
 fn between<'a>(page: &'a str, begin: &str, end: &str) -> &'a str {
@@ -12,7 +13,7 @@ fn between<'a>(page: &'a str, begin: &str, end: &str) -> &'a str {
 
 #[test]
 fn the_leak_is_told_in_a_sentence_a_finding_and_a_marked_row() {
-    let page = report::html(&[Story::sample()]);
+    let page = report::html(&[Story::sample()], &Origin::default());
     let verdict = between(&page, "<div class=\"verdict bad\">", "</div>");
     assert!(
         verdict.contains("object 1 at 0x40000; nobody could free it after 500.000 µs"),
@@ -31,7 +32,7 @@ fn the_leak_is_told_in_a_sentence_a_finding_and_a_marked_row() {
         "0x40000",
         "0x200083 at 0x305200",
         "a CPU at 305.000",
-        "<td>2</td>",
+        "<td class=\"n\">2</td>",
         "never: leaked",
     ] {
         assert!(row.contains(fact), "{fact} is not in {row}");
@@ -39,11 +40,68 @@ fn the_leak_is_told_in_a_sentence_a_finding_and_a_marked_row() {
 }
 
 #[test]
+fn notes_are_no_alarm() {
+    let mut story = Story::sample();
+    story.spaces.pop();
+    story.findings = vec![Finding::new("elsp-descriptor-reserved", Severity::Note, 5, "known")];
+    let page = report::html(&[story.clone()], &Origin::default());
+    assert!(page.contains("<div class=\"verdict good\">"));
+    let notes = between(&page, "<details class=\"notes\">", "</details>");
+    assert!(notes.starts_with("<summary>1 note: ") && notes.contains("elsp-descriptor-reserved"));
+    story.findings[0].severity = Severity::Warning;
+    let page = report::html(&[story], &Origin::default());
+    assert!(page.contains("<div class=\"verdict warn\">") && !page.contains("class=\"notes\""));
+}
+
+#[test]
+fn a_driver_that_tells_nothing_is_not_told_of_as_if_it_had() {
+    let mut story = Story::sample();
+    (story.spaces[1].leaked, story.spaces[1].orphaned_ns) = (false, None);
+    story.spaces[1].state = SpaceState::Idle;
+    let seen = [(20_000, 700_000), (120_000, 180_000), (320_000, 420_000)];
+    for (context, seen) in story.contexts.iter_mut().zip(seen) {
+        (context.created_ns, context.freed_ns, context.seen_ns) = (None, None, Some(seen));
+    }
+    story.contexts[0].space = Some(1);
+    let page = report::html(&[story], &Origin::default());
+    assert!(page.contains("the driver tells nothing"));
+    assert!(!page.contains("at the end</span></dd>"), "how many are left is not known");
+    let data = between(&page, "<script type=\"application/json\">", "</script>");
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let used = [0, 1].map(|space| data["spaces"][space]["used"].clone());
+    assert_eq!(
+        used,
+        [serde_json::json!([[120_000, 180_000]]), serde_json::json!([[20_000, 700_000]])]
+    );
+    let contexts = between(&page, "<summary>Contexts: 3</summary>", "</details>");
+    assert!(contexts.contains("title=\"120000 ns\">≤ 120.000</td>"), "{contexts}");
+    assert!(contexts.contains("title=\"180000 ns\">≥ 180.000</td>"), "{contexts}");
+}
+
+#[test]
+fn the_last_line_says_who_made_the_page_when_and_how() {
+    let origin = Origin {
+        program: "gen8emu 1".to_owned(),
+        command: "gen8emu report <a>".to_owned(),
+        at: "2026-11-23 10:00 UTC".to_owned(),
+        recorded_by: Some("gen8emu 0".to_owned()),
+    };
+    let page = report::html(&[Story::sample()], &origin);
+    let footer = between(&page, "<footer>", "</footer>");
+    assert_eq!(
+        footer,
+        "Made by <code>gen8emu 1</code> on <code>2026-11-23 10:00 UTC</code> with \
+         <code>gen8emu report &lt;a&gt;</code>, from what <code>gen8emu 0</code> recorded. Times are the \
+         device's own."
+    );
+}
+
+#[test]
 fn a_story_without_a_leak_marks_nothing() {
     let mut story = Story::sample();
     story.spaces.pop();
     story.findings.clear();
-    let page = report::html(&[story]);
+    let page = report::html(&[story], &Origin::default());
     let verdict = between(&page, "<div class=\"verdict good\">", "</div>");
     assert_eq!(verdict, "Nothing leaked: of 1 address space, 0 released, none leaked.");
     assert!(!page.contains("<tr class=\"leaked\">"));
@@ -56,7 +114,7 @@ fn several_stories_get_a_table_of_contents_with_the_verdict_of_each() {
     clean.spaces.clear();
     clean.findings.clear();
     clean.title = "clean".to_owned();
-    let page = report::html(&[Story::sample(), clean]);
+    let page = report::html(&[Story::sample(), clean], &Origin::default());
     let contents = between(&page, "<table class=\"contents\">", "</table>");
     let rows: Vec<&str> = contents.split("<tr>").skip(2).collect();
     assert!(rows[0].contains("#story-0") && rows[0].contains(">leak<"), "{}", rows[0]);
@@ -66,7 +124,7 @@ fn several_stories_get_a_table_of_contents_with_the_verdict_of_each() {
 
 #[test]
 fn the_page_needs_nothing_from_outside() {
-    let page = report::html(&[Story::sample()]);
+    let page = report::html(&[Story::sample()], &Origin::default());
     // The one address is the name of a vocabulary, which nobody fetches.
     let page = page.replace("http://www.w3.org/2000/svg", "");
     for reference in ["http:", "https:", "src=", "@import", "url(\""] {
@@ -96,7 +154,7 @@ fn a_hostile_name_stays_text_wherever_it_stands() {
     for mapping in story.spaces.iter_mut().flat_map(|space| &mut space.mappings) {
         mapping.written_by = Some(hostile.to_owned());
     }
-    let page = report::html(&[story]);
+    let page = report::html(&[story], &Origin::default());
     assert!(!page.contains("<img"));
     assert!(!page.contains("<!--"));
     assert_eq!(page.matches("</script>").count(), 2, "the data's and the script's own");
@@ -120,7 +178,7 @@ fn a_big_story_makes_a_page_of_bounded_size_and_says_what_is_left_out() {
     story
         .findings
         .extend((0..10_000).map(|n| Finding::new("StaleTlb", Severity::Warning, n, "stale")));
-    let page = report::html(&[story]);
+    let page = report::html(&[story], &Origin::default());
     assert!(page.len() < 4 << 20, "{} bytes", page.len());
     let left_out = between(&page, "left-out\">", "</p>");
     for what in ["95000 older requests", "96000 ranges of the GGTT", "49000 mappings"] {
@@ -171,7 +229,7 @@ fn any_story() -> impl Strategy<Value = Story> {
 proptest! {
     #[test]
     fn no_story_from_a_file_breaks_the_page(story in any_story()) {
-        let page = report::html(&[story]);
+        let page = report::html(&[story], &Origin::default());
         let data = between(&page, "<script type=\"application/json\">", "</script>");
         prop_assert!(serde_json::from_str::<serde_json::Value>(data).is_ok());
     }

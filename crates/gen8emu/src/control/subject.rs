@@ -8,8 +8,8 @@ use observe::provenance::Provenance;
 use observe::staleness::Staleness;
 use observe::story::StoryObserver;
 use observe::{
-    Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents, StockGuest, UnboundUses,
-    UseAfter,
+    Activity, AddressSpaces, Conformance, Finding, Findings, Observers, RecentEvents, StockGuest,
+    UnboundUses, UseAfter,
 };
 
 use super::memory::DeviceMemory;

@@ -76,7 +76,7 @@ pub(super) fn who_wrote(answer: &WhoWrote) -> String {
 pub(super) fn rules(answer: &Rules) -> String {
     let mut shown = table(&["rule", "severity", "by", "times", "first", "last"], 3);
     for rule in &answer.rules {
-        shown.add_row(rule_row(rule));
+        shown.add_row(rule_row(&rule.report));
     }
     match answer.rules.len() {
         0 => "no rule was broken".to_owned(),

@@ -1,6 +1,7 @@
 //! `gen8emu report` and `gen8emu export`: what happened, as a page and in other tools' formats.
 
 pub(crate) mod arguments;
+mod origin;
 mod recorded;
 pub(crate) mod stories;
 
@@ -12,7 +13,14 @@ use self::recorded::Recorded;
 
 /// Draws the stories of a file.
 pub(crate) fn report(arguments: &ReportArgs) -> Result<()> {
-    stories::write(&arguments.output, &told(&arguments.source)?)
+    let ReportArgs { source, output } = arguments;
+    match Recorded::open(source)? {
+        Some(recorded) => {
+            let program = Some(recorded.program());
+            stories::write_recorded(output, &recorded.stories()?, program)
+        }
+        None => stories::write(output, &stories::read(&source.input)?),
+    }
 }
 
 /// Writes what a file holds in another tool's format.

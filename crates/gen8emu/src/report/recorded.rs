@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use observe::story::Story;
+use observe::{StockGuest, UnboundUses};
 use recording::{Limits, Position, Replay};
 use report::{Aub, Runs};
 
 use super::arguments::Source;
+use crate::agent;
 use crate::control::Watch;
 
 /// Letters with which a file of stories may begin. No recording does.
@@ -34,32 +36,50 @@ impl Recorded {
         if first.first().is_none_or(|letter| JSON.contains(letter)) {
             return Ok(None);
         }
-        let limits = Limits { partial: source.partial, ..Limits::default() };
+        let limits = Limits { partial: source.until.partial, ..Limits::default() };
         let replay = Replay::open(&path, limits).with_context(|| path.display().to_string())?;
-        let until = match (source.to, source.to_ns) {
-            (Some(inputs), _) => Position::Input(inputs),
-            (None, Some(ns)) => Position::Time(ns),
-            (None, None) => Position::End,
-        };
-        Ok(Some(Recorded { path, replay, until }))
+        Ok(Some(Recorded { path, replay, until: source.until.position() }))
+    }
+
+    /// The program that made it.
+    pub(super) fn program(&self) -> String {
+        self.replay.header().program.clone()
     }
 
     /// What the device and its drivers did.
     pub(super) fn stories(mut self) -> Result<Vec<Story>> {
-        let watch = Watch::closely(&self.replay.gpu().config().sku.to_string());
+        let watch = Watch::closely(&self.replay.gpu().config().sku.to_string()).hearing_a_kernel();
+        let uses = watch.unbound.clone().unwrap_or_default();
         let Some(teller) = watch.story() else { return Ok(Vec::new()) };
         teller.set_title(&name(&self.path));
         self.replay.gpu_mut().set_observer(Some(Box::new(watch.observers())));
-        self.run(self.until)?;
+        let kernel = self.run_listening(&uses)?;
         let mut stories = teller.take();
         if stories.is_empty() {
             stories.push(teller.story(self.replay.gpu().now_ns()));
         }
         if let Some(last) = stories.last_mut() {
-            last.findings.extend(watch.beside_story());
+            // Our driver says what it does, a stock i915 does not.
+            let stock = StockGuest { kernel: kernel.clone(), checks: Vec::new() };
+            let stock = Some(stock).filter(|_| !last.is_hinted());
+            last.findings.extend(watch.beside_story(stock.as_ref()));
             last.findings.sort_by_key(|finding| (Reverse(finding.severity), finding.at_ns));
         }
+        for (story, release) in stories.iter_mut().zip(kernel.iter().cycle()) {
+            story.device = format!("{} under Linux {release}", story.device);
+        }
         Ok(stories)
+    }
+
+    /// Runs the device; the release of the guest's kernel, if its agent told it.
+    fn run_listening(&mut self, uses: &UnboundUses) -> Result<Option<String>> {
+        let mut note = |now_ns: u64, kind: &str, content: &[u8]| {
+            if kind == agent::NOTE {
+                uses.take(content, now_ns);
+            }
+        };
+        self.replay.run(self.until, &mut note).with_context(|| self.path.display().to_string())?;
+        Ok(uses.kernel().snapshot().stream.kernel)
     }
 
     /// The device as an error state.

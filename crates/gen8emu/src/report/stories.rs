@@ -8,6 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use observe::story::Story;
 
+use super::origin;
+
 /// The largest file of stories that is read: what it holds takes some times as much memory.
 const LARGEST: u64 = 256 << 20;
 
@@ -32,10 +34,19 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Story>> {
 
 /// Writes the stories as a page, or as JSON if the name says so.
 pub(crate) fn write(path: &Path, stories: &[Story]) -> Result<()> {
+    write_recorded(path, stories, None)
+}
+
+/// The same of stories that are a recording's: `program` made that.
+pub(super) fn write_recorded(
+    path: &Path,
+    stories: &[Story],
+    program: Option<String>,
+) -> Result<()> {
     if path.extension() == Some(OsStr::new("json")) {
         return save(path, &serde_json::to_vec(stories)?);
     }
-    save(path, report::html(stories).as_bytes())
+    save(path, report::html(stories, &origin::here(program)).as_bytes())
 }
 
 /// Writes a file.

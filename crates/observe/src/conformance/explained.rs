@@ -226,7 +226,7 @@ mod tests {
         let faults = report(ObservedRule::PpgttFault, Origin::Cpu, &[0x400]);
         let told = |report: &RuleReport, guest: &StockGuest| -> Vec<(Severity, String)> {
             let findings = report.findings(guest).into_iter();
-            findings.map(|finding| (finding.severity, finding.facts[0].text.clone())).collect()
+            findings.map(|finding| (finding.severity, finding.facts[1].text.clone())).collect()
         };
         let explained = guest(None, &["page-faults"]);
         assert_eq!(told(&faults, &explained), [(Severity::Note, "1".to_owned())]);

@@ -152,12 +152,11 @@ impl Raw {
 impl RuleReport {
     /// The report as a finding. What a client's batch does wrong is no driver's mistake: a note.
     pub(super) fn finding(&self) -> Finding {
-        let (severity, who) = match self.culprit {
-            Culprit::Driver => (self.severity, "the driver"),
-            Culprit::Client => (Severity::Note, "a client's batch"),
+        let severity = match self.culprit {
+            Culprit::Driver => self.severity,
+            Culprit::Client => Severity::Note,
         };
         self.told(severity, self.count)
-            .fact("by", who)
             .fact("first", self.first.text())
             .fact("last", self.last.text())
             .fact("rule from", self.source.clone())
@@ -184,7 +183,12 @@ impl RuleReport {
     }
 
     fn told(&self, severity: Severity, count: u64) -> Finding {
+        let who = match self.culprit {
+            Culprit::Driver => "the driver",
+            Culprit::Client => "a client's batch",
+        };
         Finding::new(&self.id, severity, self.first.at_ns, self.what.clone())
+            .fact("by", who)
             .fact("times", count.to_string())
     }
 }

@@ -87,6 +87,7 @@ fn contexts(teller: &Teller, places: &Places) -> Vec<ContextStory> {
         space: place(&places.spaces, context.space),
         created_ns: context.created_ns,
         freed_ns: context.freed_ns,
+        seen_ns: context.seen_ns,
     });
     told.collect()
 }

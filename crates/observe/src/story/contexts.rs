@@ -19,9 +19,17 @@ pub(super) struct Context {
     pub(super) image: Option<u64>,
     pub(super) created_ns: Option<u64>,
     pub(super) freed_ns: Option<u64>,
+    /// When engines had it loaded: since when, and until when.
+    pub(super) seen_ns: Option<(u64, u64)>,
 }
 
 impl Context {
+    /// An engine has it loaded.
+    fn seen(&mut self, now_ns: u64) {
+        let (first, _) = self.seen_ns.unwrap_or((now_ns, now_ns));
+        self.seen_ns = Some((first, now_ns));
+    }
+
     /// Its name for people.
     pub(super) fn name(&self) -> String {
         match (self.owner, self.client, self.image) {
@@ -92,7 +100,7 @@ impl Contexts {
 
     /// The context that an engine loaded: an owner's by its hardware id, else by its image, since a
     /// driver may use any free id each time.
-    pub(super) fn loaded(&mut self, id: u32, image: u64) -> u64 {
+    pub(super) fn loaded(&mut self, id: u32, image: u64, now_ns: u64) -> u64 {
         let known = self.by_hardware.get(&id).or_else(|| self.by_image.get(&image)).copied();
         let serial = known.unwrap_or_else(|| {
             let serial = self.insert(Context { hardware: Some(id), ..Context::default() });
@@ -101,21 +109,32 @@ impl Contexts {
         });
         if let Some(context) = self.all.get_mut(&serial) {
             context.image = Some(image);
+            // Of one that is known only its address space shows whether it is still the same.
+            context.seen_ns.get_or_insert((now_ns, now_ns));
         }
         serial
     }
 
+    /// An engine has saved the context.
+    pub(super) fn saved(&mut self, serial: u64, now_ns: u64) {
+        if let Some(context) = self.all.get_mut(&serial) {
+            context.seen(now_ns);
+        }
+    }
+
     /// A context was loaded with an address space. Where no owner tells, an image with another address
     /// space than before is another context's: its serial.
-    pub(super) fn uses(&mut self, serial: u64, space: u64) -> u64 {
+    pub(super) fn uses(&mut self, serial: u64, space: u64, now_ns: u64) -> u64 {
         let Some(context) = self.all.get_mut(&serial) else { return serial };
         let before = *context.space.get_or_insert(space);
         let (owner, hardware, image) = (context.owner, context.hardware, context.image);
         if before == space || owner.is_some() {
+            context.seen(now_ns);
             return serial;
         }
         let space = Some(space);
-        let serial = self.insert(Context { hardware, image, space, ..Context::default() });
+        let seen_ns = Some((now_ns, now_ns));
+        let serial = self.insert(Context { hardware, image, space, seen_ns, ..Context::default() });
         if let Some(image) = image {
             self.by_image.insert(image, serial);
         }
@@ -169,5 +188,37 @@ fn forget<K: Ord>(index: &mut BTreeMap<K, u64>, key: Option<K>, serial: u64) {
         && index.get(&key) == Some(&serial)
     {
         index.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A context is loaded with an address space, and saved.
+    fn run(contexts: &mut Contexts, image: u64, space: u64, from_ns: u64, to_ns: u64) -> u64 {
+        let serial = contexts.loaded(1, image, from_ns);
+        let serial = contexts.uses(serial, space, from_ns);
+        contexts.saved(serial, to_ns);
+        serial
+    }
+
+    #[test]
+    fn a_context_that_nobody_told_of_is_known_from_its_first_load_to_its_last_save() {
+        let mut contexts = Contexts::default();
+        let serial = run(&mut contexts, 0x1000, 7, 100, 110);
+        assert_eq!(run(&mut contexts, 0x1000, 7, 300, 310), serial);
+        let context = contexts.get(serial).unwrap();
+        assert_eq!((context.seen_ns, context.created_ns), (Some((100, 310)), None));
+    }
+
+    #[test]
+    fn an_image_with_another_address_space_is_another_context_and_the_first_is_seen_no_more() {
+        let mut contexts = Contexts::default();
+        let first = run(&mut contexts, 0x1000, 7, 100, 110);
+        let second = run(&mut contexts, 0x1000, 8, 300, 310);
+        assert_ne!(first, second);
+        let seen = [first, second].map(|serial| contexts.get(serial).unwrap().seen_ns);
+        assert_eq!(seen, [Some((100, 110)), Some((300, 310))]);
     }
 }

@@ -63,7 +63,8 @@ impl Teller {
         let Some(serial) = serial else { return };
         if let Some(running) = running {
             running.space = Some(serial);
-            running.context = running.context.map(|context| self.contexts.uses(context, serial));
+            running.context =
+                running.context.map(|context| self.contexts.uses(context, serial, now));
         }
         if let Some(space) = self.spaces.get_mut(serial) {
             space.root = Some(root);
@@ -119,7 +120,7 @@ impl Teller {
         if lite || self.engines[index].legacy {
             return;
         }
-        let context = self.contexts.loaded(id, image);
+        let context = self.contexts.loaded(id, image, self.now_ns);
         let space = self.contexts.get(context).and_then(|context| context.space);
         // A context that was preempted goes on with its request.
         let begun = self.requests.unfinished(engine, Some(context)).filter(|&number| {
@@ -132,9 +133,13 @@ impl Teller {
 
     fn context_saved(&mut self, engine: EngineId) {
         let track = &mut self.engines[engine.index()];
-        if !track.legacy {
-            track.end(self.now_ns);
+        if track.legacy {
+            return;
         }
+        if let Some(context) = track.running.and_then(|running| running.context) {
+            self.contexts.saved(context, self.now_ns);
+        }
+        track.end(self.now_ns);
     }
 
     /// The ring starts a batch.

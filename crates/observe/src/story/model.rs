@@ -94,6 +94,10 @@ pub struct ContextStory {
     pub created_ns: Option<u64>,
     /// When the driver freed it.
     pub freed_ns: Option<u64>,
+    /// When an engine loaded it first, and when one loaded or saved it last: all that is known of the life of one
+    /// whose driver tells nothing.
+    #[serde(default)]
+    pub seen_ns: Option<(u64, u64)>,
 }
 
 /// A request: one piece of work that was submitted.

@@ -60,6 +60,7 @@ fn contexts() -> Vec<ContextStory> {
         space,
         created_ns: Some(created * US),
         freed_ns: freed.map(|freed| freed * US),
+        seen_ns: None,
     };
     vec![
         context(0xf_ffff, "the driver's context", Some(0x1_0000), None, 10, None),

@@ -35,6 +35,11 @@ pub(super) fn who(write: &Write) -> String {
 }
 
 impl Story {
+    /// Whether the driver told whose contexts are whose. No stock driver does.
+    pub fn is_hinted(&self) -> bool {
+        self.contexts.iter().any(|context| context.created_ns.is_some())
+    }
+
     /// The address spaces that are leaked.
     pub fn leaks(&self) -> impl Iterator<Item = &SpaceStory> {
         self.spaces.iter().filter(|space| space.leaked)

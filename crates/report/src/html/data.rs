@@ -15,10 +15,12 @@ use crate::pages;
 const MOST_SPANS: usize = 5_000;
 /// Requests, the newest ones.
 const MOST_REQUESTS: usize = 5_000;
-/// Lanes of contexts, the newest ones.
-const MOST_CONTEXTS: usize = 40;
+/// Contexts, the newest ones.
+const MOST_CONTEXTS: usize = 2_000;
 /// Address spaces: leaked ones first, then by pages.
-const MOST_SPACES: usize = 24;
+const MOST_SPACES: usize = 400;
+/// Address spaces that get a map, of those that are drawn.
+const MOST_MAPS: usize = 12;
 /// Counts of an address space's pages; of more, the largest of neighbours.
 const MOST_SAMPLES: usize = 1_000;
 /// Mappings of an address space, leaked ones first.
@@ -33,6 +35,8 @@ pub(super) struct Drawn {
     pub(super) data: Data,
     /// What there was no room for, in words.
     pub(super) left_out: Vec<String>,
+    /// Whether the driver told when contexts and address spaces came and went.
+    pub(super) told: bool,
 }
 
 /// What the script gets.
@@ -73,6 +77,8 @@ struct ContextLane {
     space: Option<usize>,
     created: Option<u64>,
     freed: Option<u64>,
+    /// When an engine had it first and last.
+    seen: Option<(u64, u64)>,
 }
 
 #[derive(Serialize)]
@@ -94,7 +100,11 @@ pub(super) struct SpaceArea {
     pub(super) why: String,
     levels: u32,
     first: u64,
+    /// When contexts used it, as far as engines show it, where nobody tells when it came and went.
+    used: Option<Vec<(u64, u64)>>,
     released: Option<u64>,
+    /// Whether it has a map.
+    pub(super) mapped: bool,
     /// Since when it is leaked.
     leaked: Option<u64>,
     pages: Vec<Sample>,
@@ -162,7 +172,7 @@ pub(super) fn drawn(story: &Story) -> Drawn {
     let mut left_out = Vec::new();
     let requests = newest(story.requests.len(), MOST_REQUESTS);
     let contexts = newest(story.contexts.len(), MOST_CONTEXTS);
-    let spaces = weightiest(&story.spaces);
+    let spaces = weightiest(&story.spaces, MOST_SPACES);
     let mut cut = |kept: usize, all: usize, what: &str| {
         if kept < all {
             left_out.push(format!("{} {what} from the drawings", all - kept));
@@ -173,7 +183,8 @@ pub(super) fn drawn(story: &Story) -> Drawn {
     cut(spaces.len(), story.spaces.len(), "address spaces with fewer pages");
     cut(story.ggtt.len().min(MOST_RANGES), story.ggtt.len(), "ranges of the GGTT");
     cut(story.moments.len().min(MOST_MOMENTS), story.moments.len(), "later moments");
-    let mappings = spaces.iter().map(|&index| story.spaces[index].mappings.len());
+    let maps = weightiest(&story.spaces, MOST_MAPS);
+    let mappings = maps.iter().map(|&index| story.spaces[index].mappings.len());
     let unseen = mappings.map(|all| all.saturating_sub(MOST_MAPPINGS)).sum();
     cut(0, unseen, "mappings");
     let kept = References {
@@ -181,17 +192,25 @@ pub(super) fn drawn(story: &Story) -> Drawn {
         contexts: Kept::new(story.contexts.len(), &contexts),
         spaces: Kept::new(story.spaces.len(), &spaces),
     };
+    let is_hinted = story.is_hinted();
+    let space = |&index: &usize| {
+        let mut area = kept.space(&story.spaces[index], story.end_ns, maps.contains(&index));
+        if !is_hinted && area.leaked.is_none() {
+            area.used = Some(uses(story, index));
+        }
+        area
+    };
     let data = Data {
         begin: story.begin_ns,
         end: story.end_ns.max(story.begin_ns),
         engines: story.engines.iter().map(|engine| kept.engine(engine)).collect(),
         contexts: contexts.iter().map(|&index| kept.context(&story.contexts[index])).collect(),
         requests: requests.iter().map(|&index| kept.request(&story.requests[index])).collect(),
-        spaces: spaces.iter().map(|&i| kept.space(&story.spaces[i], story.end_ns)).collect(),
+        spaces: spaces.iter().map(space).collect(),
         ggtt: story.ggtt.iter().take(MOST_RANGES).map(ggtt).collect(),
         moments: story.moments.iter().take(MOST_MOMENTS).map(mark).collect(),
     };
-    Drawn { data, left_out }
+    Drawn { data, left_out, told: is_hinted }
 }
 
 /// Indices of the last `most` items.
@@ -199,8 +218,8 @@ fn newest(all: usize, most: usize) -> Vec<usize> {
     (all.saturating_sub(most)..all).collect()
 }
 
-/// Indices of the address spaces to draw, in the story's order.
-fn weightiest(spaces: &[SpaceStory]) -> Vec<usize> {
+/// Indices of the `most` address spaces that are worth the most, in the story's order.
+fn weightiest(spaces: &[SpaceStory], most: usize) -> Vec<usize> {
     let weight = |index: &usize| {
         let space = &spaces[*index];
         let peak = space.pages.iter().map(|sample| pages(&sample.tables)).max();
@@ -208,7 +227,7 @@ fn weightiest(spaces: &[SpaceStory]) -> Vec<usize> {
     };
     let mut indices: Vec<usize> = (0..spaces.len()).collect();
     indices.sort_by_cached_key(|index| Reverse(weight(index)));
-    indices.truncate(MOST_SPACES);
+    indices.truncate(most);
     indices.sort_unstable();
     indices
 }
@@ -251,6 +270,7 @@ impl References {
             space: self.spaces.place(context.space),
             created: context.created_ns,
             freed: context.freed_ns,
+            seen: context.seen_ns,
         }
     }
 
@@ -266,17 +286,19 @@ impl References {
         }
     }
 
-    fn space(&self, space: &SpaceStory, end_ns: u64) -> SpaceArea {
+    fn space(&self, space: &SpaceStory, end_ns: u64, mapped: bool) -> SpaceArea {
         let mut mappings: Vec<&MappingStory> = space.mappings.iter().collect();
         mappings.sort_by_key(|mapping| !mapping.leaked);
-        mappings.truncate(MOST_MAPPINGS);
+        mappings.truncate(if mapped { MOST_MAPPINGS } else { 0 });
         SpaceArea {
             name: space.name.clone(),
             state: space.state,
             why: space.why.clone(),
             levels: space.levels,
             first: space.first_ns,
+            used: None,
             released: space.released_ns,
+            mapped,
             leaked: space.leaked.then(|| space.orphaned_ns.unwrap_or(end_ns)),
             pages: samples(&space.pages),
             mappings: mappings.into_iter().map(|mapping| self.mapping(mapping)).collect(),
@@ -297,6 +319,21 @@ impl References {
             leaked: mapping.leaked,
         }
     }
+}
+
+/// When contexts used an address space: the times of those that overlap are one.
+fn uses(story: &Story, space: usize) -> Vec<(u64, u64)> {
+    let users = story.contexts.iter().filter(|context| context.space == Some(space));
+    let mut times: Vec<(u64, u64)> = users.filter_map(|context| context.seen_ns).collect();
+    times.sort_unstable();
+    let mut uses: Vec<(u64, u64)> = Vec::new();
+    for (begin, end) in times {
+        match uses.last_mut() {
+            Some((_, until)) if begin <= *until => *until = end.max(*until),
+            _ => uses.push((begin, end)),
+        }
+    }
+    uses
 }
 
 /// Neighbouring counts as one, the largest of them: a peak is never lost.

@@ -6,14 +6,29 @@ use observe::story::{Story, time};
 use observe::{Finding, Severity};
 
 use super::markup::Markup;
+use super::words;
 
 /// Findings that are written in full; the others are counted by name.
 const MOST: usize = 200;
 
-/// The list, if there is anything to list.
+/// The list, if there is anything to list. Notes are no alarm: they stand behind a headline.
 pub(super) fn list(page: &mut Markup, story: &Story) {
     let mut findings: Vec<&Finding> = story.findings.iter().collect();
     findings.sort_by_key(|finding| Reverse(finding.severity));
+    let notes = findings.partition_point(|finding| finding.severity > Severity::Note);
+    let (findings, notes) = findings.split_at(notes);
+    items(page, findings);
+    if !notes.is_empty() {
+        let number = words::count(notes.len(), "note", "notes");
+        page.raw("<details class=\"notes\"><summary>")
+            .text(&number)
+            .raw(": known, and no harm</summary>\n");
+        items(page, notes);
+        page.raw("</details>\n");
+    }
+}
+
+fn items(page: &mut Markup, findings: &[&Finding]) {
     if findings.is_empty() {
         return;
     }

@@ -7,6 +7,7 @@
 mod data;
 mod findings;
 mod markup;
+mod summary;
 mod tables;
 mod verdict;
 mod words;
@@ -29,8 +30,21 @@ const SCRIPT: [&str; 6] = [
 ];
 const STYLE: &str = include_str!("page/page.css");
 
+/// How a page came to be: what its last line says.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The program and its version, such as `gen8emu 0.1.0`.
+    pub program: String,
+    /// The command line that made it.
+    pub command: String,
+    /// When, such as `2026-11-23 10:00 UTC`.
+    pub at: String,
+    /// The program that recorded what is told, if it was recorded.
+    pub recorded_by: Option<String>,
+}
+
 /// A page that tells `stories`, one after the other.
-pub fn html(stories: &[Story]) -> String {
+pub fn html(stories: &[Story], origin: &Origin) -> String {
     let mut page = Markup::default();
     page.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
@@ -50,7 +64,8 @@ pub fn html(stories: &[Story]) -> String {
         article(&mut page, story, index < OPEN_DRAWINGS);
         page.raw("</article>\n");
     }
-    page.raw("<footer>Made by gen8emu. Times are device time.</footer>\n</main>\n");
+    footer(&mut page, origin);
+    page.raw("</main>\n");
     page.raw("<script>\n\"use strict\";\n");
     for part in SCRIPT {
         page.raw(part);
@@ -70,7 +85,27 @@ fn title(stories: &[Story]) -> String {
 fn head(page: &mut Markup, level: &'static str, story: &Story) {
     page.raw("<").raw(level).raw(">").text(&story.title).raw("</").raw(level);
     page.raw(">\n<p class=\"lead\">").text(&story.device).raw(" · ");
-    page.text(&words::period(story)).raw("</p>\n");
+    page.text(&words::period(story)).raw(" · seen from the device");
+    page.raw(match story.is_hinted() {
+        true => ", with the driver's word for who owns what",
+        false => " alone: the driver tells nothing",
+    });
+    page.raw("</p>\n");
+}
+
+/// Who made the page, when and how.
+fn footer(page: &mut Markup, origin: &Origin) {
+    let Origin { program, command, at, recorded_by } = origin;
+    let told = [("Made by ", program), (" on ", at), (" with ", command)];
+    page.raw("<footer>");
+    for (word, text) in told.into_iter().filter(|(_, text)| !text.is_empty()) {
+        page.raw(word);
+        page.raw("<code>").text(text).raw("</code>");
+    }
+    if let Some(recorder) = recorded_by {
+        page.raw(", from what <code>").text(recorder).raw("</code> recorded");
+    }
+    page.raw(". Times are the device's own.</footer>\n");
 }
 
 /// What the page holds, with a link to each story.
@@ -95,6 +130,7 @@ fn article(page: &mut Markup, story: &Story, open: bool) {
     let verdict = Verdict::of(story);
     page.raw("<div class=\"verdict ").raw(verdict.tone()).raw("\">");
     page.text(verdict.sentence()).raw("</div>\n");
+    summary::tiles(page, story);
     findings::list(page, story);
     let drawn = data::drawn(story);
     left_out(page, story, &drawn);
@@ -113,19 +149,33 @@ fn drawings(page: &mut Markup, drawn: &data::Drawn, open: bool) {
     page.raw("a moment: the maps below show it. Keys: <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> ");
     page.raw("<kbd>←</kbd> <kbd>→</kbd>, <kbd>,</kbd> and <kbd>.</kbd> for the moment before and the next, ");
     page.raw("<kbd>Esc</kbd> for the end.</p>\n<div class=\"drawing timeline\"></div>\n");
+    if !drawn.told {
+        page.raw("<p class=\"soft\">Nobody told when contexts and address spaces came and went. They are drawn for ");
+        page.raw("as long as engines used them; dots where they may have been there, too. An address space is known ");
+        page.raw("by its root: one that got the root of another looks like the same.</p>\n");
+    }
     page.raw("<h3>Page-table pages</h3>\n<p class=\"soft\">Pages of each address space over time, one upon ");
     page.raw("the other. Stripes: leaked, from the dashed line on.</p>\n");
     page.raw("<div class=\"drawing pages\"></div>\n<h3>What each address space maps</h3>\n");
-    page.raw("<p class=\"soft\">By address, gaps cut short. Stripes: leaked. Dashed: unbound again.</p>\n");
-    if drawn.data.spaces.is_empty() {
-        page.raw("<p class=\"soft\">No address space was loaded.</p>\n");
-    }
-    for (index, space) in drawn.data.spaces.iter().enumerate() {
+    page.raw(
+        "<p class=\"soft\">By address, gaps cut short. Stripes: leaked. Dashed: unbound again.",
+    );
+    let (all, mapped) = (&drawn.data.spaces, drawn.data.spaces.iter().filter(|space| space.mapped));
+    match (all.len(), mapped.count()) {
+        (0, _) => page.raw(" No address space was loaded."),
+        (all, mapped) if mapped < all => page.text(&format!(
+            " These are {mapped} of {all}: leaked ones first, then those with the most pages."
+        )),
+        _ => page,
+    };
+    page.raw("</p>\n<div class=\"maps\">\n");
+    for (index, space) in drawn.data.spaces.iter().enumerate().filter(|(_, space)| space.mapped) {
         page.raw("<div class=\"map\"><div class=\"map-name\"><b>").text(&space.name).raw("</b>");
         page.raw("<span class=\"badge ").raw(space.state.name()).raw("\">").raw(space.state.name());
         page.raw("</span><span class=\"soft\">").text(&space.why).raw("</span></div>");
         map(page, &index.to_string(), &space.name);
     }
+    page.raw("</div>\n");
     page.raw(
         "<div class=\"map\"><div class=\"map-name\"><b>GGTT</b><span class=\"soft\">at the end",
     );

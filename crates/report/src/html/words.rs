@@ -1,20 +1,45 @@
 //! Numbers as words.
 
-use observe::story::{LeftOut, Story};
+use observe::story::{LeftOut, Story, time};
 
-/// Device time to the nanosecond, in the unit that suits it: rows of a table differ in the last digits, which
-/// [`observe::story::time`] leaves out.
-pub(super) fn time(ns: u64) -> String {
-    let (size, unit, digits) = match ns {
-        0..1_000 => return format!("{ns} ns"),
-        1_000..1_000_000 => (1_000, "µs", 3),
-        1_000_000..1_000_000_000 => (1_000_000, "ms", 6),
-        _ => (1_000_000_000, "s", 9),
-    };
-    let fraction = format!("{:0digits$}", ns % size);
-    let fraction = fraction.trim_end_matches('0');
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{}{point}{fraction} {unit}", ns / size)
+/// The unit in which all times of a column are written, so that they can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Nanoseconds.
+    size: u64,
+}
+
+impl Unit {
+    /// The one for times up to `end_ns`: of three decimals, the last is worth looking at.
+    pub(super) fn up_to(end_ns: u64) -> Unit {
+        match end_ns {
+            0..10_000_000 => Unit { name: "µs", size: 1_000 },
+            _ => Unit { name: "ms", size: 1_000_000 },
+        }
+    }
+
+    /// A time in it, with three decimals.
+    pub(super) fn text(self, ns: u64) -> String {
+        let (whole, part) = (ns / self.size, ns % self.size * 1_000 / self.size);
+        let whole = usize::try_from(whole).map_or_else(|_| whole.to_string(), grouped);
+        format!("{whole}.{part:03}")
+    }
+}
+
+/// A number, its digits in threes.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            // A narrow space that does not break.
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A number of things.
@@ -48,8 +73,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_lose_nothing() {
-        let times = [0, 999, 1_000, 123_450, 20_000_000, 1_000_000_001].map(time);
-        assert_eq!(times, ["0 ns", "999 ns", "1 µs", "123.45 µs", "20 ms", "1.000000001 s"]);
+    fn times_of_a_column_have_one_unit_and_three_decimals() {
+        let short = Unit::up_to(900_000);
+        assert_eq!(
+            (short.name, short.text(123_456), short.text(7)),
+            ("µs", "123.456".into(), "0.007".into())
+        );
+        let long = Unit::up_to(61_000_000_000);
+        assert_eq!((long.name, long.text(16_728_780_530)), ("ms", "16\u{202f}728.780".into()));
+        assert_eq!(
+            Unit::up_to(u64::MAX).text(u64::MAX),
+            "18\u{202f}446\u{202f}744\u{202f}073\u{202f}709.551"
+        );
+    }
+
+    #[test]
+    fn digits_stand_in_threes() {
+        let texts = [0, 999, 1_000, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
     }
 }

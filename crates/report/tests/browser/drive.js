@@ -28,6 +28,11 @@
   seen["leaked lives"] = all(".timeline rect.leaked").length;
   seen.legend = all(".pages .legend span").map((entry) => entry.textContent);
   seen.spans = all(".span", surface).length;
+  const lane = surface.querySelector(".lane");
+  seen["earliest span"] = Math.min(...all(".span rect", surface).map((box) => box.getBBox().x - lane.getBBox().x));
+  seen["widest life"] = widest(surface, "rect.life");
+  seen["unknown ends"] = all(".unknown", surface).length;
+  seen.maps = all(".map svg").length;
   seen.pictures = all("img").length;
   seen.brightness = Math.max(...getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number));
   seen["instant by the clock"] = Math.min(...all(".span rect", surface).map((box) => box.getBBox().width));

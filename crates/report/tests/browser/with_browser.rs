@@ -7,7 +7,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use observe::story::{SpaceState, Span, Story};
+use observe::story::{ContextStory, SpaceState, SpaceStory, Span, Story, TableSample};
+use report::Origin;
 use serde_json::Value;
 
 /// Listens for errors before the page's script begins.
@@ -31,7 +32,7 @@ fn seen(name: &str, stories: &[Story], width: u32, flags: &[&str]) -> Option<See
     };
     let folder = env::temp_dir().join(format!("gen8emu-page-{}-{name}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
-    let page = report::html(stories)
+    let page = report::html(stories, &Origin::default())
         .replacen("<head>", &format!("<head><script>{LISTEN}</script>"), 1)
         .replacen("</body>", &format!("<script>{DRIVE}</script></body>"), 1);
     let path = folder.join("page.html");
@@ -181,4 +182,57 @@ fn a_story_of_a_hundred_thousand_spans_stays_usable() {
     assert!(begin.elapsed() < LIMIT, "it took {} s", begin.elapsed().as_secs());
     assert_eq!(seen["errors"], Value::Array(Vec::new()));
     assert!(number(&seen, "elements") < 6000.0, "{seen:?}");
+}
+
+/// What a stock driver leaves to see: a thousand contexts, each with an address space, and nobody who tells of them.
+fn stock() -> Story {
+    const CONTEXTS: u64 = 1000;
+    const APART: u64 = 10_000_000;
+    let mut story = Story::sample();
+    let (context, space) = (story.contexts[1].clone(), story.spaces[0].clone());
+    let begin = |n: u64| 20_000_000_000 + n * APART;
+    story.findings.clear();
+    story.moments.clear();
+    story.requests.clear();
+    story.engines.truncate(1);
+    story.contexts = (0..CONTEXTS)
+        .map(|n| ContextStory {
+            space: Some(n as usize / 4),
+            created_ns: None,
+            seen_ns: Some((begin(n), begin(n) + APART)),
+            ..context.clone()
+        })
+        .collect();
+    story.spaces = (0..CONTEXTS / 4)
+        .map(|n| SpaceStory {
+            first_ns: begin(4 * n),
+            pages: vec![TableSample { at_ns: begin(4 * n), ..space.pages[1] }],
+            ..space.clone()
+        })
+        .collect();
+    let span = |n: u64| Span {
+        begin_ns: begin(n),
+        end_ns: begin(n) + APART / 2,
+        context: Some(n as usize),
+        space: Some(n as usize / 4),
+        request: None,
+    };
+    story.engines[0].spans = (0..CONTEXTS).map(span).collect();
+    story.end_ns = begin(CONTEXTS);
+    story
+}
+
+#[test]
+fn a_thousand_contexts_that_nobody_told_of_are_rows_of_what_was_seen() {
+    let Some(seen) = seen("stock", &[stock()], 1280, &[]) else { return };
+    assert_eq!(seen["errors"], Value::Array(Vec::new()));
+    // The boot before it is no part of the picture, and each life is as long as it was seen.
+    assert!(number(&seen, "earliest span") > 0.0, "{seen:?}");
+    assert!(number(&seen, "earliest span") < 40.0, "{seen:?}");
+    assert!(number(&seen, "widest life") < 20.0, "{seen:?}");
+    assert!(number(&seen, "unknown ends") >= 100.0, "{seen:?}");
+    assert_eq!(seen["maps"], 13, "of twelve address spaces and the GGTT");
+    assert_eq!(seen["legend"].as_array().unwrap().len(), 13);
+    assert_eq!(seen["legend"][12], "and 238 others");
+    assert!(number(&seen, "elements") < 12_000.0, "{seen:?}");
 }

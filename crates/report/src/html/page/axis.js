@@ -31,15 +31,18 @@ function stepScale(times) {
 
 class Axis {
   constructor(story) {
-    this.begin = story.begin;
-    this.end = Math.max(story.end, story.begin + 1);
-    const times = new Set([story.begin, story.end]);
+    const times = new Set([story.end]);
     for (const engine of story.engines) for (const span of engine.spans) times.add(span.begin).add(span.end);
     for (const request of story.requests)
       for (const ns of [request.submitted, request.began, request.ended]) if (ns !== null) times.add(ns);
     for (const space of story.spaces) for (const sample of space.pages) times.add(sample.at);
     for (const moment of story.moments) times.add(moment.at);
-    this.times = [...times].sort((a, b) => a - b);
+    // A machine may be long at other things before its GPU does anything: that would be most of the picture.
+    const first = [...times].reduce((a, b) => Math.min(a, b)), length = story.end - first;
+    const idle = first - story.begin;
+    this.begin = idle * 5 > length ? first - Math.ceil(length / 50) : story.begin;
+    this.end = Math.max(story.end, this.begin + 1);
+    this.times = [...times.add(this.begin)].sort((a, b) => a - b);
     this.listeners = [];
     this.cursor = null;
     // By the clock, instants are invisible.

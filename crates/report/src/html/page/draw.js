@@ -37,7 +37,7 @@ function count(number, one, many = `${one}s`) {
 }
 
 function color(index) {
-  return index === null || index === undefined ? "var(--soft)" : `var(--c${index % 8})`;
+  return index === null || index === undefined ? "var(--mixed)" : `var(--c${index % 8})`;
 }
 
 // Stripes that mark what leaked, so that the mark is not the color alone.

@@ -79,7 +79,7 @@ function rangesOf(story, space, ns) {
       const request = story.requests[mapping.by];
       return {
         start: mapping.va, len: mapping.len, hue: mapping.object === null ? null : mapping.object + 2, leaked, gone,
-        name: `${leaked ? "leaked: " : ""}${mapping.object === null ? "unknown" : `object ${mapping.object}`}`,
+        name: `${leaked ? "leaked: " : ""}${mapping.object === null ? sizeText(mapping.len) : `object ${mapping.object}`}`,
         text: [
           `${mapping.object === null ? "memory of unknown owner" : `object ${mapping.object}`}, ${sizeText(mapping.len)}${leaked ? ", LEAKED" : ""}`,
           mapping.where, mapping.pte, request ? `bound for request ${request.number}` : "",
@@ -100,7 +100,7 @@ function ggttRanges(story) {
     if (!hues.has(kind)) hues.set(kind, hues.size);
     return {
       start: range.start, len: range.len, hue: range.what ? hues.get(kind) : null, leaked: false, gone: false,
-      name: range.what || "unknown",
+      name: range.what || sizeText(range.len),
       text: `${range.what || "nobody tells what lies here"}\n${range.where}, ${sizeText(range.len)}`,
     };
   });

@@ -23,36 +23,53 @@ function drawPages(svgElement, story, axis) {
   layers.forEach((layer, index) => {
     const edge = (column) => times.map((ns, step) => [axis.x(ns, inner), y(column[step])]);
     const plain = area(edge(layer.low), edge(layer.high), axis.xAfter(axis.end, inner));
-    const box = svg("path", { d: plain, fill: color(index), class: "area" });
-    plot.append(tip.on(box, () => spaceText(layer.space)));
-    if (layer.space.leaked === null) return;
+    const box = svg("path", { d: plain, fill: layer.fill, class: "area" });
+    plot.append(tip.on(box, layer.text));
+    if (layer.leaked === null) return;
     // What is leaked begins at a moment in the middle of the area.
     const hatch = `${svgElement.id}-hatch-${index}`, part = `${svgElement.id}-part-${index}`;
-    const from = axis.x(layer.space.leaked, inner);
+    const from = axis.x(layer.leaked, inner);
     defs.append(stripes(hatch, "var(--bad-soft)"), svg("clipPath", { id: part },
       svg("rect", { x: from, y: 0, width: Math.max(0, axis.xAfter(axis.end, inner) - from), height: PAGES_HEIGHT })));
     const striped = svg("path", { d: plain, fill: `url(#${hatch})`, class: "area leaked", "clip-path": `url(#${part})` });
-    plot.append(tip.on(striped, () => spaceText(layer.space)));
+    plot.append(tip.on(striped, layer.text));
   });
   svgElement.replaceChildren(defs, names, drawAxis({ ...story, moments: [] }, axis, gutter, inner, PAGES_HEIGHT), plot);
 }
 
-// For each address space the lower and the upper edge of its area at each time.
+// For each address space the lower and the upper edge of its area at each time; those without a map are one.
 function stacked(story) {
   const times = [...new Set([story.begin, story.end, ...story.spaces.flatMap((space) =>
-    [...space.pages.map((sample) => sample.at), space.released].filter((ns) => ns !== null))])].sort((a, b) => a - b);
+    [...space.pages.map((sample) => sample.at), ...presence(story, space).flat().filter(Number.isFinite)])])].sort((a, b) => a - b);
   const floor = times.map(() => 0);
-  const layers = story.spaces.map((space) => {
+  const layer = (spaces, more) => {
     const low = [...floor];
-    let sample = 0, pages = 0;
-    times.forEach((ns, step) => {
-      while (sample < space.pages.length && space.pages[sample].at <= ns) pages = space.pages[sample++].total;
-      if (space.released !== null && ns >= space.released) pages = 0;
-      floor[step] += pages;
-    });
-    return { space, low, high: [...floor] };
+    for (const space of spaces) addPages(space, presence(story, space), times, floor);
+    return { low, high: [...floor], ...more };
+  };
+  const others = story.spaces.filter((space) => !space.mapped);
+  const layers = others.length === 0 ? []
+    : [layer(others, { fill: color(null), text: () => count(others.length, "other address space"), leaked: null })];
+  story.spaces.forEach((space, index) => {
+    if (space.mapped) layers.push(layer([space], { fill: color(index), text: () => spaceText(space), leaked: space.leaked }));
   });
-  return { times, layers, most: Math.max(0, ...floor, ...layers.flatMap((layer) => layer.high)) };
+  return { times, layers, most: floor.reduce((a, b) => Math.max(a, b), 0) };
+}
+
+// Adds an address space's pages to the sum at each time, for as long as it is there.
+function addPages(space, there, times, sum) {
+  let sample = 0, pages = 0, piece = 0;
+  times.forEach((ns, step) => {
+    while (sample < space.pages.length && space.pages[sample].at <= ns) pages = space.pages[sample++].total;
+    while (piece < there.length && there[piece][1] <= ns) piece += 1;
+    if (piece < there.length && there[piece][0] <= ns) sum[step] += pages;
+  });
+}
+
+// From when to when an address space is there: until it is released, or while contexts use it where nobody tells.
+function presence(story, space) {
+  if (space.used === null) return [[story.begin, space.released ?? Infinity]];
+  return space.used.map(([begin, end]) => [begin, Math.max(end, begin + 1)]);
 }
 
 // The area between two edges that are steps: a count stays until the next one.
@@ -72,10 +89,14 @@ function levelsOf(most) {
 }
 
 function pagesLegend(story) {
-  return story.spaces.map((space, index) => {
+  const named = story.spaces.map((space, index) => ({ space, index })).filter(({ space }) => space.mapped);
+  const entries = named.map(({ space, index }) => {
     const key = html("i", { style: space.leaked === null ? `background:${color(index)}`
       : `background:repeating-linear-gradient(45deg,var(--bad) 0 3px,var(--bad-soft) 3px 6px)` });
     const last = space.pages.at(-1)?.total ?? 0, now = space.state === "released" ? 0 : last;
     return html("span", {}, key, `${space.name}: ${space.leaked !== null ? `${now} leaked` : now}`);
   });
+  const others = story.spaces.length - named.length;
+  if (others > 0) entries.push(html("span", { class: "soft" }, `and ${count(others, "other")}`));
+  return entries;
 }

@@ -1,7 +1,9 @@
 // The timeline: a lane for each engine and its requests, one for each context and each address space.
 
-const LANE = 22, THIN = 11, GAP = 4;
+const LANE = 22, THIN = 11, ROW = 6, GAP = 4;
 const ROWS_OF_REQUESTS = 4;
+// Lives that have a lane with their name each; rows of more.
+const MOST_NAMED = 16, MOST_ROWS = 24;
 
 function drawTimeline(svgElement, story, axis) {
   const width = svgElement.clientWidth || 800;
@@ -40,27 +42,51 @@ function lanesOf(story) {
   story.engines.forEach((engine, index) => {
     lanes.push({ name: engine.name, height: LANE, draw: (place) => drawSpans(story, engine.spans, place) });
     const requests = story.requests.filter((request) => request.engine === index);
-    const { rows, used } = packed(requests);
+    const { rows, used } = inRows(requests, ROWS_OF_REQUESTS, (request) => request.submitted, (request) => request.ended ?? Infinity);
     if (used > 0) lanes.push({
       name: "requests", soft: true, height: used * 7 + 3,
       draw: (place) => drawRequests(story, rows, place),
     });
   });
-  story.contexts.forEach((context, index) => lanes.push({
-    name: context.name, height: THIN, soft: true,
-    draw: (place) => drawLife(place, context.created ?? story.begin, context.freed ?? story.end, color(hueOf(story, index)),
-      () => contextText(story, context)),
-  }));
-  story.spaces.forEach((space, index) => lanes.push({
-    name: space.name, height: THIN, soft: true, leaked: space.leaked !== null,
-    draw: (place) => {
-      const end = space.released ?? story.end;
-      drawLife(place, space.first, space.leaked ?? end, color(index), () => spaceText(space));
-      if (space.leaked !== null) drawLife(place, space.leaked, end, place.hatch, () => spaceText(space), "leaked");
-    },
-  }));
+  lanes.push(...lanesOfLives("context", story.contexts.map((context, index) => ({
+    name: context.name, begin: context.created ?? context.seen?.[0] ?? story.begin,
+    end: context.freed ?? (context.created === null ? context.seen?.[1] : null) ?? story.end,
+    fill: color(hueOf(story, index)), text: () => contextText(story, context),
+    unknown: [context.created === null, context.created === null && context.freed === null],
+  }))));
+  lanes.push(...lanesOfLives("address space", story.spaces.map((space, index) => ({
+    name: space.name, begin: space.first, end: space.released ?? story.end, pieces: space.used,
+    fill: color(index), text: () => spaceText(space), leaked: space.leaked,
+  }))));
   return lanes;
 }
+
+// A lane for each life; of many, as many rows as overlap. A life may be known in pieces.
+function lanesOfLives(kind, lives) {
+  const pieces = (life) => (life.pieces ?? [null]).map((piece) =>
+    piece === null ? life : { ...life, begin: piece[0], end: piece[1], unknown: [true, true] });
+  if (lives.length <= MOST_NAMED) return lives.map((life) => ({
+    name: life.name, height: THIN, soft: true, leaked: isLeaked(life),
+    draw: (place) => { for (const piece of pieces(life)) drawLife(place, piece, place.y + 2, THIN - 4); },
+  }));
+  const all = lives.flatMap(pieces).sort((a, b) => a.begin - b.begin);
+  const { rows, used } = inRows(all, MOST_ROWS, (life) => life.begin, (life) => life.end);
+  return [{
+    name: `${kind}s`, soft: true, height: used * ROW + 3,
+    draw: (place) => {
+      // What has the same place as another one cannot be seen.
+      const drawn = new Set();
+      for (const { item: life, row } of rows) {
+        const key = `${row} ${Math.round(place.axis.x(life.begin, place.width))} ${Math.round(place.axis.x(life.end, place.width))}`;
+        if (drawn.has(key) && !isLeaked(life)) continue;
+        drawn.add(key);
+        drawLife(place, life, place.y + 2 + row * ROW, ROW - 2);
+      }
+    },
+  }];
+}
+
+function isLeaked(life) { return life.leaked !== undefined && life.leaked !== null; }
 
 // A context has the color of its address space, if any context is known to have one.
 function hueOf(story, context) {
@@ -68,15 +94,14 @@ function hueOf(story, context) {
   return known ? story.contexts[context]?.space : context;
 }
 
-// Requests in as many rows as overlap, up to a few; the row each is drawn in.
-function packed(requests) {
+// Items in as many rows as overlap, up to `most`; the row each is drawn in.
+function inRows(items, most, beginOf, endOf) {
   const ends = [];
-  const rows = requests.map((request) => {
-    const end = request.ended ?? Infinity;
-    let row = ends.findIndex((busyUntil) => busyUntil <= request.submitted);
-    if (row < 0) row = ends.length < ROWS_OF_REQUESTS ? ends.length : ROWS_OF_REQUESTS - 1;
-    ends[row] = Math.max(end, ends[row] ?? 0);
-    return { request, row };
+  const rows = items.map((item) => {
+    let row = ends.findIndex((busyUntil) => busyUntil <= beginOf(item));
+    if (row < 0) row = ends.length < most ? ends.length : most - 1;
+    ends[row] = Math.max(endOf(item), ends[row] ?? 0);
+    return { item, row };
   });
   return { rows, used: ends.length };
 }
@@ -117,7 +142,7 @@ function spanBox(story, { left, right, count: many, span, mixed }, y) {
 
 function drawRequests(story, rows, { plot, y, width, axis }) {
   const drawn = new Set();
-  for (const { request, row } of rows) {
+  for (const { item: request, row } of rows) {
     const began = request.began ?? story.end, ended = request.ended ?? story.end;
     const [left, middle] = [axis.x(request.submitted, width), axis.x(began, width)];
     const right = Math.max(axis.xAfter(ended, width), left + 1.5);
@@ -134,12 +159,20 @@ function drawRequests(story, rows, { plot, y, width, axis }) {
   }
 }
 
-function drawLife({ plot, y, width, axis }, begin, end, fill, text, kind = "life") {
-  const left = axis.x(begin, width), right = Math.max(axis.xAfter(end, width), left + 2);
-  if (right < 0 || left > width) return;
-  const from = Math.max(left, -9), to = Math.min(right, width + 9);
-  const box = svg("rect", { class: kind, x: from, y: y + 2, width: Math.max(2, to - from), height: THIN - 4, rx: 3, fill });
-  plot.append(tip.on(box, text));
+// What was there from `begin` to `end`; dots where it may have been there, too, and stripes where it is leaked.
+function drawLife({ plot, width, axis, hatch }, life, y, height) {
+  const { begin, end, fill, text, unknown, leaked } = life;
+  const bar = (from, to, kind, paint) => {
+    const left = axis.x(from, width), right = Math.max(axis.xAfter(to, width), left + 2);
+    if (right < 0 || left > width) return;
+    const [x, until] = [Math.max(left, -9), Math.min(right, width + 9)];
+    plot.append(tip.on(svg("rect", { class: kind, x, y, width: Math.max(2, until - x), height, rx: height / 2, fill: paint }), text));
+  };
+  const dots = (x, by) => plot.append(svg("line", { class: "unknown", x1: x, x2: x + by, y1: y + height / 2, y2: y + height / 2, stroke: fill }));
+  if (unknown?.[0]) dots(axis.x(begin, width) - 2, -10);
+  if (unknown?.[1]) dots(axis.xAfter(end, width) + 3, 10);
+  bar(begin, leaked ?? end, "life", fill);
+  if (isLeaked(life)) bar(leaked, end, "leaked", hatch);
 }
 
 // Ticks, moments, the moment of each leak and the moment looked at; behind all lanes.
@@ -162,7 +195,9 @@ function drawAxis(story, axis, gutter, width, height) {
     const x = axis.x(moments[0].at, width);
     if (!inside(x)) continue;
     // The last one is what it came to.
-    const name = moments.length > 1 ? `${moments.at(-1).name} (+${moments.length - 1})` : moments[0].name;
+    const same = moments.every((moment) => moment.name === moments[0].name);
+    const name = moments.length === 1 ? moments[0].name
+      : same ? `${moments.length}× ${moments[0].name}` : `${moments.at(-1).name} (+${moments.length - 1})`;
     const mark = svg("g", { class: "mark" },
       svg("line", { class: "moment", x1: x, x2: x, y1: 22, y2: height }),
       svg("circle", { cx: x, cy: 27, r: 4, fill: "var(--accent)" }));
@@ -198,9 +233,19 @@ function contextText(story, context) {
   return [
     context.name, `hardware id ${context.id}`, context.image ? `image at GGTT ${context.image}` : "",
     context.space === null ? "" : `address space: ${story.spaces[context.space]?.name}`,
-    context.created === null ? "" : `created at ${timeText(context.created)}`,
-    context.freed === null ? "never freed" : `freed at ${timeText(context.freed)}`,
+    context.created === null ? seenText(context.seen) : `created at ${timeText(context.created)}`,
+    context.freed !== null ? `freed at ${timeText(context.freed)}` : context.created === null ? "" : "never freed",
   ].filter(Boolean).join("\n");
+}
+
+function seenText(seen) {
+  return seen === null ? "" : `seen on an engine from ${timeText(seen[0])} to ${timeText(seen[1])}`;
+}
+
+function usedText(used) {
+  if (used.length === 0) return "";
+  const whole = seenText([used[0][0], used.at(-1)[1]]);
+  return used.length > 1 ? `${whole}, ${used.length} times: it may be as many address spaces with the same root` : whole;
 }
 
 function requestText(story, request) {
@@ -215,7 +260,7 @@ function requestText(story, request) {
 function spaceText(space) {
   const last = space.pages.at(-1);
   return [
-    `${space.name}: ${space.state}`, space.why, last ? count(last.total, "page-table page") : "",
+    `${space.name}: ${space.state}`, space.why, space.used === null ? "" : usedText(space.used), last ? count(last.total, "page-table page") : "",
     space.leaked === null ? "" : `nobody could free it after ${timeText(space.leaked)}`,
   ].filter(Boolean).join("\n");
 }
