@@ -36,6 +36,9 @@ enum Task {
     /// Every scenario under every policy, observed against expected
     #[command(disable_help_flag = true)]
     Matrix(Forwarded),
+    /// Draw what a recording holds as one page (`cargo xtask report --help`: its options)
+    #[command(disable_help_flag = true)]
+    Report(Forwarded),
     /// Measure the hot paths, each against a limit measured in the same run
     #[command(disable_help_flag = true)]
     Bench(Forwarded),
@@ -115,6 +118,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Run(Forwarded { arguments }) => build::build_and_run("run", &arguments),
         Task::Matrix(Forwarded { arguments }) => build::build_and_run("matrix", &arguments),
+        Task::Report(Forwarded { arguments }) => build::build_and_run("report", &arguments),
         Task::Bench(Forwarded { arguments }) => bench::run(&arguments),
         Task::Linux(arguments) => linux::run(&arguments),
         Task::Soak(arguments) => linux::soak(&arguments),

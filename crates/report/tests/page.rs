@@ -26,7 +26,8 @@ fn the_leak_is_told_in_a_sentence_a_finding_and_a_marked_row() {
         let pair = format!("<dt>{}</dt><dd>{}</dd>", fact.label, fact.text);
         assert!(finding.contains(&pair), "{pair} is not in {finding}");
     }
-    let row = between(&page, "<tr class=\"leaked\">", "</tr>");
+    let mappings = between(&page, "<summary>Mappings: ", "</details>");
+    let row = between(mappings, "<tr class=\"leaked\">", "</tr>");
     for fact in [
         "VM 2",
         "0x40000",

@@ -10,8 +10,11 @@ use crate::pages;
 /// A row of numbers, each with what it counts.
 pub(super) fn tiles(page: &mut Markup, story: &Story) {
     page.raw("<dl class=\"tiles\">");
-    for (number, what, more) in numbers(story) {
-        page.raw("<div><dt>").text(what).raw("</dt><dd><b>").text(&words::grouped(number));
+    for (number, [one, many], more) in numbers(story) {
+        page.raw("<div><dt>")
+            .text(if number == 1 { one } else { many })
+            .raw("</dt><dd><b>")
+            .text(&words::grouped(number));
         page.raw("</b>");
         if !more.is_empty() {
             page.raw(" <span class=\"soft\">").text(&more).raw("</span>");
@@ -21,7 +24,7 @@ pub(super) fn tiles(page: &mut Markup, story: &Story) {
     page.raw("</dl>\n");
 }
 
-fn numbers(story: &Story) -> Vec<(usize, &'static str, String)> {
+fn numbers(story: &Story) -> Vec<(usize, [&'static str; 2], String)> {
     let engines: Vec<&str> = story.engines.iter().map(|engine| engine.name.as_str()).collect();
     let left_out = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let contexts = story.contexts.len().saturating_add(left_out(story.left_out.contexts));
@@ -35,14 +38,21 @@ fn numbers(story: &Story) -> Vec<(usize, &'static str, String)> {
         false => ("by their roots".to_owned(), None),
     };
     let mut numbers = vec![
-        (story.engines.len(), "engines at work", engines.join(" ")),
-        (contexts, "contexts", String::new()),
-        (requests, "requests", not(unended, "not ended")),
-        (spaces, "address spaces", of_spaces),
+        (story.engines.len(), ["engine at work", "engines at work"], engines.join(" ")),
+        (contexts, ["context", "contexts"], String::new()),
+        (requests, ["request", "requests"], not(unended, "not ended")),
+        (spaces, ["address space", "address spaces"], of_spaces),
     ];
-    numbers.extend(tables.map(|pages| (pages, "page-table pages", "at the end".to_owned())));
+    numbers
+        .extend(tables.map(|pages| {
+            (pages, ["page-table page", "page-table pages"], "at the end".to_owned())
+        }));
     let findings = of(Severity::Error) + of(Severity::Warning);
-    numbers.push((findings, "findings", not(notes, if notes == 1 { "note" } else { "notes" })));
+    numbers.push((
+        findings,
+        ["finding", "findings"],
+        not(notes, if notes == 1 { "note" } else { "notes" }),
+    ));
     numbers
 }
 
