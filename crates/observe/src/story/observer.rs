@@ -1,6 +1,8 @@
 //! The observer that tells stories.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use gen8_spec::debug_page::Hint;
 use gen8_spec::pte::ENTRIES;
@@ -18,6 +20,10 @@ use crate::views::Comparison;
 
 /// Stories of driver instances that ended and nobody took.
 const STORIES: usize = 64;
+/// Tables that a question looks at before the device may go on; those of one address space at least.
+const TABLES_A_HOLD: usize = 1 << 10;
+/// A lock that is taken again at once is never the device's.
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// Tells what the device and its driver did: an [`Observer`] that makes a [`Story`]. Clones share it,
 /// so that one can be asked while the device owns another.
@@ -75,13 +81,21 @@ impl StoryObserver {
         self.lock().title = title.to_owned();
     }
 
-    /// The story as it is now, as of an event at `now_ns` or the last one, if that was later.
+    /// The story as it is now, as of an event at `now_ns` or the last one, if that was later. The device waits for
+    /// short times only, however much there is to look at.
     pub fn story(&self, now_ns: u64) -> Story {
-        let mut shared = self.lock();
-        let Shared { teller, memory, .. } = &mut *shared;
-        teller.now_ns = teller.now_ns.max(now_ns);
-        teller.look_for_leaks(memory);
-        shared.tell()
+        let mut looks = self.lock().teller.looks();
+        loop {
+            let mut shared = self.lock();
+            let Shared { teller, memory, .. } = &mut *shared;
+            teller.now_ns = teller.now_ns.max(now_ns);
+            if teller.look_on(memory, &mut looks, TABLES_A_HOLD) {
+                teller.find_late_leaks();
+                return shared.tell();
+            }
+            drop(shared);
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Takes the stories of all driver instances, oldest first, each as it was when everything had

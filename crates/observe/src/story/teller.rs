@@ -58,6 +58,15 @@ pub(super) struct Teller {
     pub(super) compared: Vec<Finding>,
 }
 
+/// A look at all address spaces, some at a time.
+#[derive(Debug)]
+pub(super) struct Looks {
+    /// Those that are left, the newest last.
+    serials: Vec<u64>,
+    /// Tables that may be named yet.
+    budget: usize,
+}
+
 impl Teller {
     /// A story that begins now.
     pub(super) fn beginning_at(now_ns: u64) -> Teller {
@@ -245,9 +254,8 @@ impl Teller {
         self.find_leaks(0);
     }
 
-    /// Looks for leaks at any moment: what nobody could use for so long will not be released any more.
-    pub(super) fn look_for_leaks<M: PhysicalMemory>(&mut self, memory: &M) {
-        self.look_at_all(memory);
+    /// Finds leaks at any moment, when all was looked at: what nobody could use for so long will not be released any more.
+    pub(super) fn find_late_leaks(&mut self) {
         self.find_leaks(PATIENCE_NS);
     }
 
@@ -281,13 +289,36 @@ impl Teller {
 
     /// Looks at the tables of all address spaces, the newest first, as far as [`TABLES_AT_ONCE`] go.
     pub(super) fn look_at_all<M: PhysicalMemory>(&mut self, memory: &M) {
-        let mut budget = TABLES_AT_ONCE;
-        for serial in self.spaces.living().into_iter().rev() {
-            if budget == 0 {
-                break;
+        let mut looks = self.looks();
+        self.look_on(memory, &mut looks, usize::MAX);
+    }
+
+    /// A look at the tables of all address spaces, to be taken.
+    pub(super) fn looks(&self) -> Looks {
+        Looks { serials: self.spaces.living(), budget: TABLES_AT_ONCE }
+    }
+
+    /// Goes on with a look until some `tables` were named; whether it is over.
+    pub(super) fn look_on<M: PhysicalMemory>(
+        &mut self,
+        memory: &M,
+        looks: &mut Looks,
+        mut tables: usize,
+    ) -> bool {
+        while looks.budget > 0 {
+            if tables == 0 {
+                return false;
             }
-            budget = budget.saturating_sub(self.look(memory, serial));
+            let Some(serial) = looks.serials.pop() else { break };
+            // It may be gone since the list was made.
+            if self.spaces.get(serial).is_none_or(|space| space.released_ns.is_some()) {
+                continue;
+            }
+            let named = self.look(memory, serial);
+            looks.budget = looks.budget.saturating_sub(named);
+            tables = tables.saturating_sub(named);
         }
+        true
     }
 
     /// Whether there is anything to tell.
