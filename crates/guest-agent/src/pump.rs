@@ -58,9 +58,10 @@ impl Pump {
     }
 }
 
-/// The first lines: who speaks, of which kernel, and what that kernel does not trace.
+/// The first lines: who speaks, of which kernel, and what that kernel does not trace. They begin with a line's end, as
+/// an agent before us may have gone in the middle of one.
 fn greeting(release: &str, lacking: &[&str]) -> String {
-    let mut text = format!("@agent {VERSION} {release}\n");
+    let mut text = format!("\n@agent {VERSION} {release}\n");
     for event in lacking {
         text.push_str(&format!("@lacks {event}\n"));
     }
@@ -75,7 +76,7 @@ mod tests {
     fn the_greeting_names_the_kernel_and_what_it_lacks() {
         assert_eq!(
             greeting("6.1.0-50-amd64", &["i915_request_in", "i915_request_out"]),
-            "@agent 1 6.1.0-50-amd64\n@lacks i915_request_in\n@lacks i915_request_out\n"
+            "\n@agent 1 6.1.0-50-amd64\n@lacks i915_request_in\n@lacks i915_request_out\n"
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use gen8_spec::sku;
-use gpu_model::display::{Monitor, Output};
+use gpu_model::display::{Monitor, Output, Port};
 use gpu_model::{Gpu, GpuConfig, GuestRam, Mutations};
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +138,10 @@ impl Header {
         let gpu = &self.gpu;
         let sku = sku::by_device_id(gpu.device_id)
             .ok_or_else(|| format!("there is no part with device id {:#06x}", gpu.device_id))?;
+        let (outputs, ports) = (gpu.outputs.len(), Port::ALL.len());
+        if outputs > ports {
+            return Err(format!("it has {outputs} outputs, and there are {ports} ports"));
+        }
         let outputs = gpu.outputs.iter().map(|edid| output(edid.as_deref()));
         Ok(GpuConfig {
             sku,
@@ -278,6 +282,16 @@ mod tests {
         bytes[8] = 2;
         let error = Header::read(&mut &bytes[..]).unwrap_err();
         assert!(matches!(error, ReadError::Version { found: 2, known: 1 }), "{error}");
+    }
+
+    #[test]
+    fn what_no_device_is_is_refused() {
+        let mut header = Header::new(&config());
+        header.gpu.outputs = vec![None; 4];
+        assert!(header.config().unwrap_err().contains("4 outputs"));
+        let mut header = Header::new(&config());
+        header.gpu.device_id = 0;
+        assert!(header.config().unwrap_err().contains("0x0000"));
     }
 
     #[test]

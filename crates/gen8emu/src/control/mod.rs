@@ -170,3 +170,5 @@ fn send_in_pieces(mut pieces: Pieces<'_, &UnixStream>, message: &impl Serialize)
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wild;

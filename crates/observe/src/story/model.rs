@@ -35,6 +35,22 @@ pub struct Story {
     pub left_out: LeftOut,
 }
 
+impl Story {
+    /// Items of its lists: what its memory goes by.
+    pub(super) fn items(&self) -> usize {
+        let spans = self.engines.iter().map(|engine| engine.spans.len());
+        let spaces = self.spaces.iter().map(|space| space.mappings.len() + space.pages.len());
+        let lists = [
+            self.contexts.len(),
+            self.requests.len(),
+            self.spaces.len(),
+            self.ggtt.len(),
+            self.moments.len(),
+        ];
+        spans.chain(spaces).chain(lists).sum()
+    }
+}
+
 /// What a story would also tell, were its lists not bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
