@@ -190,23 +190,27 @@ impl Gpu {
         }
     }
 
-    /// Does `work`, and tells the journal of it, if there is one.
+    /// Whether there is a journal to be told of calls.
     #[inline]
+    pub(crate) fn has_journal(&self) -> bool {
+        crate::TELLS && self.recording.is_some()
+    }
+
+    /// Does `work`, and tells the journal of it, if there is one.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn told<R>(
         &mut self,
-        input: impl FnOnce() -> Input,
+        input: &Input,
         output: impl FnOnce(&R) -> Output,
         work: impl FnOnce(&mut Gpu) -> R,
     ) -> R {
-        match &mut self.recording {
-            Some(recording) if crate::TELLS => {
-                recording.journal.begin(&input());
-                let result = work(self);
-                self.end_input(output(&result));
-                result
-            }
-            _ => work(self),
+        if let Some(recording) = &mut self.recording {
+            recording.journal.begin(input);
         }
+        let result = work(self);
+        self.end_input(output(&result));
+        result
     }
 
     fn end_input(&mut self, output: Output) {

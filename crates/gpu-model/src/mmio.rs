@@ -172,10 +172,9 @@ impl Gpu {
 
     fn write_register(&mut self, offset: u32, value: u32) {
         self.check_forcewake(offset, true);
-        self.check_register(offset, value);
-        let by = Actor::Cpu;
-        let event = move || Event::RegisterWritten { offset, value, by };
-        self.events.emit_for(Interests::REGISTER_WRITES, event);
+        if self.events.wants(Interests::RULES.and(Interests::REGISTER_WRITES)) {
+            self.tell_register_write(offset, value);
+        }
         if !self.poke(offset, value) {
             let (written, origin) = (Some(value), Origin::Cpu);
             self.events.emit(|| Event::UnknownRegister { offset, written, origin });
@@ -184,6 +183,15 @@ impl Gpu {
         self.state.interrupts.raise_pipes(flips);
         self.hear_of_the_pch();
         self.update_interrupt_output();
+    }
+
+    /// A CPU is about to write a register.
+    #[cold]
+    fn tell_register_write(&mut self, offset: u32, value: u32) {
+        self.check_register(offset, value);
+        let by = Actor::Cpu;
+        let event = || Event::RegisterWritten { offset, value, by };
+        self.events.emit_for(Interests::REGISTER_WRITES, event);
     }
 
     /// Real hardware loses accesses to a sleeping well. The model serves them and tells.

@@ -31,9 +31,13 @@ impl Gpu {
     /// Calls `look` with a place for what it finds, if anybody wants to know.
     #[inline]
     fn look(&mut self, look: impl FnOnce(&Gpu, Tell<'_>)) {
-        if !self.events.wants(Interests::RULES) {
-            return;
+        if self.events.wants(Interests::RULES) {
+            self.look_and_tell(look);
         }
+    }
+
+    #[cold]
+    fn look_and_tell(&mut self, look: impl FnOnce(&Gpu, Tell<'_>)) {
         let mut broken = Vec::new();
         look(self, &mut |rule, detail| broken.push((rule, detail)));
         let origin = Origin::Cpu;

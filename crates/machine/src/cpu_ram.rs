@@ -55,15 +55,25 @@ impl CpuRam {
     }
 
     /// Who is told; nobody where the device does not tell either.
+    #[inline]
     fn told(&self) -> Option<&CpuWrites> {
         if gpu_model::TELLS { self.listener.told.get() } else { None }
     }
 
-    fn wrote(&self, address: u64, len: u8, value: u64) {
+    /// Tells a write, if somebody is told. Returns true.
+    #[inline]
+    fn wrote(&self, address: u64, len: u8, value: u64) -> bool {
+        if self.told().is_some() { self.tell(address, len, value) } else { true }
+    }
+
+    // It returns what its callers do, so that they end with it and need no room on the stack.
+    #[cold]
+    fn tell(&self, address: u64, len: u8, value: u64) -> bool {
         if let Some(told) = self.told() {
             let now_ns = self.listener.now_ns.load(Ordering::Relaxed);
             told(CpuWrite { now_ns, address, len, value });
         }
+        true
     }
 }
 
@@ -80,11 +90,7 @@ impl PhysicalMemory for CpuRam {
     }
 
     fn write_u64(&self, address: u64, value: u64) -> bool {
-        let written = self.ram.write_u64(address, value);
-        if written {
-            self.wrote(address, 8, value);
-        }
-        written
+        self.ram.write_u64(address, value) && self.wrote(address, 8, value)
     }
 
     fn read_u32(&self, address: u64) -> Option<u32> {
@@ -92,11 +98,7 @@ impl PhysicalMemory for CpuRam {
     }
 
     fn write_u32(&self, address: u64, value: u32) -> bool {
-        let written = self.ram.write_u32(address, value);
-        if written {
-            self.wrote(address, 4, value.into());
-        }
-        written
+        self.ram.write_u32(address, value) && self.wrote(address, 4, value.into())
     }
 
     fn read_table(&self, address: u64, entries: &mut [u64; 512]) -> bool {
@@ -107,7 +109,9 @@ impl PhysicalMemory for CpuRam {
         let written = self.ram.write_u64s(address, values);
         if written && self.told().is_some() {
             let places = (address..).step_by(8);
-            places.zip(values).for_each(|(address, &value)| self.wrote(address, 8, value));
+            for (address, &value) in places.zip(values) {
+                self.tell(address, 8, value);
+            }
         }
         written
     }
@@ -115,8 +119,9 @@ impl PhysicalMemory for CpuRam {
     fn fill_u64(&self, address: u64, value: u64, count: usize) -> bool {
         let written = self.ram.fill_u64(address, value, count);
         if written && self.told().is_some() {
-            let places = (address..).step_by(8).take(count);
-            places.for_each(|address| self.wrote(address, 8, value));
+            for address in (address..).step_by(8).take(count) {
+                self.tell(address, 8, value);
+            }
         }
         written
     }

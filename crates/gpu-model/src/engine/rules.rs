@@ -178,10 +178,15 @@ impl Engine {
     }
 
     /// Calls `look` with a place for what it finds in an image, if anybody wants to know.
+    #[inline]
     pub(super) fn look(&self, bus: &mut Bus<'_>, look: impl FnOnce(&Bus<'_>, Tell<'_>)) {
-        if !bus.events.wants(Interests::RULES) {
-            return;
+        if bus.events.wants(Interests::RULES) {
+            self.look_and_tell(bus, look);
         }
+    }
+
+    #[cold]
+    fn look_and_tell(&self, bus: &mut Bus<'_>, look: impl FnOnce(&Bus<'_>, Tell<'_>)) {
         let mut broken = Vec::new();
         look(bus, &mut |rule, detail| broken.push((rule, detail)));
         let origin = Origin::Engine(self.id);
