@@ -18,6 +18,11 @@ pub use workload::{Ready, Workload};
 /// A GT2 part.
 const DEVICE_ID: u16 = 0x1616;
 
+/// What `gen8-rig` says first: whether its device `tells` observers.
+pub fn greeting(tells: bool) -> &'static str {
+    if tells { "tells" } else { "tells nobody" }
+}
+
 /// The configuration of every device here.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! `gen8-rig WORKLOAD`: measures for another process, as often as that asks.
 //!
-//! Each line of standard input is a number of rounds. The answer is a line with the nanoseconds of CPU time that
-//! they took: other programs may take the CPU away meanwhile.
+//! It says first whether its device tells observers ([`rigs::greeting`]). Then each line of standard input is a
+//! number of rounds, and the answer a line with the nanoseconds of CPU time that they took: other programs may
+//! take the CPU away meanwhile.
 
 use std::env;
 use std::error::Error;
@@ -28,6 +29,7 @@ fn serve() -> Result<(), Box<dyn Error>> {
     let workload = Workload::by_name(&name)
         .ok_or_else(|| format!("no workload has the name {name:?}; there are: {}", names()))?;
     let mut ready = workload.start()?;
+    writeln!(io::stdout(), "{}", rigs::greeting(gpu_model::TELLS))?;
     for line in io::stdin().lock().lines() {
         let line = line?;
         let rounds = line.parse().map_err(|_| format!("{line:?} is no number of rounds"))?;

@@ -88,7 +88,7 @@ fn compare(workload: Workload, with: &Path, without: &Path) -> Result<Pair> {
     let mut ratios = Ratios::default();
     for _ in 0..STARTS {
         let (mut with, mut without) =
-            (Process::start(with, workload)?, Process::start(without, workload)?);
+            (Process::start(with, workload, true)?, Process::start(without, workload, false)?);
         let rounds = without.calibrate()?;
         with.sample(rounds)?;
         ratios.take(PAIRS, || with.sample(rounds), || without.sample(rounds))?;
@@ -106,7 +106,8 @@ struct Process {
 }
 
 impl Process {
-    fn start(program: &Path, workload: Workload) -> Result<Process> {
+    /// Starts a program whose device tells observers or does not, as `tells` has it.
+    fn start(program: &Path, workload: Workload, tells: bool) -> Result<Process> {
         let mut command = Command::new(program);
         command.arg(workload.name()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child =
@@ -114,15 +115,28 @@ impl Process {
         let (asked, answers) = (child.stdin.take(), child.stdout.take());
         let asked = asked.context("no way to ask")?;
         let answers = BufReader::new(answers.context("no way to hear an answer")?);
-        Ok(Process { child, asked, answers })
+        let mut process = Process { child, asked, answers };
+        let greeting = process.answer()?;
+        // Features of packages add up: one that asks for events would give them to both programs.
+        ensure!(
+            greeting == rigs::greeting(tells),
+            "{} says {greeting:?}: it is not the build to compare",
+            program.display()
+        );
+        Ok(process)
     }
 
     /// CPU time of so many rounds, nanoseconds.
     fn time(&mut self, rounds: u32) -> Result<u64> {
         writeln!(self.asked, "{rounds}").context("asking gen8-rig")?;
+        let answer = self.answer()?;
+        answer.parse().with_context(|| format!("gen8-rig says {answer:?}"))
+    }
+
+    fn answer(&mut self) -> Result<String> {
         let mut answer = String::new();
         self.answers.read_line(&mut answer).context("hearing gen8-rig")?;
-        answer.trim().parse().with_context(|| format!("gen8-rig says {:?}", answer.trim()))
+        Ok(answer.trim().into())
     }
 
     /// Nanoseconds of a round.
