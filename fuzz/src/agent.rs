@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use gpu_model::GuestRam;
-use observe::AddressSpaces;
-use observe::kernel::KernelView;
+use gen8_spec::engine::EngineId;
+use gpu_model::{Event, GuestRam, Observer, Site, Space};
 use observe::story::StoryObserver;
 use observe::views::{DeviceSnapshot, Views};
+use observe::{AddressSpaces, UnboundUses};
 
 use crate::input::Input;
 
@@ -23,12 +23,14 @@ pub fn agent(data: &[u8]) {
         0 => rest.to_vec(),
         _ => lines(&mut Input::new(rest)).into_bytes(),
     };
-    let (view, mut views) = (KernelView::new(), Views::new());
+    let (mut uses, mut views) = (UnboundUses::default(), Views::new());
+    let view = uses.kernel().clone();
     let (spaces, story) = (AddressSpaces::new(), StoryObserver::new("a device"));
     let memory = GuestRam::empty();
     // In pieces, as they come.
     for (turn, piece) in (0..).zip(stream.chunks(stream.len() / 4 + 1)) {
-        let asked = view.take(piece, turn * 1_000_000);
+        use_pages(&mut uses, turn * 1_000_000, piece);
+        let asked = uses.take(piece, turn * 1_000_000);
         assert!(asked.len() <= piece.len());
         let kernel = view.snapshot();
         let kept: usize = kernel.spaces.iter().map(|space| space.vmas.len()).sum();
@@ -38,6 +40,17 @@ pub fn agent(data: &[u8]) {
         story.kernel_says(turn, &kernel, &compared);
     }
     assert_eq!(view.snapshot().stream.bytes, stream.len() as u64, "every byte was looked at");
+}
+
+/// An engine uses some of the pages of which the kernel tells.
+fn use_pages(uses: &mut UnboundUses, now_ns: u64, bytes: &[u8]) {
+    let (engine, write, fetch) = (EngineId::Rcs, false, false);
+    let site = Site { engine, context: 1, address: 0, in_batch: true };
+    for &byte in bytes.iter().take(256) {
+        let (address, physical) = (u64::from(byte & 7) << 12, u64::from(byte) << 12);
+        let space = if byte & 8 == 0 { Space::Ppgtt } else { Space::Ggtt };
+        uses.event(now_ns, &Event::Accessed { site, space, address, physical, write, fetch });
+    }
 }
 
 /// Lines as kernels print them.

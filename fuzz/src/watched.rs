@@ -8,7 +8,7 @@ use observe::staleness::Staleness;
 use observe::story::StoryObserver;
 use observe::{
     Activity, AddressSpaces, Census, CensusLog, Conformance, EventFilter, Findings, Observers,
-    RecentEvents, UseAfter,
+    RecentEvents, UnboundUses, UseAfter,
 };
 use ppgtt::PhysicalMemory;
 
@@ -23,6 +23,7 @@ pub(crate) struct Watched {
     staleness: Staleness,
     story: StoryObserver,
     use_after: UseAfter<Memory>,
+    unbound: UnboundUses,
 }
 
 impl Watched {
@@ -37,6 +38,7 @@ impl Watched {
             staleness: Staleness::new(provenance.clone()),
             story: StoryObserver::new("a device").with_provenance(provenance.clone()),
             use_after: UseAfter::new(memory.clone()),
+            unbound: UnboundUses::default(),
             provenance,
             memory,
         }
@@ -50,6 +52,7 @@ impl Watched {
         observers.push(self.activity.clone());
         observers.push(self.rules.clone());
         observers.push(self.use_after.clone());
+        observers.push(self.unbound.clone());
         observers.push(self.events.clone());
         observers.push(self.provenance.clone());
         observers.push(self.staleness.clone());
@@ -66,6 +69,7 @@ impl Watched {
         self.activity.engines(gpu.now_ns());
         self.activity.contexts();
         self.rules.reports();
+        self.unbound.report();
         self.events.last(EventFilter::default(), usize::MAX);
         self.provenance.who_wrote(Place::Memory(0, u8::MAX));
         for mut findings in

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Finding {
     /// The same for all of its kind, as `StaleTlb`.
     pub(super) name: String,
+    /// `note`, `warning` or `error`.
+    pub(super) severity: String,
     /// One sentence.
     pub(super) what: String,
     facts: Vec<Fact>,

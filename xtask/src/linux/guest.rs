@@ -88,7 +88,8 @@ pub(super) struct Guest {
     /// (docs/agent.md), such as gen8_ppgtt_clear
     #[arg(long, value_name = "FUNCTION", conflicts_with_all = ["drive", "no_gpu"])]
     pub(super) disable_in_i915: Option<String>,
-    /// Both views must differ, by a finding of this name; checks that settle may then fail
+    /// Both views must differ, or a use of what is not bound be found, by a finding of this name; checks that see the
+    /// same may then fail
     #[arg(long, value_name = "NAME", requires = "agent")]
     pub(super) expect_difference: Option<String>,
     /// With the kernel's stack of every event

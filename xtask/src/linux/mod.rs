@@ -39,6 +39,7 @@ mod soak;
 mod suite;
 mod tools;
 mod userland;
+mod uses;
 mod verdict;
 mod views;
 

@@ -9,6 +9,7 @@ use super::balance::Balance;
 use super::columns;
 use super::control;
 use super::finding::Finding;
+use super::uses::Uses;
 
 /// Rows that are told; of more settle points, only those whose views differ and the last ones.
 const MOST_ROWS: usize = 24;
@@ -28,6 +29,7 @@ pub(super) enum Views {
 pub(super) struct Compared {
     agent: Agent,
     settled: Vec<Settled>,
+    uses: Uses,
 }
 
 /// The agent's stream.
@@ -84,12 +86,12 @@ impl Views {
         }
     }
 
-    /// Whether a difference of this name was found at a settle point.
+    /// Whether a difference of this name was found at a settle point, or a use of what is not bound.
     pub(super) fn found(&self, name: &str) -> bool {
         match self {
             Views::Compared(compared) => {
                 let mut findings = compared.settled.iter().flat_map(|settled| &settled.findings);
-                findings.any(|finding| finding.name == name)
+                findings.any(|finding| finding.name == name) || compared.uses.found(name)
             }
             Views::NotAsked { .. } => false,
         }
@@ -107,12 +109,12 @@ impl Views {
             return vec!["the views were never compared".into()];
         }
         let unequal = compared.settled.iter().filter(|settled| !settled.equal);
-        unequal.map(Settled::fault).collect()
+        unequal.map(Settled::fault).chain(compared.uses.faults()).collect()
     }
 
     /// For people: one line, and a table of the settle points.
     pub(super) fn text(&self) -> Vec<String> {
-        let Views::Compared(Compared { agent, settled }) = self else { return Vec::new() };
+        let Views::Compared(Compared { agent, settled, uses }) = self else { return Vec::new() };
         let kernel = agent.kernel.as_deref().unwrap_or("no agent came");
         let equal = settled.iter().filter(|settled| settled.equal).count();
         let orphaned = settled.last().map_or(0, |settled| settled.orphaned);
@@ -131,6 +133,7 @@ impl Views {
         rows.extend(told.iter().map(|settled| settled.row()));
         lines.extend(columns::aligned(&rows));
         lines.extend(told.iter().flat_map(|settled| settled.told_findings()));
+        lines.extend(uses.text());
         lines
     }
 }
@@ -195,7 +198,8 @@ mod tests {
     fn answer(settled: &[&str]) -> Views {
         let answer = format!(
             r#"{{"agent":{{"kernel":"6.1","lacking":[],"bytes":9,"events":3,"lost":0,"errors":0,
-                "first_error":null}},"settled":[{}],"forgotten":0,"now":{{}}}}"#,
+                "first_error":null}},"settled":[{}],"forgotten":0,"now":{{}},
+                "uses":{{"judged":7,"waiting":0,"given_up":0,"blind":null,"findings":[]}}}}"#,
             settled.join(",")
         );
         Views::Compared(serde_json::from_str(&answer).unwrap())
@@ -228,6 +232,18 @@ mod tests {
         assert!(views.found("BoundButUnmapped") && !views.found("SharedPage"));
         let text = views.text().join("\n");
         assert!(text.contains("equal at 1 of 2") && text.contains("    object: 7"), "{text}");
+    }
+
+    #[test]
+    fn a_use_of_what_is_not_bound_is_a_fault_as_well() {
+        let Views::Compared(mut compared) = answer(&[SETTLED]) else { panic!("it was answered") };
+        let used = r#"{"judged":7,"given_up":0,"blind":null,"findings":[{"name":"PageUsedAfterFree",
+            "severity":"error","at_ns":1,"what":"x","facts":[]}]}"#;
+        compared.uses = serde_json::from_str(used).unwrap();
+        let views = Views::Compared(compared);
+        assert_eq!(views.faults(), ["PageUsedAfterFree: x"]);
+        assert!(views.found("PageUsedAfterFree"));
+        assert!(views.text().iter().any(|line| line.starts_with("uses            7 pages judged")));
     }
 
     #[test]

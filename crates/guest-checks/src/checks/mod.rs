@@ -20,6 +20,7 @@ mod share;
 mod softpin;
 mod suspend;
 mod table;
+mod unbound_use;
 mod xserver_restart;
 
 use std::fmt::Write;

@@ -3,7 +3,7 @@
 use super::{
     Check, Group, client_starts, console_font, context_census, contexts, engines, execbuf_bench,
     fb_import, fb_leak, flink_close, flink_exit, flink_leak, gem, hang, kms, mmap_gtt, reload,
-    share, softpin, suspend, xserver_restart,
+    share, softpin, suspend, unbound_use, xserver_restart,
 };
 
 /// Every check there is, the harmless ones first.
@@ -84,6 +84,13 @@ pub(crate) const CHECKS: &[Check] = &[
         group: None,
         argument: Some(("CLIENTS", 50)),
         run: client_starts::run,
+    },
+    Check {
+        name: "unbound-use",
+        shows: "a batch reaches nothing where an object was that is unbound or destroyed",
+        group: None,
+        argument: None,
+        run: unbound_use::run,
     },
     Check {
         name: "console-font",

@@ -25,7 +25,7 @@ pub use model::{Balance, KernelCounts, KernelDeed, KernelObject, KernelSpace, Ke
 
 use feed::Feed;
 pub(crate) use ledger::Ledger;
-pub(crate) use standing::When;
+pub(crate) use standing::{Gone, When};
 
 /// The kernel's view. Clones share it: one is fed, others are asked.
 #[derive(Clone, Debug, Default)]

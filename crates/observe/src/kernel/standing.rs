@@ -14,6 +14,9 @@ const SURELY_BEFORE_US: u64 = 100_000;
 /// over. Microseconds.
 const SURELY_AFTER_US: u64 = 1_000_000;
 
+/// What a fast line takes, most likely. Microseconds.
+const LIKELY_US: u64 = 500;
+
 /// A moment of device time by the guest's clock, microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct When {
@@ -21,6 +24,35 @@ pub(crate) struct When {
     ended_us: u64,
     /// What began up to this may have begun by then.
     begun_us: u64,
+    /// The moment itself, most likely.
+    likely_us: u64,
+}
+
+/// A VMA that had ended by some moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gone<'a> {
+    pub(crate) space: &'a KernelSpace,
+    pub(crate) vma: &'a KernelVma,
+    end_us: Option<u64>,
+}
+
+impl Gone<'_> {
+    /// Whether it was bound at an earlier moment, or may have been.
+    pub(crate) fn was_there(&self, when: When) -> bool {
+        when.had(self.vma, self.end_us)
+    }
+
+    /// How likely it is what a use at an earlier moment was of, compared with others: an engine uses what was
+    /// bound just before.
+    pub(crate) fn likelihood(&self, when: When) -> (bool, u64) {
+        let bound_us = self.vma.bound.at.guest_us;
+        (bound_us <= when.likely_us + LIKELY_US, bound_us)
+    }
+
+    /// The later its end the greater.
+    pub(crate) fn end_us(&self) -> Option<u64> {
+        self.end_us
+    }
 }
 
 impl When {
@@ -51,6 +83,7 @@ impl Ledger {
         let when = When {
             ended_us: guest.earliest_us.saturating_sub(SURELY_BEFORE_US),
             begun_us: guest.likely_us.saturating_add(SURELY_AFTER_US),
+            likely_us: guest.likely_us,
         };
         (when.begun_us < self.heard_us).then_some(when)
     }
@@ -72,17 +105,12 @@ impl Ledger {
         is_forgotten || spaces.any(|space| was_bound_in(space, address, when))
     }
 
-    /// What was bound at an address and is gone: the last that was there, and its address space.
-    pub(crate) fn gone(
-        &self,
-        kind: Space,
-        address: u64,
-        when: When,
-    ) -> Option<(&KernelSpace, &KernelVma)> {
+    /// What was bound at an address and was gone at that moment, as far as is remembered.
+    pub(crate) fn gone(&self, kind: Space, address: u64, when: When) -> Vec<Gone<'_>> {
         let spaces = self.spaces.values().filter(|space| is_a(kind, space));
-        let gone = spaces.flat_map(|space| ends(space).map(move |(vma, end)| (end, space, vma)));
-        let gone = gone.filter(|&(end, _, vma)| covers(vma, address) && when.has_ended(end));
-        gone.max_by_key(|&(end, ..)| end).map(|(_, space, vma)| (space, vma))
+        let ends = spaces
+            .flat_map(|space| ends(space).map(move |(vma, end_us)| Gone { space, vma, end_us }));
+        ends.filter(|gone| covers(gone.vma, address) && when.has_ended(gone.end_us)).collect()
     }
 }
 

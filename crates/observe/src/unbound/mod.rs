@@ -5,24 +5,28 @@
 //! can have been bound at the address in any of the kernel's address spaces: what cannot be ordered, or
 //! not be told apart, is not accused (docs/agent.md).
 
+mod owner;
 mod seen;
 mod waiting;
 mod words;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gen8_spec::PAGE_SIZE;
 use gpu_model::{Event, GuestRam, Interests, Observer, Space};
 use serde::Serialize;
 
 use crate::finding::{Finding, Findings};
 use crate::kernel::{KernelView, Ledger, When};
+use owner::Explained;
 use seen::Seen;
 use waiting::Use;
 use words::Kind;
 
-/// Findings of one kind that are kept: one fault can show at every page.
+/// Pages of address spaces that are looked into, of those that end in scratch and of the others: one fault can
+/// show at every page, and what was bound there is looked for in all that is remembered.
+const MOST_PAGES: usize = 1024;
+/// Findings of one kind that are kept.
 const MOST_OF_A_KIND: usize = 64;
 
 /// Finds uses of pages that the kernel's account does not explain: an [`Observer`] of the device that is
@@ -40,8 +44,11 @@ struct Judged {
     /// Those of before a leap of the clocks.
     given_up: u64,
     blind: Option<Blind>,
-    /// Kind, address space and page of what was told.
-    known: HashSet<(Kind, u64, u64)>,
+    explained: Explained,
+    /// Address spaces and pages of them that were looked into: of those that reach memory, and scratch.
+    known: [HashSet<(u64, u64)>; 2],
+    /// How many there are of each kind.
+    counts: HashMap<Kind, usize>,
     findings: Vec<Finding>,
 }
 
@@ -134,28 +141,36 @@ impl Judged {
         self.uses += 1;
         let Use { space, address, is_scratch, .. } = *access;
         if ledger.was_bound(space, address, when) {
+            self.explained.note(access, when);
+            // What is found there from now on is something else.
+            for known in &mut self.known {
+                known.remove(&access.place());
+            }
             return;
         }
-        let gone = ledger.gone(space, address, when);
-        let is_destroyed = gone.is_some_and(|(_, vma)| when.is_after_destruction(vma));
-        let kind = match (gone, is_scratch) {
+        if !self.is_new(access) {
+            return;
+        }
+        let owner = self.explained.owner(access, when, ledger.gone(space, address, when));
+        let kind = match (owner, is_scratch) {
             // The kernel fills parts of the GGTT without a VMA.
             (None, _) if space == Space::Ggtt => return,
             (Some(_), true) => Kind::UseAfterUnmap,
             (None, true) => Kind::ScratchAccess,
-            (Some(_), false) if is_destroyed => Kind::PageUsedAfterFree,
+            (Some(owner), false) if owner.is_destroyed => Kind::PageUsedAfterFree,
             (Some(_), false) => Kind::PageUsedAfterUnbind,
             (None, false) => Kind::PageNeverBound,
         };
-        if self.is_new(kind, access) {
-            self.findings.push(words::finding(kind, access, gone));
+        let count = self.counts.entry(kind).or_default();
+        if *count < MOST_OF_A_KIND {
+            *count += 1;
+            self.findings.push(words::finding(kind, access, owner));
         }
     }
 
-    fn is_new(&mut self, kind: Kind, access: &Use) -> bool {
-        let of_kind = self.known.iter().filter(|known| known.0 == kind).count();
-        let page = access.address & !(PAGE_SIZE - 1);
-        of_kind < MOST_OF_A_KIND && self.known.insert((kind, access.root, page))
+    fn is_new(&mut self, access: &Use) -> bool {
+        let known = &mut self.known[usize::from(access.is_scratch)];
+        known.len() < MOST_PAGES && known.insert(access.place())
     }
 }
 

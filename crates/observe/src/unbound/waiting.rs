@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use gen8_spec::PAGE_SIZE;
 use gpu_model::{Site, Space};
 
 /// Uses that wait at most: beyond, the oldest are given up.
@@ -38,8 +39,15 @@ pub(super) struct Use {
     pub(super) is_scratch: bool,
 }
 
+impl Use {
+    /// The address space, by its first table, and the page of it.
+    pub(super) fn place(&self) -> (u64, u64) {
+        (self.root, self.address & !(PAGE_SIZE - 1))
+    }
+}
+
 /// A page of an address space, where it leads to, and what is done there.
-type Key = (u64, u64, u64, Deed);
+type Key = ((u64, u64), u64, Deed);
 
 /// The uses, oldest first.
 #[derive(Debug, Default)]
@@ -53,8 +61,8 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn push(&mut self, access: Use) {
-        let page = access.address & !(gen8_spec::PAGE_SIZE - 1);
-        let last = self.known.entry((access.root, page, access.page, access.deed)).or_default();
+        let key = (access.place(), access.page, access.deed);
+        let last = self.known.entry(key).or_default();
         // Time 0 is before any use.
         if *last != 0 && access.at_ns.saturating_sub(*last) < AGAIN_NS {
             return;

@@ -2,10 +2,10 @@
 
 use gpu_model::Space;
 
+use super::owner::Owner;
 use super::waiting::{Deed, Use};
 use crate::finding::{Finding, Severity};
 use crate::kernel::words::{moment, name, with_vma};
-use crate::kernel::{KernelSpace, KernelVma};
 
 /// What was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,16 +44,18 @@ impl Kind {
 }
 
 /// The finding: the use, and what is known of the VMA that was there.
-pub(super) fn finding(
-    kind: Kind,
-    access: &Use,
-    gone: Option<(&KernelSpace, &KernelVma)>,
-) -> Finding {
-    let finding =
-        Finding::new(kind.name(), kind.severity(), access.at_ns, what(kind, access, gone))
-            .fact("used", used(access))
-            .fact("page", page(access));
-    let Some((space, vma)) = gone else { return finding };
+pub(super) fn finding(kind: Kind, access: &Use, owner: Option<Owner<'_>>) -> Finding {
+    let what = what(kind, access, owner);
+    let finding = Finding::new(kind.name(), kind.severity(), access.at_ns, what)
+        .fact("used", used(access))
+        .fact("page", page(access));
+    let Some(Owner { space, vma, of, .. }) = owner else { return finding };
+    let finding = match of {
+        1 => finding,
+        _ => {
+            finding.fact("not certain", format!("one of {of} that were bound there; most likely:"))
+        }
+    };
     let finding = with_vma(finding.fact("address space", name(space)), vma);
     match space.released {
         Some(at) => finding.fact("address space released", moment(at)),
@@ -61,7 +63,7 @@ pub(super) fn finding(
     }
 }
 
-fn what(kind: Kind, access: &Use, gone: Option<(&KernelSpace, &KernelVma)>) -> String {
+fn what(kind: Kind, access: &Use, owner: Option<Owner<'_>>) -> String {
     let engine = access.site.engine.name();
     let did = match access.deed {
         Deed::Read => "read",
@@ -74,13 +76,16 @@ fn what(kind: Kind, access: &Use, gone: Option<(&KernelSpace, &KernelVma)>) -> S
         Space::Ggtt => "the GGTT",
         Space::Ppgtt => "an address space",
     };
-    let object = gone.map_or(0, |(_, vma)| vma.object);
+    let object = match owner {
+        Some(Owner { of: 1, vma, .. }) => format!("object {:x}", vma.object),
+        _ => "an object".to_owned(),
+    };
     let why = match kind {
-        Kind::PageUsedAfterFree => format!("was object {object:x}, which is destroyed"),
-        Kind::PageUsedAfterUnbind => format!("was object {object:x}, which is unbound"),
-        Kind::UseAfterUnmap => format!("was object {object:x}, and is scratch"),
+        Kind::PageUsedAfterFree => format!("was {object}, which is destroyed"),
+        Kind::PageUsedAfterUnbind => format!("was {object}, which is unbound"),
+        Kind::UseAfterUnmap => format!("was {object}, and is scratch"),
         Kind::PageNeverBound => "nothing is bound by the kernel's account".to_owned(),
-        Kind::ScratchAccess => "nothing is, and which is scratch".to_owned(),
+        Kind::ScratchAccess => "nothing was, and which is scratch".to_owned(),
     };
     format!("{engine} {did} {:#x} of {space}, where {why}", access.address)
 }

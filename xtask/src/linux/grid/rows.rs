@@ -36,8 +36,10 @@ const CHEAP_KMS: [&str; 9] = [
     "screen-suspend",
 ];
 /// Both views of address spaces, at many moments and at few.
-const VIEWS: [&str; 2] = ["engines", "client-starts=50"];
+const VIEWS: [&str; 3] = ["engines", "client-starts=50", "unbound-use"];
 const FEW_VIEWS: [&str; 2] = ["engines", "client-starts=2"];
+/// Batches that use what is not bound any more.
+const UNBOUND_USE: [&str; 2] = ["engines", "unbound-use"];
 /// The kernel on which the variants are tried.
 const BASELINE: &str = "6.1";
 /// Where i915 after 5.10 dies when a GPU without display goes to sleep; see docs/found.md.
@@ -138,8 +140,8 @@ fn views(kernel: &'static str) -> Row {
 }
 
 /// A fault that the comparison of both views must find: one of the device, one of the driver.
-fn faulty(kernel: &'static str) -> [Row; 2] {
-    [lost_pte(kernel), lasting_ptes(kernel)]
+fn faulty(kernel: &'static str) -> [Row; 3] {
+    [lost_pte(kernel), lasting_ptes(kernel), used_ptes(kernel)]
 }
 
 /// A PTE of a client's gets lost, and the comparison of both views says so.
@@ -157,6 +159,15 @@ fn lasting_ptes(kernel: &'static str) -> Row {
         guest.agent = true;
         guest.disable_in_i915 = Some("gen8_ppgtt_clear".into());
         guest.expect_difference = Some("UnboundButMapped".into());
+    })
+}
+
+/// The same, and batches use what is not bound any more: they are told with the unbinding.
+fn used_ptes(kernel: &'static str) -> Row {
+    row(kernel, "batches in an i915 that unbinds nothing", &UNBOUND_USE, |guest| {
+        guest.agent = true;
+        guest.disable_in_i915 = Some("gen8_ppgtt_clear".into());
+        guest.expect_difference = Some("PageUsedAfterFree".into());
     })
 }
 
