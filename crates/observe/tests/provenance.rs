@@ -276,6 +276,8 @@ fn what_a_page_holds_in_its_next_use_was_not_written_in_its_last() {
 fn a_write_reads_as_a_sentence() {
     let mut written = write(When::Between(10, 20), Writer::Cpu, Some(0), 0x5003);
     assert_eq!(written.to_string(), "0x0 -> 0x5003 between 10 and 20 ns by a CPU");
+    let at_once = Write { when: When::Between(20, 20), ..written.clone() };
+    assert_eq!(at_once.to_string(), "0x0 -> 0x5003 at 20 ns by a CPU");
     written.running = vec![Running { engine: Rcs, context: 3, batch: Some(0x1000) }];
     written.by = BY_ENGINE;
     written.when = When::At(7);

@@ -1,5 +1,6 @@
 //! The ring of the last events.
 
+use gen8_spec::debug_page::{Hint, PageKind};
 use gen8_spec::engine::EngineId::{Bcs, Rcs};
 use gpu_model::{Actor, Event, Interests, Observer};
 use observe::{EVENT_KINDS, EventFilter, RecentEvents};
@@ -25,6 +26,27 @@ fn the_last_events_come_in_order_by_kind_and_by_engine() {
     let engine = EventFilter { kind: None, engine: Some(Bcs) };
     assert_eq!(of(engine, 10)[0].engine.as_deref(), Some("bcs0"));
     assert!(of(EventFilter { kind: None, engine: Some(Rcs) }, 10).is_empty());
+}
+
+#[test]
+fn addresses_of_hints_are_hexadecimal_and_say_so_and_numbers_are_as_the_driver_counts() {
+    let mut recent = RecentEvents::new();
+    let kind = PageKind::Object;
+    for hint in [
+        Hint::PageOwned { page: 0x10_0000, kind, owner: 12 },
+        Hint::VmaBound { address: 0x4_0000, vm: 10, object: 12 },
+        Hint::VmReleased { vm: 10 },
+    ] {
+        recent.event(1, &Event::Hint(hint));
+    }
+    let (all, _) = recent.last(EventFilter::default(), 10);
+    let told: Vec<_> = all.iter().map(|event| event.text.as_str()).collect();
+    let expected = [
+        "PageOwned { page: 0x100000, kind: Object, owner: 12 }",
+        "VmaBound { vm: 10, object: 12, address: 0x40000 }",
+        "VmReleased { vm: 10 }",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn read(file: &Path) -> Result<Snapshot> {
     let mut bytes = Vec::new();
     File::open(file)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     ensure!(bytes.len() as u64 <= LARGEST, "it is larger than any file of `inspect save`");
-    let value: Value = serde_json::from_slice(&bytes)?;
+    let value: Value = serde_json::from_slice(&bytes).context("it is no file of `inspect save`")?;
     match value.get("gen8emu-snapshot").and_then(Value::as_u64) {
         Some(version) if version == u64::from(VERSION) => Ok(serde_json::from_value(value)?),
         Some(version) => bail!("it has version {version}: expected {VERSION}"),

@@ -120,7 +120,7 @@ fn show(outcome: &Outcome) -> String {
         ("inputs", format!("{} of {}", outcome.inputs, outcome.of_inputs)),
         ("device time", format!("{:.3} s", outcome.now_ns as f64 / 1e9)),
         ("state hashes", format!("{}, {same}", outcome.state_hashes)),
-        ("memory changes", outcome.memory_changes.to_string()),
+        ("memory changes", format!("{} in the whole recording", outcome.memory_changes)),
         ("recording", outcome.end.clone()),
         ("took", format!("{:.3} s, {:.1} times as fast", outcome.seconds, outcome.speed)),
     ] {

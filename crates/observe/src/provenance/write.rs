@@ -92,6 +92,7 @@ impl fmt::Display for When {
         match self {
             When::At(ns) => write!(f, "at {ns} ns"),
             When::Between(0, to) => write!(f, "before {to} ns"),
+            When::Between(from, to) if from == to => write!(f, "at {to} ns"),
             When::Between(from, to) => write!(f, "between {from} and {to} ns"),
         }
     }

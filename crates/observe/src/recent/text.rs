@@ -1,5 +1,6 @@
 //! Events in words.
 
+use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::{ContextDescriptor, csb};
 use gpu_model::engine::Space;
@@ -89,10 +90,30 @@ fn actor(by: &Actor) -> Option<EngineId> {
     }
 }
 
+/// A hint: addresses and bytes in hexadecimal, as everywhere, and the driver's numbers as it counts.
+fn hinted(hint: Hint) -> String {
+    match hint {
+        Hint::PageOwned { page, kind, owner } => {
+            format!("PageOwned {{ page: {page:#x}, kind: {kind:?}, owner: {owner} }}")
+        }
+        Hint::PageFreed { page } => format!("PageFreed {{ page: {page:#x} }}"),
+        Hint::VmCreated { root, vm, levels } => {
+            format!("VmCreated {{ vm: {vm}, levels: {levels}, root: {root:#x} }}")
+        }
+        Hint::VmaBound { address, vm, object } => {
+            format!("VmaBound {{ vm: {vm}, object: {object}, address: {address:#x} }}")
+        }
+        Hint::ObjectCreated { size, object } => {
+            format!("ObjectCreated {{ object: {object}, size: {size:#x} }}")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
 /// What an event says besides its kind and its engine.
 pub(super) fn text(event: &Event) -> String {
     match event {
-        Event::Hint(hint) => format!("{hint:x?}"),
+        Event::Hint(hint) => hinted(*hint),
         Event::PdpLoaded { levels, pdps, context, .. } => {
             format!("context {context:#x}, {levels} levels, {}", list(pdps))
         }

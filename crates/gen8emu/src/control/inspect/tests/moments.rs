@@ -79,7 +79,7 @@ fn a_file_that_is_no_moment_is_told_with_what_was_expected() {
     let bench = still("inspect-diff-files");
     let file = bench.directory.join("file");
     for (text, told) in [
-        ("", "EOF while parsing"),
+        ("", "it is no file of `inspect save`: EOF while parsing"),
         ("{\"gen8emu-snapshot\":1}", "missing field `now_ns`"),
         ("{\"gen8emu-snapshot\":2}", "it has version 2: expected 1"),
         ("{\"gen8emu-recording\":1}", "it is no file of `inspect save`"),
