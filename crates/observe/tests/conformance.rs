@@ -4,8 +4,10 @@ use gen8_spec::debug_page::Hint;
 use gen8_spec::engine::EngineId;
 use gen8_spec::execlists::{Addressing, ContextDescriptor, csb};
 use gen8_spec::{PAGE_SIZE, interrupts as irq, mmio, pci};
+use gpu_model::display::PlaneId;
 use gpu_model::event::{Actor, MemoryWrite, Site, Submission, WriteKind};
-use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, Observer, Space};
+use gpu_model::fault::GpuFault;
+use gpu_model::{Bar, Event, Gpu, GpuConfig, GuestRam, Observer, Origin, Space};
 use observe::{Conformance, Culprit, Findings, Severity};
 
 const BCS: EngineId = EngineId::Bcs;
@@ -119,6 +121,40 @@ fn entries_of_an_image_are_flushed_before_it_is_submitted() {
     assert_eq!(broken(&[entry_written(second), submitted()]), ["ggtt-not-flushed"]);
     assert!(broken(&[entry_written(second), flush, submitted()]).is_empty());
     assert!(broken(&[entry_written(second + PAGE_SIZE), submitted()]).is_empty());
+    let first = [entry_written(IMAGE.into()), submitted()];
+    assert_eq!(broken(&first), ["ggtt-not-flushed"], "the first page alone");
+}
+
+#[test]
+fn what_the_device_tells_anyhow_is_the_rule_that_it_breaks() {
+    let origin = Origin::Engine(BCS);
+    let fault = |ggtt| {
+        let (engine, address, write, level, entry) = (Some(BCS), 0x5000, false, 0, 0);
+        Event::Fault(GpuFault { engine, ggtt, address, write, level, entry })
+    };
+    let plane = Event::PlaneFault { pipe: 0, plane: PlaneId::Primary, address: 0, blanked_ns: 0 };
+    let (engine, register, header) = (BCS, mmio::GDRST, 0);
+    for (event, rule, culprit) in [
+        (fault(true), "ggtt-fault", Culprit::Driver),
+        (fault(false), "ppgtt-fault", Culprit::Driver),
+        (plane, "plane-fault", Culprit::Driver),
+        (
+            Event::UnknownRegister { offset: 0x44, written: None, origin },
+            "unknown-register",
+            Culprit::Driver,
+        ),
+        (Event::PrivilegeViolation { engine, register }, "register-in-user-batch", Culprit::Client),
+        (
+            Event::InstructionError { engine, header, address: 0, origin: Origin::UserBatch(BCS) },
+            "command-unknown",
+            Culprit::Client,
+        ),
+    ] {
+        let mut conformance = Conformance::new();
+        conformance.event(1, &event);
+        let [report] = &conformance.reports()[..] else { panic!("{event:?}: one rule") };
+        assert_eq!((report.id.as_str(), report.culprit), (rule, culprit));
+    }
 }
 
 #[test]

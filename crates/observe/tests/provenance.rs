@@ -129,6 +129,28 @@ fn a_pte_that_a_cpu_wrote_between_two_loads_is_known_by_the_window() {
 }
 
 #[test]
+fn tables_under_three_levels_are_looked_at_as_well() {
+    let mut played = Played::new();
+    let pdps = [0, PD, 0, 0];
+    let load = Event::PdpLoaded { engine: Rcs, levels: 3, pdps, context: 3 };
+    played.event(100, load.clone());
+    played.poke(PT + 8, 0x5003);
+    played.event(200, load);
+    assert_eq!(played.of(PT + 8), [write(When::Between(100, 200), Writer::Cpu, Some(0), 0x5003)]);
+}
+
+#[test]
+fn a_large_page_is_data_and_no_table() {
+    let mut played = Played::new();
+    let data = 0x2_0000;
+    played.poke(PD + 8, data | pte::PRESENT | pte::WRITABLE | pte::PAGE_SIZE_BIT);
+    played.load(100);
+    played.poke(data, 1);
+    played.load(200);
+    assert_eq!(played.of(data), []);
+}
+
+#[test]
 fn a_machine_that_sees_each_write_gives_the_moment() {
     let mut played = Played::new();
     let owned = Hint::PageOwned { page: PT, kind: PageKind::Pt, owner: 1 };
@@ -191,8 +213,9 @@ fn a_context_image_tells_the_drivers_writes_from_the_devices() {
     played.load_context(10, false);
     played.device_writes(20, WriteKind::ContextSave, STATE + 0x10, 0x40);
     played.poke(STATE + 0x18, 0x80);
-    let descriptor = ContextDescriptor::new(IMAGE as u32, 3, Addressing::Legacy64);
-    let elements = [descriptor, ContextDescriptor(0)];
+    // Behind another one, of which nothing is known.
+    let descriptor = |image| ContextDescriptor::new(image, 3, Addressing::Legacy64);
+    let elements = [descriptor(0x2_0000), descriptor(IMAGE as u32)];
     let how = Submission::Elsp { elements, replaced: false };
     played.event(30, Event::Submitted { engine: Rcs, how });
     let [saved] = &played.of(STATE + 0x10)[..] else { panic!() };

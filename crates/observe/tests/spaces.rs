@@ -6,7 +6,7 @@ use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId::{Bcs, Rcs};
 use gen8_spec::execlists::csb;
 use gpu_model::{Event, Observer};
-use observe::{AddressSpaceReport, AddressSpaces, RootError};
+use observe::{AddressSpaceReport, AddressSpaces, MappedPage, RootError};
 use ppgtt::{AddressSpace, Levels, PageTableRoot};
 use support::Guest;
 
@@ -121,6 +121,27 @@ fn a_walk_counts_tables_and_mappings_but_not_scratch() {
     assert_eq!((tables.scratch_tables, tables.scratch_pages), (3, 1));
 }
 
+#[test]
+fn contents_are_pages_of_those_whose_root_is_their_own() {
+    let mut list = List::new();
+    let mut space = list.guest.vm(1, Levels::Four);
+    let page = list.guest.page(PageKind::Object, 9);
+    for va in [0x10_1000, 0x10_0000] {
+        list.guest.map(1, &mut space, va, page);
+    }
+    let pml4 = root(&space);
+    for mark in [100, 200] {
+        list.load(Rcs, pml4, 1);
+        list.mark(Rcs, mark);
+    }
+    let contents = list.observer.contents(&list.guest.ram);
+    let [only] = &contents.spaces[..] else { panic!("{contents:?}") };
+    assert_eq!((only.number, only.mark, only.problems), (1, Some(200), 0));
+    assert_eq!(only.pages, [0x10_0000, 0x10_1000].map(|va| MappedPage { va, page }));
+    assert_eq!(only.loaded_on, ["rcs0"]);
+    assert!(contents.complete);
+}
+
 fn root(space: &AddressSpace) -> u64 {
     space.root().pdps()[0]
 }
@@ -206,6 +227,7 @@ fn one_walk_ends_where_the_budget_of_the_whole_report_does() {
         }
     }
     list.load(Rcs, 0x1000, 0);
+    assert!(!list.observer.contents(&list.guest.ram).complete, "cut off in the only one");
     list.load(Rcs, 0x2000, 0);
     let spaces = list.spaces();
     let walk = spaces[0].walk.unwrap();

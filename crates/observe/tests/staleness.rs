@@ -108,6 +108,22 @@ fn the_write_that_made_an_entry_stale_is_told_by_its_window() {
 }
 
 #[test]
+fn a_write_of_before_the_entry_was_filled_did_not_make_it_stale() {
+    let mut played = Played::new();
+    let look = Event::PdpLoaded { engine: Bcs, levels: 4, pdps: [PML4, 0, 0, 0], context: 4 };
+    // The same value goes, and comes back, before an engine takes it.
+    for value in [0x7003, OLD | 3] {
+        played.poke(PT, value);
+        played.event(look.clone());
+    }
+    played.fill(Rcs);
+    played.poke(PT, NEW | 3);
+    played.use_stale(Rcs);
+    let by = "PTE at 0x4000: 0x5003 -> 0x6003 between 30 and 50 ns by a CPU";
+    assert_eq!(fact(&played.only(), "made stale by"), by);
+}
+
+#[test]
 fn a_change_above_the_pte_is_told_as_what_it_is() {
     let mut played = Played::new();
     played.fill(Rcs);
@@ -159,21 +175,22 @@ fn an_entry_that_was_there_before_anybody_listened_is_told_without_its_story() {
 
 #[test]
 fn a_device_that_keeps_an_entry_over_an_invalidation_is_blamed_itself() {
-    for reset in [false, true] {
+    let pipe_control = || Event::TlbInvalidated { site: site(Rcs), by: Invalidation::PipeControl };
+    for (events, by) in [
+        (vec![pipe_control()], "at 30 ns, by PIPE_CONTROL"),
+        // The second one found nothing left.
+        (vec![pipe_control(), pipe_control()], "at 40 ns, by PIPE_CONTROL"),
+        (vec![Event::Reset { domains: GDRST_FULL }], "at 30 ns, by a reset"),
+        (vec![Event::FunctionReset], "at 30 ns, by a reset"),
+    ] {
         let mut played = Played::new();
         played.fill(Rcs);
         played.poke(PT, NEW | 3);
-        match reset {
-            true => played.event(Event::Reset { domains: GDRST_FULL }),
-            false => played.invalidate(Rcs, Invalidation::PipeControl),
-        }
+        events.into_iter().for_each(|event| played.event(event));
         played.use_stale(Rcs);
         let found = played.only();
         assert_eq!(found.name, "TlbEntryKept");
-        let by = if reset { "a reset" } else { "PIPE_CONTROL" };
-        let missing = format!(
-            "nothing: the last one: rcs0, at 30 ns, by {by}, and the device kept the entry"
-        );
+        let missing = format!("nothing: the last one: rcs0, {by}, and the device kept the entry");
         assert_eq!(fact(&found, "missing"), missing);
     }
 }

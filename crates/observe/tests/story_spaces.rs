@@ -146,6 +146,56 @@ fn what_a_kernel_says_names_the_leak_and_its_end_takes_it_back() {
     assert_eq!(gone.spaces[0].orphaned_ns, Some(30), "it was leaked until then");
 }
 
+/// An address space that no engine loads, in which two objects are bound and stay: what is leaked of it is
+/// told object by object, with the PTE of each, until it is unbound; a reset of the GPU is no excuse.
+#[test]
+fn each_object_of_a_leak_is_told_though_no_engine_ever_loaded_it_and_the_gpu_was_reset() {
+    let mut guest = silent_guest();
+    let mut observer = observer(&guest);
+    let mut space = guest.vm(1, Levels::Four);
+    let pages = [1, 2].map(|object| guest.page(PageKind::Object, object));
+    guest.map(1, &mut space, 0x4000, pages[0]);
+    guest.map(1, &mut space, 0x9000, pages[1]);
+    let begins = OwnerEvent::ContextBegins { context: CONTEXT, hardware: None, space: Some(VM) };
+    for said in [
+        OwnerEvent::SpaceBegins { space: VM },
+        OwnerEvent::SpaceRoot { space: VM, root: space.root() },
+        begins,
+    ] {
+        observer.owner_says(10, said);
+    }
+    for (object, va) in [(OBJECT, 0x4000), (OBJECT + 1, 0x9000)] {
+        observer.owner_says(10, OwnerEvent::VmaBegins { space: VM, object });
+        observer.owner_says(10, OwnerEvent::Bound { space: VM, object, va, len: Some(PAGE) });
+    }
+    observer.owner_says(20, OwnerEvent::ContextEnds { context: CONTEXT });
+    observer.event(25, &Event::Reset { domains: 1 });
+    observer.owner_says(30, OwnerEvent::Settled { label: 0 });
+    let told = |story: &Story, label: &str| -> Vec<String> {
+        let facts = story.leak_findings().flat_map(|finding| &finding.facts);
+        facts.filter(|fact| fact.label == label).map(|fact| fact.text.clone()).collect()
+    };
+    let story = observer.story(40);
+    let (objects, ptes) = (told(&story, "leaked object"), told(&story, "PTE"));
+    assert_eq!((objects.len(), ptes.len()), (2, 2), "{objects:?} {ptes:?}");
+    for (n, va) in [(0, 0x4000), (1, 0x9000)] {
+        let (object, page) = (OBJECT + n as u64, pages[n]);
+        assert_eq!(objects[n], format!("object {object} (4 KiB at {page:#x}), mapped at {va:#x}"));
+        assert!(ptes[n].starts_with(&format!("{page:#x}").replace("000", "083")), "{}", ptes[n]);
+    }
+    let [why] = &told(&story, "why")[..] else { panic!("one leak") };
+    assert_eq!(why.matches("pins VM").count(), 2, "{why}");
+
+    // One of them goes: the other one holds it still.
+    space.clear_range(&guest.ram, 0x4000, PAGE).expect("covered");
+    observer.owner_says(50, OwnerEvent::Unbound { space: VM, object: OBJECT });
+    observer.owner_says(50, OwnerEvent::VmaEnds { space: VM, object: OBJECT });
+    observer.owner_says(60, OwnerEvent::Settled { label: 1 });
+    let story = observer.story(70);
+    assert_eq!(told(&story, "leaked object").len(), 1);
+    assert_eq!(told(&story, "why")[0].matches("pins VM").count(), 1);
+}
+
 #[test]
 fn the_window_in_which_a_pte_was_written_ends_when_the_binding_is_told() {
     let mut guest = silent_guest();

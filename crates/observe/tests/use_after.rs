@@ -352,6 +352,42 @@ fn findings_of_one_kind_leave_room_for_others() {
 }
 
 #[test]
+fn a_reset_of_the_function_ends_what_engines_run_and_have_cached() {
+    let mut guest = Guest::new(Levels::Four);
+    let page = guest.page;
+    guest.fill(VA, page);
+    guest.event(Event::FunctionReset);
+    guest.hint(Hint::ContextFreed { context: CONTEXT });
+    guest.unbind();
+    guest.hint(Hint::PageFreed { page });
+    assert_eq!(guest.names(), [] as [&str; 0]);
+}
+
+#[test]
+fn scratch_of_the_ggtt_and_bindings_of_a_space_that_is_gone_are_nothing_to_tell() {
+    let mut guest = Guest::new(Levels::Four);
+    let scratch = guest.scratch();
+    let (site, space, address) = (Guest::site(), Space::Ggtt, 0x10_0000);
+    guest.event(Event::Accessed {
+        site,
+        space,
+        address,
+        physical: scratch,
+        write: true,
+        fetch: false,
+    });
+    // Its tables are as they were, and nobody uses them any more.
+    guest.hint(Hint::VmReleased { vm: VM });
+    let page = guest.page;
+    guest.hint(Hint::PageFreed { page });
+    assert_eq!(guest.names(), [] as [&str; 0]);
+    // Another one that gets its number begins empty.
+    guest.hint(Hint::VmCreated { root: 0, vm: VM, levels: 4 });
+    guest.write(VA, scratch);
+    guest.only("UseAfterUnmap", Severity::Warning);
+}
+
+#[test]
 fn a_context_without_page_tables_takes_the_place_of_the_one_before() {
     let mut guest = Guest::new(Levels::Four);
     guest.load_context(CONTEXT + 1);
