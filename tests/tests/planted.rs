@@ -2,10 +2,10 @@
 //! without it nothing is found.
 
 use driver::Bug;
-use machine::{PlantedResult, RunOptions, run_planted};
+use machine::{MachineKind, PlantedResult, RunOptions, run_planted};
 
 fn run_with(bug: Bug, planted: bool, options: &RunOptions) -> PlantedResult {
-    run_planted(bug, planted, options).expect("host memory")
+    run_planted(bug, planted, MachineKind::InProcess, options).expect("host memory")
 }
 
 fn run(bug: Bug, planted: bool) -> PlantedResult {

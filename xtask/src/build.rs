@@ -102,8 +102,9 @@ fn needs_firmware(subcommand: &str, arguments: &[String]) -> bool {
     let help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
     match subcommand {
         _ if help => false,
-        // Planted bugs run in process.
-        "run" => machine != Some("in-process") && !arguments.iter().any(|a| a.starts_with("--bug")),
+        // Planted bugs run in process unless told otherwise.
+        "run" if arguments.iter().any(|a| a.starts_with("--bug")) => machine == Some("kvm"),
+        "run" => machine != Some("in-process"),
         "matrix" => machine == Some("kvm"),
         _ => false,
     }
@@ -140,6 +141,7 @@ mod tests {
         assert!(!needs("run", "--machine=in-process --json"));
         assert!(!needs("run", "--bug=lazy-close-pins-vm"));
         assert!(!needs("run", "--bugs"));
+        assert!(needs("run", "--bugs --machine kvm"));
         assert!(!needs("run", "--help"));
     }
 

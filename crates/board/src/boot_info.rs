@@ -10,6 +10,9 @@ const COMMAND_LINE_MAX: usize = BOOT_INFO_SIZE - HEADER;
 /// Bytes that the boot info takes in memory.
 pub const BOOT_INFO_SIZE: usize = 4096;
 
+/// What stands ahead of a bug's name in a line that plants it.
+pub const PLANT: &str = "plant ";
+
 /// What the VMM tells the firmware, at [`crate::BOOT_INFO`].
 ///
 /// In memory: magic, RAM size, TSC frequency, log level, length of the command line, each a little
@@ -24,7 +27,7 @@ pub struct BootInfo<'a> {
     /// `log::LevelFilter` counts).
     pub log_level: u64,
     /// One case a line: `scenario policy levels submission`, in the words of the program's own
-    /// command line. `misbehave panic` instead of a case (or `page-fault`, `stack-overflow`,
+    /// command line. `plant BUG` ([`PLANT`]) has that bug in the driver from there on. `misbehave panic` instead of a case (or `page-fault`, `stack-overflow`,
     /// `silence`, `chatter`, `nap`) makes the firmware do that, for tests of the VMM.
     pub command_line: &'a str,
 }

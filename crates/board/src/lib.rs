@@ -11,7 +11,7 @@
 
 mod boot_info;
 
-pub use boot_info::{BOOT_INFO_SIZE, BootInfo, CommandLineTooLong};
+pub use boot_info::{BOOT_INFO_SIZE, BootInfo, CommandLineTooLong, PLANT};
 
 /// Guest RAM starts at 0; this is its usual size. It is zero when the machine starts, but for the
 /// image and the boot info.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::judge::{Observation, judge, label_name};
 use crate::kind::MachineKind;
-use crate::run::{MachineError, RunOptions, run_telling};
+use crate::run::{MachineError, RunOptions, observe_on_kvm, run_telling};
 
 /// What came of a bug's program, with the bug or without.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ pub const fn caught_as(bug: Bug) -> &'static [&'static str] {
     }
 }
 
-/// Runs the program of `bug` in process, with the bug if `planted`, and judges: with it, what it is
+/// Runs the program of `bug` on `machine`, with the bug if `planted`, and judges: with it, what it is
 /// known by must be found; without, the run must be as sound as any.
 ///
 /// # Errors
@@ -57,19 +57,29 @@ pub const fn caught_as(bug: Bug) -> &'static [&'static str] {
 pub fn run_planted(
     bug: Bug,
     planted: bool,
+    machine: MachineKind,
     options: &RunOptions,
 ) -> Result<PlantedResult, MachineError> {
     let mut options = options.clone();
     options.scenario.bug = planted.then_some(bug);
     let case = planted_case(bug);
-    let (observation, story) = run_telling(&case, &options)?;
+    let (observation, story) = match machine {
+        MachineKind::InProcess => run_telling(&case, &options)?,
+        MachineKind::Kvm => {
+            let mut observed = None;
+            observe_on_kvm(&[case], &options, &mut |observation, story| {
+                observed = Some((observation, story));
+            })?;
+            observed.ok_or(MachineError::NoReport)?
+        }
+    };
     let expected = if planted { caught_as(bug).to_vec() } else { Vec::new() };
     let findings = findings(&observation);
     let differences = if planted {
         let missing = expected.iter().filter(|&&name| findings.iter().all(|f| f.name != name));
         missing.map(|name| format!("{name}: expected, did not appear")).collect()
     } else {
-        judge(MachineKind::InProcess, &options.scenario, &observation).differences
+        judge(machine, &options.scenario, &observation).differences
     };
     Ok(PlantedResult {
         bug: bug.name(),

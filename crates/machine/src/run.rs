@@ -20,7 +20,8 @@ use crate::record::Recordings;
 pub struct RunOptions {
     /// The part to emulate.
     pub sku: Sku,
-    /// What the driver and the scenarios are told besides. In process only: the guest has its own.
+    /// What the driver and the scenarios are told besides. In process only, but for the bug: the guest has its
+    /// own.
     pub scenario: scenarios::Options,
     /// Tell a story of each case ([`CaseResult::story`]), which makes it slower.
     pub stories: bool,
@@ -64,6 +65,9 @@ pub enum MachineError {
     /// There is no recording to be had.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// A guest that was to run a case did not.
+    #[error("the guest reported no case")]
+    NoReport,
     /// The guest cannot be given defects, seeds or counts.
     #[error("defects, seeds and counts are for the in-process machine only")]
     OptionsOnKvm,
@@ -98,16 +102,35 @@ fn run_on_kvm(
     options: &RunOptions,
     progress: &mut dyn FnMut(&CaseResult),
 ) -> Result<Vec<CaseResult>, MachineError> {
-    if options.scenario != scenarios::Options::default() {
+    let mut results = Vec::with_capacity(cases.len());
+    observe_on_kvm(cases, options, &mut |observation, story| {
+        let result = judge(MachineKind::Kvm, &options.scenario, &observation).with_story(story);
+        progress(&result);
+        results.push(result);
+    })?;
+    Ok(results)
+}
+
+/// Runs `cases` in order in guests; `on_case` hears of every one as it comes.
+///
+/// # Errors
+/// The machine could not be built, or an option is asked for that no guest can be given.
+pub(crate) fn observe_on_kvm(
+    cases: &[Case],
+    options: &RunOptions,
+    on_case: &mut dyn FnMut(Observation, Option<Story>),
+) -> Result<(), MachineError> {
+    let bug = options.scenario.bug;
+    if options.scenario != (scenarios::Options { bug, ..scenarios::Options::default() }) {
         return Err(MachineError::OptionsOnKvm);
     }
     let boot = BootOptions {
         log_level: log::max_level().max(log::LevelFilter::Warn),
         stories: options.stories,
         recordings: options.recordings.clone(),
+        bug,
         ..BootOptions::new(gpu_config(options))
     };
-    let mut results = Vec::with_capacity(cases.len());
     kvm::run_cases(
         &options.firmware,
         cases,
@@ -120,13 +143,10 @@ fn run_on_kvm(
                 machine_findings: Vec::new(),
                 observed: observed.clone(),
             };
-            let result = judge(MachineKind::Kvm, &options.scenario, &observation);
-            let result = result.with_story(story.clone());
-            progress(&result);
-            results.push(result);
+            on_case(observation, story.clone());
         },
     )?;
-    Ok(results)
+    Ok(())
 }
 
 fn gpu_config(options: &RunOptions) -> GpuConfig {

@@ -1,13 +1,14 @@
 //! The class of CVE-2022-0330 with its fix and without: what is told of a stale translation.
 
 use driver::Bug;
-use machine::{RunOptions, run_planted};
+use machine::{MachineKind, RunOptions, run_planted};
 use observe::Finding;
 
 /// What was found of stale translations.
 fn stale(planted: bool) -> Vec<Finding> {
     let bug = Bug::NoTlbFlushAtPageRelease;
-    let findings = run_planted(bug, planted, &RunOptions::default()).unwrap().findings;
+    let findings =
+        run_planted(bug, planted, MachineKind::InProcess, &RunOptions::default()).unwrap().findings;
     // The census finds it as well, and does not know when.
     findings.into_iter().filter(|found| found.name == "StaleTlb" && found.at_ns != 0).collect()
 }

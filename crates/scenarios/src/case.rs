@@ -187,9 +187,12 @@ impl FromStr for Case {
             )));
         };
         Ok(Case {
-            scenario: scenario
-                .parse()
-                .map_err(|e: crate::id::UnknownScenario| ParseCaseError(e.to_string()))?,
+            scenario: match scenario.parse() {
+                Ok(bug) => ScenarioId::Planted(bug),
+                Err(driver::UnknownBug) => scenario
+                    .parse()
+                    .map_err(|e: crate::id::UnknownScenario| ParseCaseError(e.to_string()))?,
+            },
             policy: parse_policy(policy)?,
             levels: levels.parse()?,
             submission: submission.parse()?,
@@ -230,7 +233,8 @@ mod tests {
     fn every_case_reads_back_from_its_text_and_its_json() {
         let cases: Vec<Case> = Case::all(&ScenarioId::ALL, &Policy::ALL).collect();
         assert_eq!(cases.len(), 23 * 11 * 4);
-        for case in cases {
+        let planted = driver::Bug::ALL.into_iter().map(crate::planted_case);
+        for case in cases.into_iter().chain(planted) {
             assert_eq!(case.to_string().parse(), Ok(case));
             let json = serde_json::to_string(&case).unwrap();
             assert_eq!(serde_json::from_str::<Case>(&json).unwrap(), case);

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use driver::Bug;
-use machine::{PlantedResult, RunOptions, run_planted};
+use machine::{MachineKind, PlantedResult, RunOptions, run_planted};
 use observe::Finding;
 use observe::story::Story;
 use serde::Serialize;
 
+use super::{firmware, usable_machine};
 use crate::cli::CaseArgs;
 use crate::table;
 
@@ -43,10 +44,12 @@ pub(super) fn command(
     report: Option<&Path>,
 ) -> Result<bool> {
     let bugs = arguments.planted();
+    let machine = usable_machine(arguments.machine.unwrap_or(MachineKind::InProcess));
+    let options = RunOptions { firmware: firmware(arguments, machine)?, ..options };
     let run = |bug| -> Result<Pair> {
         Ok(Pair {
-            with: run_planted(bug, true, &options)?,
-            without: run_planted(bug, false, &options)?,
+            with: run_planted(bug, true, machine, &options)?,
+            without: run_planted(bug, false, machine, &options)?,
         })
     };
     let pairs = bugs.iter().map(|&bug| run(bug)).collect::<Result<Vec<Pair>>>()?;
@@ -140,7 +143,9 @@ mod tests {
     use super::*;
 
     fn pairs(bugs: &[Bug]) -> Vec<Pair> {
-        let run = |bug, planted| run_planted(bug, planted, &RunOptions::default()).unwrap();
+        let run = |bug, planted| {
+            run_planted(bug, planted, MachineKind::InProcess, &RunOptions::default()).unwrap()
+        };
         bugs.iter().map(|&bug| Pair { with: run(bug, true), without: run(bug, false) }).collect()
     }
 

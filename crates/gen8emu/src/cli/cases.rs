@@ -38,13 +38,13 @@ pub(crate) struct CaseArgs {
     /// How often the X server of xserver-restart is started and ended (in process; default: 10)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_RESTARTS))]
     pub(crate) count: Option<u32>,
-    /// Bug of the real driver to plant, in the case in which it bites (docs/bugs.md); in process
+    /// Bug of the real driver to plant, in the case in which it bites (docs/bugs.md); in process unless told
+    /// otherwise
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = bug_name,
-          conflicts_with_all = ["scenario", "policy", "levels", "submission", "machine", "count"])]
+          conflicts_with_all = ["scenario", "policy", "levels", "submission", "count"])]
     pub(crate) bug: Vec<Bug>,
     /// All of them, one after the other
-    #[arg(long, conflicts_with_all = ["bug", "scenario", "policy", "levels", "submission", "machine",
-                                      "count"])]
+    #[arg(long, conflicts_with_all = ["bug", "scenario", "policy", "levels", "submission", "count"])]
     pub(crate) bugs: bool,
     /// One JSON object instead of tables
     #[arg(long)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use board::BootInfo;
+use driver::Bug;
 use gpu_model::{Gpu, GpuConfig, GuestRam};
 use gpu_thread::{Device, DeviceThread};
 use observe::provenance::Provenance;
@@ -38,6 +39,8 @@ pub struct BootOptions {
     pub provenance: Option<Provenance>,
     /// What goes into the GPU is recorded there.
     pub recordings: Option<Recordings>,
+    /// A bug that is planted in the guest's driver.
+    pub bug: Option<Bug>,
     /// A guest that reports no case for so long is ended, whatever it logs.
     pub case_limit: Duration,
 }
@@ -53,6 +56,7 @@ impl BootOptions {
             stories: false,
             provenance: None,
             recordings: None,
+            bug: None,
             case_limit: Duration::from_secs(60),
         }
     }

@@ -1,6 +1,6 @@
 //! Runs cases in guests: the command line in, one JSON line a case out.
 
-use board::BootInfo;
+use board::{BootInfo, PLANT};
 use observe::story::Story;
 use observe::{CensusSnapshot, Finding};
 use scenarios::{Case, CaseReport};
@@ -33,8 +33,12 @@ pub fn run_cases(
     on_line: &mut dyn FnMut(&str),
     on_case: &mut dyn FnMut(&GuestResult),
 ) -> Result<Vec<GuestResult>, KvmError> {
+    // Ahead of the cases, in room that they leave.
+    let plant = options.bug.map_or_else(String::new, |bug| format!("{PLANT}{}\n", bug.name()));
+    let room = BootInfo::COMMAND_LINE_MAX - plant.len();
     run_in_guests(
-        &mut |command_line, on_line| boot(firmware, command_line, options, on_line),
+        &mut |line, on_line| boot(firmware, &format!("{plant}{line}"), options, on_line),
+        room,
         cases,
         on_line,
         on_case,
@@ -46,13 +50,14 @@ type Boot<'a> = dyn FnMut(&str, &mut dyn FnMut(Line)) -> Result<(), KvmError> + 
 
 fn run_in_guests(
     boot: &mut Boot<'_>,
+    room: usize,
     cases: &[Case],
     on_line: &mut dyn FnMut(&str),
     on_case: &mut dyn FnMut(&GuestResult),
 ) -> Result<Vec<GuestResult>, KvmError> {
     let mut results: Vec<GuestResult> = Vec::with_capacity(cases.len());
     while let Some(rest) = cases.get(results.len()..).filter(|rest| !rest.is_empty()) {
-        let (command_line, asked) = command_line(rest)?;
+        let (command_line, asked) = command_line(rest, room)?;
         let mut collector = Collector::new(asked);
         let end = boot(&command_line, &mut |line| collector.line(line, on_line, on_case));
         let done = collector.results.len();
@@ -73,12 +78,12 @@ fn run_in_guests(
     Ok(results)
 }
 
-/// The command line of one boot, and as many of `cases` as fit in it.
-fn command_line(cases: &[Case]) -> Result<(String, &[Case]), KvmError> {
+/// The command line of one boot, and as many of `cases` as fit in `room` bytes of it.
+fn command_line(cases: &[Case], room: usize) -> Result<(String, &[Case]), KvmError> {
     let mut text = String::new();
     for (index, case) in cases.iter().enumerate() {
         let line = case.to_string();
-        if text.len() + line.len() + 1 > BootInfo::COMMAND_LINE_MAX {
+        if text.len() + line.len() + 1 > room {
             let fit = cases.get(..index).filter(|fit| !fit.is_empty());
             return Ok((text, fit.ok_or(KvmError::CommandLine(line.len()))?));
         }
@@ -151,7 +156,7 @@ mod tests {
         let mut rest = cases.as_slice();
         let mut read_back = Vec::new();
         while !rest.is_empty() {
-            let (text, asked) = command_line(rest).unwrap();
+            let (text, asked) = command_line(rest, BootInfo::COMMAND_LINE_MAX).unwrap();
             assert!(text.len() <= BootInfo::COMMAND_LINE_MAX);
             read_back.extend(text.lines().map(|line| line.parse::<Case>().unwrap()));
             rest = &rest[asked.len()..];
@@ -196,7 +201,10 @@ mod tests {
             }
             Ok(())
         };
-        (run_in_guests(&mut boot, cases, &mut |_| (), &mut |_| ()), boots)
+        (
+            run_in_guests(&mut boot, BootInfo::COMMAND_LINE_MAX, cases, &mut |_| (), &mut |_| ()),
+            boots,
+        )
     }
 
     fn panic_status() -> KvmError {

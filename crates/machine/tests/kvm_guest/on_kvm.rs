@@ -6,11 +6,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use driver::Policy;
+use driver::{Bug, Policy};
 use gen8_spec::mmio;
 use gpu_model::GpuConfig;
 use machine::kvm::{BootOptions, KvmError, boot, probe};
-use machine::{MachineKind, RunOptions, run_cases};
+use machine::{MachineKind, RunOptions, run_cases, run_planted};
 use observe::provenance::{Place, Provenance, Writer};
 use scenarios::{Case, CaseReport, Levels, ScenarioId, SubmissionMode};
 
@@ -51,6 +51,19 @@ fn run(
     let mut lines = Vec::new();
     let end = boot(firmware, command_line, options, |line| lines.push(line.text));
     (end, lines)
+}
+
+#[test]
+fn planted_bugs_are_caught_in_a_guest_and_without_them_nothing_is_found() {
+    let Some(firmware) = firmware() else { return };
+    let options = RunOptions { firmware, ..RunOptions::default() };
+    for bug in Bug::ALL {
+        for planted in [true, false] {
+            let result = run_planted(bug, planted, MachineKind::Kvm, &options).expect("a guest");
+            assert!(result.ok, "{bug}, {planted}: {:#?}", result.differences);
+            assert_eq!(result.findings.is_empty(), !planted, "{bug}: {:#?}", result.findings);
+        }
+    }
 }
 
 #[test]
