@@ -4,6 +4,7 @@ use gen8_spec::engine::EngineId::{self, Bcs, Rcs};
 use gen8_spec::execlists::{Addressing, ContextDescriptor, csb};
 use gen8_spec::mmio::GDRST_FULL;
 use gpu_model::engine::Space;
+use gpu_model::fault::GpuFault;
 use gpu_model::{Event, Observer, Site, Submission};
 use observe::Activity;
 use ppgtt::PageTableRoot;
@@ -41,9 +42,12 @@ fn with_execlists_an_engine_is_at_work_from_the_submission_until_it_goes_idle() 
     // A reset ends it as well, and no time is lost or counted twice.
     activity.event(1000, &elsp(Rcs));
     activity.event(1005, &Event::Reset { domains: GDRST_FULL });
+    let (engine, address, write, level, entry) = (Some(Rcs), 0x5000, true, 0, 0);
+    let fault = GpuFault { engine, ggtt: false, address, write, level, entry };
+    (0..3).for_each(|_| activity.event(1010, &Event::Fault(fault)));
     activity.event(2000, &Event::FunctionReset);
     assert_eq!(busy(&activity, 3000, Rcs), 85);
-    assert_eq!(activity.faults_and_resets(), (0, 2));
+    assert_eq!(activity.faults_and_resets(), (3, 2));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod support;
 
 use gen8_spec::context_image::{
-    LRI_HEADER_0, LRI_HEADER_1, XCS_LRI_0, XCS_LRI_1, pdp_ldw, pdp_udw,
+    LRI_HEADER_0, LRI_HEADER_1, RCS_LRI_0, RCS_LRI_1, XCS_LRI_0, XCS_LRI_1, pdp_ldw, pdp_udw,
 };
 use gen8_spec::debug_page::{Hint, PageKind};
 use gen8_spec::engine::EngineId;
@@ -63,6 +63,12 @@ fn a_pte_to_a_page_of_no_object_is_stale() {
         panic!("one stale PTE");
     };
     assert_eq!(page, ring);
+    guest.hint(Hint::PageFreed { page });
+    let [CensusFinding::StalePte { object: None, reason: StaleReason::PageFreed, .. }] =
+        findings(&mut guest)[..]
+    else {
+        panic!("the same, and the page is free");
+    };
 }
 
 #[test]
@@ -235,28 +241,30 @@ fn tables_that_lead_out_of_ram_are_reported() {
 }
 
 /// Writes PDP0 into a context image of `context`.
-fn image(guest: &mut Guest, context: u32, pdp: u64) {
+fn image(guest: &mut Guest, context: u32, headers: [u32; 2], pdp: u64) {
     let page = guest.page(PageKind::ContextImage, context);
     let set = |index: usize, value: u32| {
         assert!(guest.ram.write_u32(page + 4 * index as u64, value));
     };
-    set(LRI_HEADER_0, XCS_LRI_0);
-    set(LRI_HEADER_1, XCS_LRI_1);
+    set(LRI_HEADER_0, headers[0]);
+    set(LRI_HEADER_1, headers[1]);
     set(pdp_udw(0) + 1, (pdp >> 32) as u32);
     set(pdp_ldw(0) + 1, pdp as u32);
 }
 
 #[test]
 fn a_context_image_must_name_the_tables_of_its_own_vm() {
-    let (mut guest, space, _) = bound(Levels::Four);
-    let pml4 = space.root().pdps()[0];
-    image(&mut guest, 3, pml4);
-    assert_eq!(findings(&mut guest), []);
-    let _other = guest.vm(4, Levels::Four);
-    image(&mut guest, 4, pml4);
-    let what = "in the image of a context that uses another VM";
-    let expected = CensusFinding::HintDisagreement { vm: Some(4), page: pml4, what };
-    assert_eq!(findings(&mut guest), [expected]);
+    for headers in [[XCS_LRI_0, XCS_LRI_1], [RCS_LRI_0, RCS_LRI_1]] {
+        let (mut guest, space, _) = bound(Levels::Four);
+        let pml4 = space.root().pdps()[0];
+        image(&mut guest, 3, headers, pml4);
+        assert_eq!(findings(&mut guest), []);
+        let _other = guest.vm(4, Levels::Four);
+        image(&mut guest, 4, headers, pml4);
+        let what = "in the image of a context that uses another VM";
+        let expected = CensusFinding::HintDisagreement { vm: Some(4), page: pml4, what };
+        assert_eq!(findings(&mut guest), [expected]);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use gen8_spec::debug_page::PageKind;
 use gen8_spec::engine::EngineId;
-use gpu_model::{Event, Observer};
+use gpu_model::{Actor, Event, MemoryWrite, Observer, Site, Space, WriteKind};
 use observe::provenance::Provenance;
 use observe::story::{OwnerEvent, SpaceState, Story, StoryObserver};
 use ppgtt::{AddressSpace, Levels};
@@ -194,6 +194,55 @@ fn each_object_of_a_leak_is_told_though_no_engine_ever_loaded_it_and_the_gpu_was
     let story = observer.story(70);
     assert_eq!(told(&story, "leaked object").len(), 1);
     assert_eq!(told(&story, "why")[0].matches("pins VM").count(), 1);
+}
+
+/// Two contexts of one address space, each with a request on an engine of its own.
+#[test]
+fn requests_end_by_their_own_engine_and_an_address_space_with_its_last_context() {
+    let mut observer = StoryObserver::new("a device");
+    observer.owner_says(5, OwnerEvent::SpaceBegins { space: VM });
+    for (context, hardware) in [(CONTEXT, 1), (CONTEXT + 1, 2)] {
+        let hardware = Some(hardware);
+        let begins = OwnerEvent::ContextBegins { context, hardware, space: Some(VM) };
+        observer.owner_says(10, begins);
+    }
+    let bound = OwnerEvent::Bound { space: VM, object: OBJECT, va: 0x4000, len: Some(PAGE) };
+    observer.owner_says(10, bound);
+    let (rcs, bcs) = (EngineId::Rcs, EngineId::Bcs);
+    for (context, engine) in [(CONTEXT, rcs), (CONTEXT + 1, bcs)] {
+        observer.owner_says(20, OwnerEvent::Submitted { context, engine, seqno: 7 });
+    }
+    for (engine, context) in [(rcs, 1), (bcs, 2)] {
+        let (image, page, head, tail, lite) = (0x1_0000 * u64::from(context), 0, 0, 8, false);
+        observer
+            .event(30, &Event::ContextLoaded { engine, context, image, page, head, tail, lite });
+    }
+    let site = Site { engine: bcs, context: 2, address: 0x40, in_batch: false };
+    let write = MemoryWrite {
+        by: Actor::Engine(site),
+        kind: WriteKind::Command,
+        space: Space::Ggtt,
+        address: 0x5000,
+        physical: 0x5000,
+        len: 4,
+        value: Some(7),
+    };
+    observer.event(40, &Event::MemoryWritten(write));
+    observer.event(50, &Event::Reset { domains: rcs.reset_domain() });
+    observer.owner_says(60, OwnerEvent::ContextEnds { context: CONTEXT });
+    let story = observer.story(100);
+    let ended: Vec<_> = story.requests.iter().map(|request| request.ended_ns).collect();
+    assert_eq!(ended, [None, Some(40)]);
+    let span_end = |name: &str| {
+        let engine = story.engines.iter().find(|engine| engine.name == name).expect("it ran");
+        engine.spans.last().map(|span| span.end_ns)
+    };
+    assert_eq!((span_end("rcs0"), span_end("bcs0")), (Some(50), Some(100)));
+    let space = &story.spaces[0];
+    assert_eq!((space.state, space.orphaned_ns), (SpaceState::Live, None), "one uses it still");
+    assert_eq!(space.mappings[0].bound_by, Some(0), "the first request is what it was bound for");
+    observer.owner_says(110, OwnerEvent::ContextEnds { context: CONTEXT + 1 });
+    assert_eq!(observer.story(120).spaces[0].orphaned_ns, Some(110));
 }
 
 #[test]

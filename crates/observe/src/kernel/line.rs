@@ -259,6 +259,7 @@ mod tests {
                 "i915_request_add: dev=0, engine=1:0, ctx=3, seqno=2, tail=96",
                 Happened::RequestAdded,
             ),
+            ("i915_request_retire: dev=0, engine=1:0, ctx=3, seqno=2", Happened::RequestRetired),
             ("i915_request_wait_begin: dev=0, engine=1:0", Happened::Other),
             ("tracing_mark_write: settle end", Happened::Said("settle end".into())),
         ] {

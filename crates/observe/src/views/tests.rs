@@ -219,4 +219,13 @@ fn nothing_is_equal_where_something_was_lost_or_nobody_spoke() {
     assert_eq!(names(&comparison), ["IncompleteView"; 2]);
     assert!(comparison.findings[0].what.contains("lost 3 events"));
     assert!(comparison.findings[1].what.contains("offset 35"), "{:?}", comparison.findings);
+
+    let mut much = kernel(&[]);
+    much.counts.dropped = 2;
+    let comparison = Views::new().compare(&much, &device(vec![]), AT);
+    assert_eq!(names(&comparison), ["IncompleteView"]);
+    assert!(comparison.findings[0].what.contains("2 things of the kernel's were too many"));
+    let mut seen = device(vec![]);
+    seen.contents.complete = false;
+    assert_eq!(names(&Views::new().compare(&kernel(&[]), &seen, AT)), ["IncompleteView"]);
 }

@@ -28,6 +28,7 @@ fn a_vma_lives_from_its_binding_to_its_unbinding() {
     assert_eq!((vma.object, vma.bytes, vma.bound.at.guest_us), (7, 0x2000, 2));
     assert_eq!(bound.counts.vmas, Balance { began: 1, ended: 0 }, "bound twice is bound once");
     let unbound = ledger([created(1), bind, Happened::Unbound { vm: 1, binding: A }]);
+    assert_eq!(unbound.counts.vmas, Balance { began: 1, ended: 1 });
     let space = space(&unbound, 0);
     assert!(space.vmas.is_empty());
     assert_eq!(space.unbound[0].unbound.as_ref().unwrap().at.guest_us, 3);
