@@ -219,20 +219,36 @@ impl GuestRam {
 
     /// As [`GuestRam::write_with`], for a word.
     #[inline]
-    fn write_word<T: Copy>(&self, address: u64, value: T) -> bool {
-        // SAFETY: both callers below give pointers to an aligned `T` inside a live mapping.
-        let write = |pointer: *mut T| unsafe { pointer.write_volatile(value) };
+    fn write_word<T: Copy + Into<u64>>(&self, address: u64, value: T) -> bool {
         match self.main.word(address) {
             Some(pointer) => {
-                write(pointer);
+                // SAFETY: `word` gives a pointer to an aligned `T` inside a live mapping.
+                unsafe { pointer.write_volatile(value) };
                 true
             }
-            None if address.is_multiple_of(size_of::<T>() as u64) => {
-                let len = size_of::<T>() as u64;
-                self.write_elsewhere(address, len, |pointer| write(pointer.cast()))
-            }
-            None => false,
+            None => self.write_word_elsewhere(address, value),
         }
+    }
+
+    #[cold]
+    fn write_word_elsewhere<T: Copy + Into<u64>>(&self, address: u64, value: T) -> bool {
+        let Some(region) = self.writable_region_of(address) else {
+            return false;
+        };
+        let Some(pointer) = region.word(address) else {
+            return false;
+        };
+        if let Some(tap) = self.tap() {
+            tap.begin(self);
+            if let Some(real) = region.real(address, size_of::<T>() as u64) {
+                // SAFETY: `real` covers a `T` inside a live mapping, aligned as `address` is.
+                unsafe { real.cast::<T>().write_volatile(value) };
+            }
+            tap.wrote_word(address, value.into());
+        }
+        // SAFETY: `word` gives a pointer to an aligned `T` inside a live mapping.
+        unsafe { pointer.write_volatile(value) };
+        true
     }
 
     /// Replaces the dword at `address` by what `change` makes of it, without any other access in

@@ -220,9 +220,22 @@ impl Tap {
             unsafe { pointer.map_addr(|at| at & !(WORD - 1)).cast::<u64>().read_volatile() }
         };
         let [first, last] = ends.map(end);
+        self.add(address ^ first ^ last.rotate_left(1));
+    }
+
+    /// As [`Tap::wrote`], for a word of which the value is at hand: to read back what was just written, as part
+    /// of a larger word, takes longer than all else here.
+    #[inline]
+    pub(super) fn wrote_word(&self, address: u64, value: u64) {
+        self.add(address ^ value.rotate_left(32));
+    }
+
+    /// Adds to the number of what was written.
+    #[inline]
+    fn add(&self, what: u64) {
         let written = &self.changes.0.written;
         // The number of the access makes a sum of what would be a chain, which takes longer.
-        let part = mix(address ^ first ^ last.rotate_left(1)) ^ mix(self.changes.accesses());
+        let part = mix(what) ^ mix(self.changes.accesses());
         let sum = written.load(Ordering::Relaxed).wrapping_add(part);
         written.store(sum, Ordering::Relaxed);
     }
