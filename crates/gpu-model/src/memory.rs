@@ -220,7 +220,7 @@ impl GuestRam {
     /// As [`GuestRam::write_with`], for a word.
     #[inline]
     fn write_word<T: Copy + Into<u64>>(&self, address: u64, value: T) -> bool {
-        match self.main.word(address) {
+        match self.main.word::<T>(address) {
             Some(pointer) => {
                 // SAFETY: `word` gives a pointer to an aligned `T` inside a live mapping.
                 unsafe { pointer.write_volatile(value) };
@@ -235,7 +235,7 @@ impl GuestRam {
         let Some(region) = self.writable_region_of(address) else {
             return false;
         };
-        let Some(pointer) = region.word(address) else {
+        let Some(pointer) = region.word::<T>(address) else {
             return false;
         };
         if let Some(tap) = self.tap() {

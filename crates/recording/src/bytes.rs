@@ -5,6 +5,7 @@ use crate::error::Wrong;
 /// Most bytes of a number.
 const LONGEST: usize = 10;
 
+#[inline]
 pub(crate) fn put_u64(to: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         to.push(value as u8 | 0x80);

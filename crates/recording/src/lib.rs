@@ -31,6 +31,7 @@ pub use reader::{End, Limits, Reader, Summary};
 pub use recorder::{Notes, RecordError, Recorder, RecorderHandle, Written};
 pub use replay::{Difference, Differs, Marks, Position, Replay, ReplayError};
 pub use tables::TableNotes;
+pub use writer::WRITER_THREAD;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{Base, Block, Kind};
 
+/// Name of the thread.
+pub const WRITER_THREAD: &str = "recording";
 /// Blocks that wait to be written. With the usual size of a block, 16 MiB.
 const QUEUE: usize = 64;
 /// How long the device waits for a place in the queue before its recording ends.
@@ -56,7 +58,7 @@ impl Writer {
         let failed = Arc::default();
         let waiting = Arc::<AtomicUsize>::default();
         let (told, written) = (Arc::clone(&failed), Arc::clone(&waiting));
-        let thread = thread::Builder::new().name("recording".into());
+        let thread = thread::Builder::new().name(WRITER_THREAD.into());
         thread.spawn(move || write_all(file, &queue, &done, &told, &written))?;
         Ok((Writer { blocks, waiting, failed }, results))
     }

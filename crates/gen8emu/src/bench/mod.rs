@@ -7,6 +7,7 @@ mod blits;
 mod command;
 mod commands;
 mod context;
+mod cpu_time;
 mod execlists;
 mod guest;
 mod limits;

@@ -6,16 +6,20 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Error, Result, ensure};
 use gpu_model::Journal;
 use recording::{Recorder, RecorderHandle};
 use rigs::Program;
 
 use self::served::Served;
-use super::measure::Pair;
-use super::{Bench, Target, Unit, measure};
+use super::cpu_time::CpuTime;
+use super::measure::{Pair, Ratios};
+use super::server::Pinned;
+use super::{Bench, Target, Unit};
 
-/// As a guest's batches go: through the server. What the guest's own driver does comes on top for both.
+/// As a guest's batches go: through the server. What the guest's own driver does comes on top for both. Client,
+/// server and device share a CPU, and what counts is the time that they have it: so it does not matter what else
+/// the machine does, nor where threads are woken.
 pub(super) const RECORD_OVERHEAD: Bench = Bench {
     name: "record_overhead",
     about: "a batch through the server's socket, from the ELSP writes to the CSB entry, recorded to a file",
@@ -34,6 +38,16 @@ pub(super) const RECORD_IN_PROCESS: Bench = Bench {
     target: Target::Ratio(2.0),
     run: in_process,
 };
+
+/// How often the devices are brought up.
+const STARTS: usize = 12;
+/// Pairs of samples of each.
+const PAIRS: usize = 24;
+/// Batches of a sample: about a millisecond.
+const ROUNDS_IN_PROCESS: u32 = 400;
+const ROUNDS_SERVED: u32 = 32;
+/// Batches through a server before the measurement.
+const WARM_UP: u32 = 64;
 
 /// A path that nobody else uses; what is there is gone with this.
 struct Scratch(PathBuf);
@@ -67,39 +81,42 @@ fn check(handle: RecorderHandle) -> Result<()> {
 }
 
 fn in_process() -> Result<Pair> {
-    let file = Scratch::new();
-    let (journal, handle) = record(&file)?;
-    let mut recorded = Program::new(Some(journal), None)?;
-    let mut plain = Program::new(None, None)?;
-    let pair = measure::pair(
-        |rounds| (0..rounds).filter(|_| recorded.run().is_ok()).count() as u64,
-        |rounds| (0..rounds).filter(|_| plain.run().is_ok()).count() as u64,
-    );
-    drop(recorded);
-    check(handle)?;
-    Ok(pair)
+    let mut ratios = Ratios::default();
+    for _ in 0..STARTS {
+        let file = Scratch::new();
+        let (journal, handle) = record(&file)?;
+        let mut recorded = Program::new(Some(journal), None)?;
+        let mut plain = Program::new(None, None)?;
+        let clock = CpuTime::of_this_thread();
+        let sample = |program: &mut Program| {
+            clock.of_each(ROUNDS_IN_PROCESS, || program.run().map_err(Error::from))
+        };
+        ratios.take(PAIRS, || sample(&mut recorded), || sample(&mut plain))?;
+        drop(recorded);
+        check(handle)?;
+    }
+    Ok(ratios.pair())
 }
 
-/// Batches before the measurement.
-const WARM_UP: u32 = 64;
-
 fn through_server() -> Result<Pair> {
-    let file = Scratch::new();
-    let (journal, handle) = record(&file)?;
-    let mut recorded = Served::start(Some(journal))?;
-    let mut plain = Served::start(None)?;
-    for _ in 0..WARM_UP {
-        recorded.run()?;
-        plain.run()?;
+    let mut ratios = Ratios::default();
+    for _ in 0..STARTS {
+        let file = Scratch::new();
+        // Ahead of the pinning: the thread that packs and writes has the other CPUs.
+        let (journal, handle) = record(&file)?;
+        let _pinned = Pinned::new()?;
+        let mut recorded = Served::start(Some(journal))?;
+        let mut plain = Served::start(None)?;
+        for _ in 0..WARM_UP {
+            recorded.run()?;
+            plain.run()?;
+        }
+        let clock = CpuTime::of_threads(|name| name != recording::WRITER_THREAD)?;
+        let sample = |served: &mut Served| clock.of_each(ROUNDS_SERVED, || served.run());
+        ratios.take(PAIRS, || sample(&mut recorded), || sample(&mut plain))?;
+        recorded.end()?;
+        plain.end()?;
+        check(handle)?;
     }
-    let pair = measure::pair(
-        |rounds| (0..rounds).filter(|_| recorded.run().is_ok()).count() as u64,
-        |rounds| (0..rounds).filter(|_| plain.run().is_ok()).count() as u64,
-    );
-    recorded.run().context("the recorded device's last batch")?;
-    plain.run().context("the other device's last batch")?;
-    recorded.end()?;
-    plain.end()?;
-    check(handle)?;
-    Ok(pair)
+    Ok(ratios.pair())
 }
