@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes of a reply that are read: more than any answer has.
-const LONGEST_REPLY: u64 = 1 << 30;
+/// Bytes of a reply that are read: more than any answer has. As values they take many times as much.
+const LONGEST_REPLY: u64 = 128 << 20;
+/// Bytes of a greeting that are read: who sends more is no server of ours.
+const LONGEST_GREETING: u64 = 4 << 10;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +34,15 @@ pub enum ClientError {
     /// Who listens there does not greet as a server of gen8emu does.
     #[error("{path} is no control socket of gen8emu", path = .0.display())]
     Stranger(PathBuf),
-    /// The connection broke, or the server took longer than 30 s.
+    /// The connection broke.
     #[error("asking the server: {0}")]
-    Lost(#[from] io::Error),
+    Lost(io::Error),
+    /// The server took too long.
+    #[error("the server has said nothing for {} seconds", PATIENCE.as_secs())]
+    Silent,
+    /// It said more than any server of ours would.
+    #[error("the server's answer has no end in {0} bytes")]
+    TooLong(u64),
     /// The server ended, or has no place for us.
     #[error("the server closed the connection")]
     Closed,
@@ -59,9 +67,11 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut client = Client(BufReader::new(stream));
-        match client.line() {
+        match client.line(LONGEST_GREETING) {
             Ok(greeting) if greeting.get("gen8emu").is_some() => Ok(client),
-            Ok(_) | Err(ClientError::Nonsense(_)) => Err(ClientError::Stranger(path())),
+            Ok(_) | Err(ClientError::Nonsense(_) | ClientError::TooLong(_)) => {
+                Err(ClientError::Stranger(path()))
+            }
             Err(error) => Err(error),
         }
     }
@@ -74,23 +84,35 @@ impl Client {
     ) -> Result<T, ClientError> {
         let request = json!({ "execute": command, "arguments": arguments });
         self.0.get_mut().write_all(format!("{request}\n").as_bytes())?;
-        let mut reply = self.line()?;
+        let mut reply = self.line(LONGEST_REPLY)?;
         match reply.get_mut("return") {
             Some(answer) => Ok(serde_json::from_value(answer.take())?),
             None => Err(serde_json::Error::missing_field("return").into()),
         }
     }
 
-    /// The next line, unless it says that there is an error.
-    fn line(&mut self) -> Result<Value, ClientError> {
+    /// The next line, unless it says that there is an error, or has more than `most` bytes.
+    fn line(&mut self, most: u64) -> Result<Value, ClientError> {
         let mut line = Vec::new();
-        if self.0.by_ref().take(LONGEST_REPLY).read_until(b'\n', &mut line)? == 0 {
-            return Err(ClientError::Closed);
+        let read = self.0.by_ref().take(most).read_until(b'\n', &mut line)?;
+        match line.ends_with(b"\n") {
+            true => {}
+            false if read as u64 == most => return Err(ClientError::TooLong(most)),
+            false => return Err(ClientError::Closed),
         }
         let line: Value = serde_json::from_slice(&line)?;
         match line.pointer("/error/desc").and_then(Value::as_str) {
             Some(error) => Err(ClientError::Refused(error.to_owned())),
             None => Ok(line),
+        }
+    }
+}
+
+impl From<io::Error> for ClientError {
+    fn from(error: io::Error) -> ClientError {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent,
+            _ => ClientError::Lost(error),
         }
     }
 }
@@ -159,9 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn a_line_without_end_is_no_answer_and_a_silent_server_is_told() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (&theirs).write_all(&[b' '; 100]).unwrap();
+        ours.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+        let mut client = Client(BufReader::new(ours));
+        let error = client.line(100).unwrap_err();
+        assert!(matches!(error, ClientError::TooLong(100)), "{error}");
+        let error = client.line(100).unwrap_err();
+        assert_eq!(error.to_string(), "the server has said nothing for 30 seconds");
+    }
+
+    #[test]
     fn a_server_that_ends_or_talks_nonsense_is_an_error() {
-        let error = asked("ends", GREETING, "").0.unwrap_err();
-        assert!(matches!(error, ClientError::Closed), "{error}");
+        for (test, reply) in [("ends", ""), ("cut", "{\"return\":{}}")] {
+            let error = asked(test, GREETING, reply).0.unwrap_err();
+            assert!(matches!(error, ClientError::Closed), "{error}");
+        }
         for (test, reply) in [("nonsense", "nonsense\n"), ("empty", "{}\n")] {
             let error = asked(test, GREETING, reply).0.unwrap_err();
             assert!(matches!(error, ClientError::Nonsense(_)), "{error}");
