@@ -96,3 +96,12 @@ fn without_the_open_count_the_second_close_is_an_assertion() {
     let cases = cases(ScenarioId::TwoHandlesOneFile, Policy::LutOpenCount414);
     assert_caught(&cases, &historic, "Assertion");
 }
+
+#[test]
+fn a_context_that_is_saved_to_where_another_one_was_is_noticed() {
+    let mut defective = RunOptions::default();
+    defective.device_mutations.context_saved_to_old_page = true;
+    let cases = cases(ScenarioId::AndroidChurn, Policy::V4NoWait);
+    let execlists = cases.into_iter().filter(|case| case.submission == SubmissionMode::Execlists);
+    assert_caught(&execlists.collect::<Vec<_>>(), &defective, "ContextSavedAfterFree");
+}

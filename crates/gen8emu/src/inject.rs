@@ -10,8 +10,8 @@ use gpu_model::Mutations;
 use crate::inspect::arguments::address;
 
 /// Every name, as an error tells them.
-const NAMES: &str = "tlb-never-invalidates, first-root-not-loaded-again, pte-lost=ADDRESS, \
-                     pte-restored=ADDRESS or ggtt-write-lost=ADDRESS";
+const NAMES: &str = "tlb-never-invalidates, first-root-not-loaded-again, context-saved-to-old-page, \
+                     pte-lost=ADDRESS, pte-restored=ADDRESS or ggtt-write-lost=ADDRESS";
 
 /// A defect of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Defect {
     TlbNeverInvalidates,
     /// An engine does not load the address space again that it loaded first.
     FirstRootNotLoadedAgain,
+    /// A context is saved to the page where its image was as well.
+    ContextSavedToOldPage,
     /// The PTE of this PPGTT address is cleared once an engine has used it.
     PteLost(u64),
     /// The PTE of this PPGTT address comes back after software changed it.
@@ -34,6 +36,7 @@ impl Defect {
         match self {
             Defect::TlbNeverInvalidates => mutations.tlb_never_invalidates = true,
             Defect::FirstRootNotLoadedAgain => mutations.first_root_not_loaded_again = true,
+            Defect::ContextSavedToOldPage => mutations.context_saved_to_old_page = true,
             Defect::PteLost(address) => mutations.pte_lost = Some(address),
             Defect::PteRestored(address) => mutations.pte_restored = Some(address),
             Defect::GgttWriteLost(address) => mutations.ggtt_write_lost = Some(address),
@@ -52,6 +55,7 @@ impl FromStr for Defect {
         match (name, place) {
             ("tlb-never-invalidates", None) => Ok(Defect::TlbNeverInvalidates),
             ("first-root-not-loaded-again", None) => Ok(Defect::FirstRootNotLoadedAgain),
+            ("context-saved-to-old-page", None) => Ok(Defect::ContextSavedToOldPage),
             ("pte-lost", Some(address)) => Ok(Defect::PteLost(address)),
             ("pte-restored", Some(address)) => Ok(Defect::PteRestored(address)),
             ("ggtt-write-lost", Some(address)) => Ok(Defect::GgttWriteLost(address)),
@@ -66,6 +70,9 @@ impl fmt::Display for Defect {
             Defect::TlbNeverInvalidates => write!(f, "its TLBs are never invalidated"),
             Defect::FirstRootNotLoadedAgain => {
                 write!(f, "its engines do not load again what they loaded first")
+            }
+            Defect::ContextSavedToOldPage => {
+                write!(f, "contexts are saved to where their images were as well")
             }
             Defect::PteLost(address) => write!(f, "the PTE of {address:#x} gets lost"),
             Defect::PteRestored(address) => write!(f, "the PTE of {address:#x} comes back"),

@@ -23,6 +23,9 @@ pub struct Mutations {
     /// An engine does not load the address space again that it loaded first (a driver's own): it keeps
     /// the one that it has.
     pub first_root_not_loaded_again: bool,
+    /// A context whose image has moved since a context was last saved at its place in the GGTT is saved to the old
+    /// page as well, if nobody seems to use that.
+    pub context_saved_to_old_page: bool,
 }
 
 impl Mutations {

@@ -115,6 +115,17 @@ fn an_image_is_freed_when_the_engine_has_written_it_back() {
 }
 
 #[test]
+fn a_context_is_saved_to_the_page_from_which_it_was_loaded() {
+    let mut elsewhere = saved();
+    if let Event::ContextSaved { page, .. } = &mut elsewhere {
+        *page += PAGE_SIZE;
+    }
+    assert!(broken(&[loaded(), saved()]).is_empty());
+    assert_eq!(broken(&[loaded(), elsewhere.clone()]), ["context-saved-elsewhere"]);
+    assert!(broken(&[elsewhere]).is_empty(), "nobody saw from where it was loaded");
+}
+
+#[test]
 fn entries_of_an_image_are_flushed_before_it_is_submitted() {
     let flush = register_written(mmio::GFX_FLSH_CNTL, mmio::GFX_FLSH_CNTL_EN);
     let second = u64::from(IMAGE) + PAGE_SIZE;

@@ -62,6 +62,8 @@ pub struct RecordedMutations {
     pub ggtt_write_lost: Option<u64>,
     /// An engine does not load the address space again that it loaded first.
     pub first_root_not_loaded_again: bool,
+    /// A context whose image has moved is saved to the old page as well.
+    pub context_saved_to_old_page: bool,
 }
 
 impl From<Mutations> for RecordedMutations {
@@ -72,6 +74,7 @@ impl From<Mutations> for RecordedMutations {
             pte_restored,
             ggtt_write_lost,
             first_root_not_loaded_again,
+            context_saved_to_old_page,
         } = mutations;
         RecordedMutations {
             tlb_never_invalidates,
@@ -79,6 +82,7 @@ impl From<Mutations> for RecordedMutations {
             pte_restored,
             ggtt_write_lost,
             first_root_not_loaded_again,
+            context_saved_to_old_page,
         }
     }
 }
@@ -91,6 +95,7 @@ impl From<RecordedMutations> for Mutations {
             pte_restored,
             ggtt_write_lost,
             first_root_not_loaded_again,
+            context_saved_to_old_page,
         } = recorded;
         Mutations {
             tlb_never_invalidates,
@@ -98,6 +103,7 @@ impl From<RecordedMutations> for Mutations {
             pte_restored,
             ggtt_write_lost,
             first_root_not_loaded_again,
+            context_saved_to_old_page,
         }
     }
 }

@@ -204,17 +204,12 @@ impl Engine {
             gprs: self.gprs,
             ..ContextState::default()
         };
-        if !self.store_image(context, page, &image, bus) {
+        if let Some(old) = self.spoil_save(context.lrca(), page, bus) {
+            self.save_state(context, old, &image, bus);
+        }
+        if !self.save_state(context, page, &image, bus) {
             return Err(self.image_outside_ram(context, page, true, bus));
         }
-        bus.events.emit_for(Interests::CONTEXTS, || Event::ContextSaved {
-            engine: self.id,
-            context: context.context_id(),
-            image: context.lrca().into(),
-            page,
-            head: self.ring.head(),
-            tail: self.ring.tail(),
-        });
         if self.registers.get(reg::CONTEXT_CONTROL) & control::SAVE_INHIBIT == 0 {
             let (number, offset) = extra_place(self.id);
             let page = self.image_page(context, number, true, bus)?;
@@ -222,6 +217,28 @@ impl Engine {
             self.store_extra(place, page, offset, bus);
         }
         Ok(())
+    }
+
+    /// Writes `image` to the state page of `context` at physical `page`, and tells it; `false` if that is not in RAM.
+    fn save_state(
+        &self,
+        context: ContextDescriptor,
+        page: u64,
+        image: &ContextState,
+        bus: &mut Bus<'_>,
+    ) -> bool {
+        let stored = self.store_image(context, page, image, bus);
+        if stored {
+            bus.events.emit_for(Interests::CONTEXTS, || Event::ContextSaved {
+                engine: self.id,
+                context: context.context_id(),
+                image: context.lrca().into(),
+                page,
+                head: self.ring.head(),
+                tail: self.ring.tail(),
+            });
+        }
+        stored
     }
 
     /// Writes `image` to the state page of `context` at physical `page`; `false` if that is not in RAM.

@@ -1,7 +1,7 @@
 //! Each defect of a mutation check does what it says, and a sound device does not.
 
 use gen8_spec::engine::EngineId;
-use gen8_spec::pte;
+use gen8_spec::{PAGE_SIZE, pte};
 use gpu_model::{Event, GpuConfig, Mutations};
 use ppgtt::{Levels, PhysicalMemory};
 
@@ -84,5 +84,31 @@ fn the_address_space_that_was_loaded_first_is_not_loaded_again() {
         bench.run();
         let loaded = |event: &&Event| matches!(event, Event::PdpLoaded { .. });
         assert_eq!(bench.events().iter().filter(loaded).count(), loads, "{broken}");
+    }
+}
+
+#[test]
+fn a_context_goes_to_the_page_where_its_image_was_as_well_if_that_is_free() {
+    const FREE: u64 = 0x6b6b;
+    for (broken, in_use, goes) in [(true, false, true), (true, true, false), (false, false, false)]
+    {
+        let mut bench = bench(|mutations| mutations.context_saved_to_old_page = broken);
+        let (_, mut context, _) = mapped(&mut bench, 1);
+        store_once(&mut bench, &mut context);
+        bench.emit(&mut context, &store(VA, 2));
+        bench.submit(context, None);
+        // The image moves before the engine looks at it.
+        let old = u64::from(context.descriptor.lrca()) + PAGE_SIZE;
+        let new = bench.page();
+        for at in (0..PAGE_SIZE).step_by(8) {
+            let qword = bench.ram.read_u64(old + at).unwrap();
+            assert!(bench.ram.write_u64(new + at, qword) && bench.ram.write_u64(old + at, FREE));
+        }
+        assert!(!in_use || bench.ram.write_u64(old + 8, 1));
+        bench.map_ggtt(old, new);
+        bench.run();
+        let is_written =
+            (0..PAGE_SIZE / 8).any(|n| !matches!(bench.ram.read_u64(old + 8 * n), Some(FREE | 1)));
+        assert_eq!(is_written, goes, "{broken} {in_use}");
     }
 }

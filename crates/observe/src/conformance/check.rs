@@ -104,6 +104,8 @@ pub enum ObservedRule {
     PlaneFault,
     /// A page of an image was freed while its context was loaded. Detail: the page.
     ContextFreedWhileLoaded,
+    /// A context was saved to another page than it was loaded from. Detail: the page.
+    ContextSavedElsewhere,
     /// A user interrupt was raised before the seqno was written. Detail: context id.
     InterruptBeforeSeqno,
     /// A context completed before the seqno was written. Detail: context id.
@@ -125,6 +127,7 @@ impl ObservedRule {
             ObservedRule::PpgttFault => "ppgtt-fault",
             ObservedRule::PlaneFault => "plane-fault",
             ObservedRule::ContextFreedWhileLoaded => "context-freed-while-loaded",
+            ObservedRule::ContextSavedElsewhere => "context-saved-elsewhere",
             ObservedRule::InterruptBeforeSeqno => "interrupt-before-seqno",
             ObservedRule::CompleteBeforeSeqno => "complete-before-seqno",
             ObservedRule::IirClearedUnread => "iir-cleared-unread",

@@ -80,7 +80,7 @@ impl History {
             Event::ContextLoaded { engine, page, lite: false, .. } => {
                 *self.engine(engine) = Engine { image: Some(page), ..Engine::default() };
             }
-            Event::ContextSaved { engine, .. } => self.engine(engine).image = None,
+            Event::ContextSaved { engine, page, .. } => self.saved(engine, page, tell),
             Event::ContextSwitch { engine, status, context, .. } => {
                 self.switched(engine, status, context, tell);
             }
@@ -118,6 +118,13 @@ impl History {
             if self.engines[id.index()].image == Some(page) {
                 tell(ObservedRule::ContextFreedWhileLoaded, Origin::Cpu, page);
             }
+        }
+    }
+
+    fn saved(&mut self, id: EngineId, page: u64, tell: Tell<'_>) {
+        let loaded = self.engine(id).image.take();
+        if loaded.is_some_and(|loaded| loaded != page) {
+            tell(ObservedRule::ContextSavedElsewhere, Origin::Engine(id), page);
         }
     }
 

@@ -182,6 +182,14 @@ pub(super) const CHECKS: &[Check] = &[
         "gt/intel_context.c: intel_context_active_acquire (the image stays pinned until the next request retires)",
         "Hint, ContextLoaded, ContextSaved",
     ),
+    seen(
+        ObservedRule::ContextSavedElsewhere,
+        Block::ContextImages,
+        Error,
+        "A context was saved to another page than it was loaded from: its image moved, or the engine mistook the page.",
+        "gt/intel_context.c: intel_context_active_acquire (the image stays pinned until the next request retires)",
+        "ContextLoaded, ContextSaved",
+    ),
     told(
         GuestRule::StatusPageUnmapped,
         Block::StatusBuffer,
