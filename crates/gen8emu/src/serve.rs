@@ -10,7 +10,7 @@ use gpu_model::{Gpu, GpuConfig, GuestRam};
 use observe::Observers;
 use recording::TableNotes;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, BothViews};
 use crate::cli::{Display, RecordedMemory, ServeArgs, Writes};
 use crate::control::{self, Held, Subject, Watch};
 use crate::record::Recording;
@@ -44,7 +44,8 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<()> {
     server.set_aperture_writes(aperture_writes(arguments));
     let device = || Held::Running(Arc::clone(server.device()));
     let agent = arguments.agent.as_ref().zip(watch.unbound.clone()).map(|(path, uses)| {
-        let agent = Agent::new(uses, device(), watch.spaces.clone()).telling(watch.story());
+        let views = BothViews::new(uses, watch.spaces.clone(), watch.story());
+        let agent = Agent::of(views, device());
         (path, agent.noting(recording.as_ref().map(Recording::notes)))
     });
     // The sockets are removed when we end.

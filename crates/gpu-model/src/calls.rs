@@ -117,13 +117,10 @@ impl Gpu {
         self.told(&Input::Reset, |()| Output::None, Gpu::reset_function);
     }
 
-    /// Lets the device's journal know what guest memory holds at `address`, for those who look at it in a
-    /// replay; the device itself is not concerned.
-    pub fn note_memory(&mut self, address: u64, len: u64) {
-        if self.has_journal() {
-            let note = |gpu: &mut Gpu| gpu.observed_memory.note(address, len);
-            self.told(&Input::Note, |()| Output::None, note);
-        }
+    /// Lets the device's journal know what `read` reads of guest memory, for those who look at it in a replay;
+    /// the device itself is not concerned.
+    pub fn note_reads<R>(&mut self, read: impl FnOnce(&GuestRam) -> R) -> R {
+        self.told(&Input::Note, |_| Output::None, |gpu| read(&gpu.observed_memory))
     }
 
     /// Goes back to `state`, which must come from a GPU of the same configuration; guest memory is

@@ -90,7 +90,7 @@ pub enum Input {
         /// By address, none overlapping.
         ranges: Vec<RamRange>,
     },
-    /// [`Gpu::note_memory`]: nothing but changes of memory.
+    /// [`Gpu::note_reads`]: nothing but changes of memory.
     Note,
 }
 

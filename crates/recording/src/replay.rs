@@ -126,8 +126,8 @@ struct Call {
     unfinished: bool,
 }
 
-/// Hears of the notes in a recording ([`Replay::run`]): device time in nanoseconds, kind and content.
-pub type Marks<'a> = &'a mut dyn FnMut(u64, &str, &[u8]);
+/// Hears of the notes in a recording ([`Replay::run`]): the device as it is then, kind and content.
+pub type Marks<'a> = &'a mut dyn FnMut(&Gpu, &str, &[u8]);
 
 impl Replay<BufReader<File>> {
     /// Opens a recording, which is read to its end first: nothing is executed of one that is not whole.
@@ -248,7 +248,7 @@ impl<R: Read> Replay<R> {
             match entry.record {
                 Record::Input(input) => return self.rest_of_call(entry.offset, input),
                 Record::StateHash(recorded) => self.compare_state(entry.offset, recorded)?,
-                Record::Mark { kind, content } => marks(self.gpu().now_ns(), &kind, &content),
+                Record::Mark { kind, content } => marks(self.gpu(), &kind, &content),
                 // The reader gives these behind a call only.
                 Record::Memory(_) | Record::Output(_) | Record::Unfinished => {}
             }

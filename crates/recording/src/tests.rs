@@ -158,7 +158,7 @@ fn notes_come_back_at_their_places() {
     let bytes = recording(3);
     let mut replay = replay(&bytes).unwrap();
     let mut notes = Vec::new();
-    let mut hear = |_, kind: &str, content: &[u8]| {
+    let mut hear = |_: &Gpu, kind: &str, content: &[u8]| {
         notes.push((kind.to_owned(), String::from_utf8(content.to_vec()).unwrap()));
     };
     replay.run(Position::Time(0), &mut hear).unwrap();

@@ -29,6 +29,7 @@ mod modules;
 mod observed;
 mod packages;
 mod qemu;
+mod replayed;
 mod restarts;
 mod rules;
 mod scenario;

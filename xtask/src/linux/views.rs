@@ -78,6 +78,14 @@ impl Views {
         }
     }
 
+    /// Whether both were told, with the same settle points. (The agent says more when they are over.)
+    pub(super) fn are_as_in(&self, other: &Views) -> bool {
+        match (self, other) {
+            (Views::Compared(this), Views::Compared(other)) => this.settled == other.settled,
+            _ => false,
+        }
+    }
+
     /// How many settle points there are, if both views are equal at all of them.
     pub(super) fn equal_at(&self) -> Option<usize> {
         match self {
@@ -217,6 +225,7 @@ mod tests {
         let views = answer(&[SETTLED]);
         assert!(views.faults().is_empty());
         assert_eq!(views.equal_at(), Some(1));
+        assert!(views.are_as_in(&answer(&[SETTLED])) && !views.are_as_in(&answer(&[])));
         let text = views.text().join("\n");
         assert!(text.contains("equal at 1 of 1 settle points; 0 orphaned"), "{text}");
         assert!(text.contains("3 / 2") && text.contains("2 + 16"), "{text}");

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use device_server::TerminationSignals;
+use gpu_model::Gpu;
 use observe::plain;
 use recording::{End, Limits, Replay, Summary};
 use serde::Serialize;
 
 use self::arguments::ReplayArgs;
-use crate::agent::{self, Agent};
+use crate::agent::{BothViews, Replayed};
 use crate::control::{self, Held, Subject, Watch};
 use crate::table;
 
@@ -57,11 +58,11 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
         replay.gpu_mut().set_observer(Some(Box::new(watch.observers())));
     }
     let start = Instant::now();
-    let mut heard = false;
-    let mut note = |now_ns: u64, kind: &str, content: &[u8]| {
-        if kind == agent::NOTE {
-            uses.take(content, now_ns);
-            heard = true;
+    let views = BothViews::new(uses, watch.spaces.clone(), watch.story());
+    let mut replayed = Replayed::new(views);
+    let mut note = |gpu: &Gpu, kind: &str, content: &[u8]| {
+        if arguments.control.is_some() {
+            replayed.note(gpu, kind, content);
         }
         if arguments.notes {
             let line = format!("{kind}: {}", String::from_utf8_lossy(content).trim_end());
@@ -79,7 +80,7 @@ pub(crate) fn command(arguments: &ReplayArgs) -> Result<bool> {
     }
     if let (Some(path), Some(signals)) = (&arguments.control, signals) {
         let gpu = Held::Still(Arc::new(Mutex::new(replay.into_gpu())));
-        let agent = heard.then(|| Agent::new(uses, gpu.clone(), watch.spaces.clone()));
+        let agent = replayed.into_agent(gpu.clone());
         answer(path, Subject::new(gpu, watch).with_agent(agent), &signals)?;
     }
     Ok(outcome.ok)

@@ -6,13 +6,14 @@ use std::io::{BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gpu_model::Gpu;
+use observe::StockGuest;
 use observe::story::Story;
-use observe::{StockGuest, UnboundUses};
 use recording::{Limits, Position, Replay};
 use report::{Aub, Runs};
 
 use super::arguments::Source;
-use crate::agent;
+use crate::agent::{BothViews, Replayed};
 use crate::control::Watch;
 
 /// Letters with which a file of stories may begin. No recording does.
@@ -53,7 +54,9 @@ impl Recorded {
         let Some(teller) = watch.story() else { return Ok(Vec::new()) };
         teller.set_title(&name(&self.path));
         self.replay.gpu_mut().set_observer(Some(Box::new(watch.observers())));
-        let kernel = self.run_listening(&uses)?;
+        let views = BothViews::new(uses.clone(), watch.spaces.clone(), Some(teller.clone()));
+        self.run_listening(Replayed::new(views))?;
+        let kernel = uses.kernel().snapshot().stream.kernel;
         let mut stories = teller.take();
         if stories.is_empty() {
             stories.push(teller.story(self.replay.gpu().now_ns()));
@@ -71,15 +74,11 @@ impl Recorded {
         Ok(stories)
     }
 
-    /// Runs the device; the release of the guest's kernel, if its agent told it.
-    fn run_listening(&mut self, uses: &UnboundUses) -> Result<Option<String>> {
-        let mut note = |now_ns: u64, kind: &str, content: &[u8]| {
-            if kind == agent::NOTE {
-                uses.take(content, now_ns);
-            }
-        };
+    /// Runs the device, and takes what the guest's agent said, if there was one.
+    fn run_listening(&mut self, mut replayed: Replayed) -> Result<()> {
+        let mut note = |gpu: &Gpu, kind: &str, content: &[u8]| replayed.note(gpu, kind, content);
         self.replay.run(self.until, &mut note).with_context(|| self.path.display().to_string())?;
-        Ok(uses.kernel().snapshot().stream.kernel)
+        Ok(())
     }
 
     /// The device as an error state.

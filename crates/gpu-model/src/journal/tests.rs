@@ -201,7 +201,7 @@ fn the_device_hears_nothing_of_memory_that_it_did_not_read() {
     gpu.step(10);
     let player = replay(&log);
     assert_eq!(player.gpu().memory().read_u32(0x5_0000), Some(0));
-    gpu.note_memory(0x5_0000, PAGE_SIZE);
+    assert_eq!(gpu.note_reads(|memory| memory.read_u32(0x5_0000)), Some(0xdead_beef));
     let player = replay(&log);
     assert_eq!(player.gpu().memory().read_u32(0x5_0000), Some(0xdead_beef));
 }

@@ -322,12 +322,6 @@ impl GuestRam {
         GuestRam { tap, ..self.clone() }
     }
 
-    /// Lets a recording know the bytes at `address`; nothing where there is no RAM.
-    pub(crate) fn note(&self, address: u64, len: u64) {
-        // The pointer is for the tap alone.
-        let _ = self.pointer(address, len);
-    }
-
     /// Makes the changes of a replay that are due before the device's next access.
     pub(crate) fn catch_up(&self) {
         if let Some(tap) = &self.tap {

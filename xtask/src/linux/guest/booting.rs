@@ -13,6 +13,7 @@ use super::super::host::Host;
 use super::super::initramfs::{self, Contents};
 use super::super::kernel::Kernel;
 use super::super::qemu::Machine;
+use super::super::replayed;
 use super::super::scratch::Scratch;
 use super::super::screen::{self, Screenshot};
 use super::super::server::Server;
@@ -87,7 +88,7 @@ impl Guest {
         let Some((file, socket)) = self.screenshot.as_deref().zip(control) else {
             let mut verdict = self.boot_at(kernel, tools, &site, console, &mut host)?;
             verdict.add_faults(host.finish());
-            self.settle_recording(server, &logs, &verdict);
+            self.settle_recording(server, &site, tools, &mut verdict);
             return Ok(verdict);
         };
         let font = self.user_land.zip(self.text_font.as_deref());
@@ -96,7 +97,7 @@ impl Guest {
         let mut verdict = self.boot_at(kernel, tools, &site, console, &mut screenshot)?;
         verdict.add_screen(screenshot.finish()?);
         verdict.add_faults(host.finish());
-        self.settle_recording(server, &logs, &verdict);
+        self.settle_recording(server, &site, tools, &mut verdict);
         Ok(verdict)
     }
 
@@ -106,14 +107,25 @@ impl Guest {
         self.record.clone().or_else(kept_if_wrong)
     }
 
-    /// Ends the server, with which the recording is whole, and removes one that nobody needs. (That of a guest
-    /// that could not be judged stays, too.)
-    fn settle_recording(&self, server: Option<Server>, logs: &Path, verdict: &Verdict) {
+    /// Ends the server, with which the recording is whole, plays it, and removes one that nobody needs. (That of a
+    /// guest that could not be judged stays, too.)
+    fn settle_recording(
+        &self,
+        server: Option<Server>,
+        site: &Site<'_>,
+        tools: &Tools,
+        verdict: &mut Verdict,
+    ) {
         drop(server);
-        match self.recording(logs) {
-            Some(file) if verdict.ok && self.record.is_none() => drop(fs::remove_file(file)),
-            Some(file) => eprintln!("what went into the GPU is recorded in {}", file.display()),
-            None => {}
+        let Some((file, program)) = self.recording(site.logs).zip(tools.program.as_deref()) else {
+            return;
+        };
+        let faults = replayed::faults(program, &file, verdict.views.as_ref(), site.scratch);
+        verdict.add_faults(faults);
+        if verdict.ok && self.record.is_none() {
+            fs::remove_file(file).ok(); // nobody needs it
+        } else {
+            eprintln!("what went into the GPU is recorded in {}", file.display());
         }
     }
 
