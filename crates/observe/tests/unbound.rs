@@ -245,7 +245,7 @@ fn of_several_that_had_it_bound_the_one_is_told_that_was_bound_just_before_the_f
     assert_eq!(played.found(2_500), []);
     played.write(3_000);
     let found = played.only(5_000);
-    assert_eq!(fact(&found, "not certain"), "one of 4 that were bound there; most likely:");
+    assert_eq!(fact(&found, "not certain"), "one of 4 that were bound there, perhaps:");
     assert_eq!(fact(&found, "address space"), "vm 7 of x [9]");
     // What is destroyed is only told if it is so of all of them.
     assert_eq!(found.name, "PageUsedAfterUnbind");

@@ -46,7 +46,8 @@ impl Gone<'_> {
     /// bound just before.
     pub(crate) fn likelihood(&self, when: When) -> (bool, u64) {
         let bound_us = self.vma.bound.at.guest_us;
-        (bound_us <= when.likely_us + LIKELY_US, bound_us)
+        let is_before = bound_us <= when.likely_us + LIKELY_US;
+        (is_before, if is_before { bound_us } else { u64::MAX - bound_us })
     }
 
     /// The later its end the greater.

@@ -52,9 +52,7 @@ pub(super) fn finding(kind: Kind, access: &Use, owner: Option<Owner<'_>>) -> Fin
     let Some(Owner { space, vma, of, .. }) = owner else { return finding };
     let finding = match of {
         1 => finding,
-        _ => {
-            finding.fact("not certain", format!("one of {of} that were bound there; most likely:"))
-        }
+        _ => finding.fact("not certain", format!("one of {of} that were bound there, perhaps:")),
     };
     let finding = with_vma(finding.fact("address space", name(space)), vma);
     match space.released {
