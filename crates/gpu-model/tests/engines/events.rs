@@ -28,9 +28,13 @@ struct Heard {
 
 impl Heard {
     fn new(engine: EngineId, interests: Interests) -> Heard {
+        Heard::with_levels(Levels::Four, engine, interests)
+    }
+
+    fn with_levels(levels: Levels, engine: EngineId, interests: Interests) -> Heard {
         let mut bench = Bench::new();
         bench.execlists(engine);
-        let vm = bench.vm(Levels::Four);
+        let vm = bench.vm(levels);
         let context = bench.context(engine, vm, ID);
         bench.listen(interests);
         Heard { bench, vm, context }
@@ -341,20 +345,27 @@ fn accesses_are_told_with_their_physical_address() {
 
 #[test]
 fn page_directories_that_changed_in_the_image_without_a_reload_are_told_at_the_next_batch() {
-    let mut heard = Heard::new(Bcs, Interests::STALE_TLB);
+    stale_directory_is_told(Levels::Four, 0);
+    for directory in 0..4 {
+        stale_directory_is_told(Levels::Three, directory);
+    }
+}
+
+fn stale_directory_is_told(levels: Levels, directory: usize) {
+    let mut heard = Heard::with_levels(levels, Bcs, Interests::STALE_TLB);
     heard.bench.batch(heard.vm, BATCH, &[END]);
     let run = [&start(BATCH, mi::BATCH_PPGTT)[..], &[one(mi::ARB_CHECK)]].concat();
     assert_eq!(heard.run(&run), []);
-    // The context stays loaded, by a lite restore; meanwhile software gives it another PML4.
+    // The context stays loaded, by a lite restore; meanwhile software gives it another directory.
     heard.bench.emit(&mut heard.context, &[one(mi::ARB_CHECK); 2]);
     heard.bench.submit(heard.context, None);
     heard.bench.gpu.step(1);
     let new = heard.bench.vm(Levels::Four);
-    heard.bench.set_image(heard.context, image::pdp_ldw(0), new.pdps[0] as u32);
+    heard.bench.set_image(heard.context, image::pdp_ldw(directory), new.pdps[0] as u32);
     let at = u64::from(heard.context.tail);
     let told = heard.run(&run);
     let (loaded, mut image) = (heard.vm.pdps, heard.vm.pdps);
-    image[0] = new.pdps[0];
+    image[directory] = new.pdps[0];
     assert_eq!(told, [Event::StalePdps { site: heard.in_ring(at), loaded, image }]);
     assert_eq!(heard.bench.events(), []);
 }

@@ -85,6 +85,31 @@ fn translation_without_page_is_told_as_none() {
 }
 
 #[test]
+fn rights_that_changed_are_told_though_the_page_is_the_same() {
+    let mut stale = Stale::new(EngineId::Bcs);
+    let entry = pte::encode_pte(stale.old, pte::CacheLevel::Llc, true);
+    stale.bench.write_pte(stale.vm, VA, entry);
+    assert!(!stale.run(&[]));
+    let same = |event: &Event| match event {
+        Event::StaleTlb { used, current, .. } => *used == stale.old && *current == Some(*used),
+        _ => false,
+    };
+    assert!(stale.bench.events().iter().any(same));
+}
+
+#[test]
+fn a_read_by_a_stale_translation_is_told_as_one() {
+    let mut stale = Stale::new(EngineId::Bcs);
+    let register = EngineId::Bcs.mmio_base() + reg::GPR0;
+    let load = [mi::header(mi::LOAD_REGISTER_MEM, 2), register, VA as u32, 0];
+    stale.bench.emit(&mut stale.context, &load);
+    stale.bench.submit(stale.context, None);
+    stale.bench.run();
+    let read = |event: &Event| matches!(event, Event::StaleTlb { write: false, .. });
+    assert!(stale.bench.events().iter().any(read));
+}
+
+#[test]
 fn pipe_control_invalidates_with_cs_stall_only() {
     let mut stale = Stale::new(EngineId::Rcs);
     assert!(!stale.run(&[pipe::HEADER, pipe::TLB_INVALIDATE, 0, 0, 0, 0]));
