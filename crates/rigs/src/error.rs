@@ -28,6 +28,12 @@ pub enum RigError {
         /// Commands.
         executed: u64,
     },
+    /// The server fails.
+    #[error(transparent)]
+    Server(#[from] device_server::ServerError),
+    /// The server panicked.
+    #[error("the server panicked")]
+    Panic,
     /// A batch does not come to its end.
     #[error("no CSB entry after {steps} steps")]
     NoStatus {

@@ -1,11 +1,12 @@
 //! Devices that are ready for batches, for `gen8emu bench`.
 //!
 //! [`Rig`] is a device by itself, [`Program`] one under our driver. The program `gen8-rig` measures one of them
-//! for another process: so builds can be compared that cannot be in one process ([`Workload`]).
+//! for another process: so builds can be compared that cannot be in one process ([`Workload`], [`serve`]).
 
 mod error;
 mod program;
 mod rig;
+mod server;
 mod workload;
 
 use gpu_model::GpuConfig;
@@ -13,6 +14,7 @@ use gpu_model::GpuConfig;
 pub use error::RigError;
 pub use program::Program;
 pub use rig::{BATCH_ROOM, CONTEXT_ID, DATA_VA, ENGINE, Rig, SECOND_BATCH, STATUS_PAGE};
+pub use server::serve;
 pub use workload::{Ready, Workload};
 
 /// A GT2 part.

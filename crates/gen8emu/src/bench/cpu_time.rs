@@ -8,10 +8,7 @@ use anyhow::{Context, Result};
 use rustix::thread::gettid;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Where the kernel tells of our threads.
-const THREADS: &str = "/proc/self/task";
-
-/// A clock of the CPU time of this thread, and of others of this process.
+/// A clock of the CPU time of this thread, and of others.
 pub(super) struct CpuTime {
     /// The file `schedstat` of each other thread: the first number is its CPU time in nanoseconds
     /// (`Documentation/scheduler/sched-stats.rst`), up to date while the thread sleeps.
@@ -25,10 +22,20 @@ impl CpuTime {
 
     /// Of this thread and all others that there are now whose names count.
     pub(super) fn of_threads(counts: impl Fn(&str) -> bool) -> Result<CpuTime> {
+        CpuTime::of_process("self", counts)
+    }
+
+    /// Of this thread and all those that another process has now.
+    pub(super) fn with_process(id: u32) -> Result<CpuTime> {
+        CpuTime::of_process(&id.to_string(), |_| true)
+    }
+
+    fn of_process(id: &str, counts: impl Fn(&str) -> bool) -> Result<CpuTime> {
+        let threads = format!("/proc/{id}/task");
         let mut others = Vec::new();
         let this = gettid().as_raw_nonzero().to_string();
-        for thread in fs::read_dir(THREADS).context(THREADS)? {
-            let thread = thread.context(THREADS)?;
+        for thread in fs::read_dir(&threads).with_context(|| threads.clone())? {
+            let thread = thread.with_context(|| threads.clone())?;
             let read = |name| fs::read_to_string(thread.path().join(name));
             // A thread that ended meanwhile has no name any more.
             let Ok(name) = read("comm") else { continue };

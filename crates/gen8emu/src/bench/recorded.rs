@@ -11,6 +11,7 @@ use gpu_model::Journal;
 use recording::{Recorder, RecorderHandle};
 use rigs::Program;
 
+pub(super) use self::served::Guest;
 use self::served::Served;
 use super::cpu_time::CpuTime;
 use super::measure::{Pair, Ratios};
@@ -45,15 +46,15 @@ const STARTS: usize = 12;
 const PAIRS: usize = 24;
 /// Batches of a sample: about a millisecond.
 const ROUNDS_IN_PROCESS: u32 = 400;
-const ROUNDS_SERVED: u32 = 32;
+pub(super) const ROUNDS_SERVED: u32 = 32;
 /// Batches through a server before the measurement.
-const WARM_UP: u32 = 64;
+pub(super) const WARM_UP: u32 = 64;
 
 /// A path that nobody else uses; what is there is gone with this.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
-    fn new() -> Scratch {
+    pub(super) fn new() -> Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("gen8emu-bench-record-{}-{number}", std::process::id());

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -21,45 +22,37 @@ use super::Scratch;
 /// Looks at the CSB after which a batch never ends.
 const PATIENCE: u32 = 100_000;
 
-/// A server of its own, its client, and guest memory in a file, so that both sides reach it.
-pub(super) struct Served {
+/// Who submits batches: a server's client, with guest memory in a file, so that both sides reach it.
+pub(in crate::bench) struct Guest {
     client: Client,
     memory: File,
     /// What the ring and the context hold was made with this; its device does nothing.
     rig: Rig,
-    device: Arc<Device>,
-    stop: StopHandle,
-    thread: JoinHandle<Result<(), ServerError>>,
-    _files: [Scratch; 2],
+    _file: Scratch,
 }
 
-impl Served {
-    /// A device that is ready for batches.
-    pub(super) fn start(journal: Option<Box<dyn Journal>>) -> Result<Served> {
+impl Guest {
+    /// Brings the device at `socket` up until it is ready for batches.
+    pub(in crate::bench) fn connect(socket: &Path) -> Result<Guest> {
         let rig = Rig::new()?;
         rig.put_data(0, &[mi::header(mi::BATCH_BUFFER_END, 0), mi::NOOP]);
-        let (socket, file) = (Scratch::new(), Scratch::new());
+        let file = Scratch::new();
         let options = File::options().read(true).write(true).create_new(true).open(&file.0);
         let memory = options.with_context(|| format!("creating {}", file.0.display()))?;
         let content = rig.memory_content();
         memory.write_all_at(&content, 0).context("writing the guest's memory")?;
 
-        let mut gpu = Gpu::new(rigs::config()?, GuestRam::empty());
-        gpu.set_journal(journal);
-        let server = Server::bind(&socket.0, gpu)?;
-        let (stop, device) = (server.stop_handle(), Arc::clone(server.device()));
-        let thread = std::thread::spawn(move || server.run());
-        let mut client = Client::connect(&socket.0)?;
+        let mut client = Client::connect(socket)?;
         client.map(0, content.len() as u64, &memory)?;
         client.write_config(pci::CFG_COMMAND, pci::COMMAND_MEMORY | pci::COMMAND_BUS_MASTER)?;
         for (offset, value) in Rig::setup() {
             client.post32(offset, value)?;
         }
-        Ok(Served { client, memory, rig, device, stop, thread, _files: [socket, file] })
+        Ok(Guest { client, memory, rig, _file: file })
     }
 
     /// Submits a batch and waits for its CSB entry.
-    pub(super) fn run(&mut self) -> Result<()> {
+    pub(in crate::bench) fn run(&mut self) -> Result<()> {
         let before = self.last_entry()?;
         let (place, tail) = self.rig.next_tail();
         self.memory.write_all_at(&tail.to_le_bytes(), place).context("writing RING_TAIL")?;
@@ -89,11 +82,39 @@ impl Served {
         let index = read(hwsp::CSB_WRITE_INDEX)?;
         Ok((index, read(hwsp::CSB + 8 * u64::from(index))?))
     }
+}
+
+/// A server in this process, and its guest.
+pub(super) struct Served {
+    guest: Guest,
+    device: Arc<Device>,
+    stop: StopHandle,
+    thread: JoinHandle<Result<(), ServerError>>,
+    _socket: Scratch,
+}
+
+impl Served {
+    /// A device that is ready for batches.
+    pub(super) fn start(journal: Option<Box<dyn Journal>>) -> Result<Served> {
+        let socket = Scratch::new();
+        let mut gpu = Gpu::new(rigs::config()?, GuestRam::empty());
+        gpu.set_journal(journal);
+        let server = Server::bind(&socket.0, gpu)?;
+        let (stop, device) = (server.stop_handle(), Arc::clone(server.device()));
+        let thread = std::thread::spawn(move || server.run());
+        let guest = Guest::connect(&socket.0)?;
+        Ok(Served { guest, device, stop, thread, _socket: socket })
+    }
+
+    /// As [`Guest::run`].
+    pub(super) fn run(&mut self) -> Result<()> {
+        self.guest.run()
+    }
 
     /// Ends the server, and the recording with it.
     pub(super) fn end(self) -> Result<()> {
         self.device.touch(|gpu| gpu.set_journal(None));
-        drop(self.client);
+        drop(self.guest);
         self.stop.stop();
         let Ok(result) = self.thread.join() else { bail!("the server panicked") };
         ensure!(result.is_ok(), "the server failed: {result:?}");
